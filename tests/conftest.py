@@ -1,0 +1,24 @@
+"""Fixtures every test may use."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def data_root() -> Path:
+    """Where the real cohorts lie: MMXAI_DATA, or shared/data beside the checkout."""
+    return Path(os.environ.get("MMXAI_DATA", ROOT.parent / "shared" / "data"))
+
+
+@pytest.fixture(scope="session")
+def data_dir(request: pytest.FixtureRequest) -> Path:
+    """The folder of real cohorts; a test that asks for it is skipped, with the reason, where it is missing."""
+    root = data_root()
+    if not root.is_dir():
+        pytest.skip(f"real data not found at {root}; set MMXAI_DATA to run this test")
+    return root
