@@ -33,9 +33,13 @@ class PixelGeometry:
 
     def __post_init__(self) -> None:
         if min(self.shape) < 1:
-            raise StudyReadError(f"An image needs at least 1 x 1 pixels; this one has {self.shape[0]} x {self.shape[1]}.")
+            raise StudyReadError(
+                f"An image needs at least 1 x 1 pixels; this one has {self.shape[0]} x {self.shape[1]}."
+            )
         if self.spacing_mm is not None and not all(np.isfinite(s) and s > 0 for s in self.spacing_mm):
-            raise StudyReadError(f"Pixel spacing must be positive and finite; {self.spacing_source or 'the header'} says {self.spacing_mm}.")
+            raise StudyReadError(
+                f"Pixel spacing must be positive and finite; {self.spacing_source or 'header'} says {self.spacing_mm}."
+            )
 
 
 @dataclass(frozen=True, eq=False)
