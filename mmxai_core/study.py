@@ -80,7 +80,8 @@ class StudyImage:
         """(H, W) float32 luma in [0, 1]."""
         if self.pixels.ndim == 2:
             return self.pixels
-        return np.clip(self.pixels @ _LUMA, 0.0, 1.0).astype(np.float32)
+        grey: GreyImage = np.clip(self.pixels @ _LUMA, 0.0, 1.0).astype(np.float32)
+        return grey
 
 
 @dataclass(frozen=True, eq=False)

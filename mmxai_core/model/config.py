@@ -1,0 +1,64 @@
+"""The architecture, as plain values that travel in the bundle's metadata."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from mmxai_core.errors import BundleError
+from mmxai_core.types import Json
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Shapes of the fused network.
+
+    Attributes:
+        backbone: timm model name; ReLU activations, so that Grad-CAM++'s assumption holds.
+        canvas: Side of the letterboxed input, pixels.
+        glance: Side of each of the two glances the CNN sees, pixels.
+        width: Token width d.
+        heads: Attention heads.
+        depth: Transformer blocks over the tokens of both glances.
+        queries: Image summary queries M.
+        dropout: Dropout rate in training.
+        classes: Number of classes K.
+    """
+
+    backbone: str = "efficientnet_lite0"
+    canvas: int = 448
+    glance: int = 224
+    width: int = 128
+    heads: int = 4
+    depth: int = 2
+    queries: int = 4
+    dropout: float = 0.1
+    classes: int = 2
+
+    def __post_init__(self) -> None:
+        if self.width % self.heads or self.width % 4:
+            raise BundleError(f"Token width must divide by 4 and by the {self.heads} heads; got {self.width}.")
+        if self.glance % 32 or self.canvas < self.glance:
+            raise BundleError(
+                f"A glance must be a multiple of 32 and at most the canvas; got {self.glance}, {self.canvas}."
+            )
+
+    @property
+    def grid(self) -> int:
+        """Token rows (and columns) of a glance: stride 16."""
+        return self.glance // 16
+
+    def to_json(self) -> Json:
+        """A plain dict."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Json) -> Architecture:
+        """The architecture that `to_json` wrote.
+
+        Raises:
+            BundleError: An entry is unknown or missing its type.
+        """
+        try:
+            return cls(**values)
+        except TypeError as error:
+            raise BundleError(f"The bundle's architecture does not fit this version: {error}.") from error
