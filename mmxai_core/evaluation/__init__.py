@@ -1,1 +1,1 @@
-"""See DESIGN: evaluation."""
+"""How good a model is: metrics with intervals, calibration, localisation, and paired comparisons."""
