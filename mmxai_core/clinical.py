@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,16 +54,19 @@ class Field:
     def __post_init__(self) -> None:
         if not self.id.isidentifier() or self.id != self.id.lower():
             raise ClinicalValueError(f"A field id is plain snake_case; got {self.id!r}.")
+        for what, value, allowed in (("kind", self.kind, get_args(FieldKind)), ("group", self.group, GROUPS)):
+            if value not in allowed:
+                raise ClinicalValueError(
+                    f"Field {self.id!r}: {what} must be one of {', '.join(allowed)}; got {value!r}."
+                )
         if self.kind == "numeric" and (self.plausible is None or self.plausible[0] >= self.plausible[1]):
             raise ClinicalValueError(
                 f"Numeric field {self.id!r} needs a plausible range (low, high); got {self.plausible}."
             )
         if self.kind in ("ordinal", "categorical") and len(self.categories) < 2:
             raise ClinicalValueError(f"Field {self.id!r} needs at least two categories; got {len(self.categories)}.")
-        if self.group not in GROUPS:
-            raise ClinicalValueError(
-                f"Field {self.id!r}: group must be one of {', '.join(GROUPS)}; got {self.group!r}."
-            )
+        if len(set(self.category_ids)) != len(self.category_ids):
+            raise ClinicalValueError(f"Field {self.id!r}: category ids must be unique; got {self.category_ids}.")
 
     @property
     def category_ids(self) -> tuple[str, ...]:
@@ -72,11 +75,15 @@ class Field:
 
     @property
     def scale(self) -> tuple[float, float]:
-        """(low, high) that min-max encoding maps to 0 and 1: the fences where known, else the plausible range."""
+        """(low, high) that min-max encoding maps to 0 and 1: the fences within the plausible range.
+
+        The plausible range itself where there are no fences, or where they leave no width (every training value alike).
+        """
         if self.plausible is None:
             raise ClinicalValueError(f"Field {self.id!r} is not numeric and has no scale.")
         lo, hi = self.fences or self.plausible
-        return max(lo, self.plausible[0]), min(hi, self.plausible[1])
+        lo, hi = max(lo, self.plausible[0]), min(hi, self.plausible[1])
+        return (lo, hi) if lo < hi else self.plausible
 
     def parse(self, raw: object) -> Value | None:
         """A valid value of this field, or None for unknown.
@@ -87,7 +94,7 @@ class Field:
         Raises:
             ClinicalValueError: The value breaks the field's rule; the message gives rule, value and field.
         """
-        if raw is None or (isinstance(raw, float) and math.isnan(raw)):
+        if raw is None or (isinstance(raw, float | np.floating) and math.isnan(raw)):
             return None
         if isinstance(raw, str) and raw.strip().lower() in _UNKNOWN and raw.strip() not in self.category_ids:
             return None
@@ -100,12 +107,11 @@ class Field:
             if word in _NO or word == "0.0":
                 return False
             raise ClinicalValueError(f"{self.label} must be yes, no or unknown; got {raw!r} (field {self.id}).")
-        word = str(raw).strip()
-        if word in self.category_ids:
-            return word
-        by_label = {label.lower(): cid for cid, label in self.categories} | {c.lower(): c for c in self.category_ids}
-        if word.lower() in by_label:
-            return by_label[word.lower()]
+        if isinstance(raw, float | np.floating) and float(raw).is_integer():
+            raw = int(raw)  # a table with a blank in the column gives category 3 as 3.0
+        names = {label.lower(): c for c, label in self.categories} | {c.lower(): c for c in self.category_ids}
+        if (word := str(raw).strip().lower()) in names:
+            return names[word]
         raise ClinicalValueError(
             f"{self.label} must be one of {', '.join(self.category_ids)} or unknown; got {raw!r} (field {self.id})."
         )
@@ -114,7 +120,7 @@ class Field:
         lo, hi = self.plausible or (-math.inf, math.inf)
         unit = f" {self.unit}" if self.unit else ""
         try:
-            value = float(raw) if not isinstance(raw, bool) else math.nan  # type: ignore[arg-type]
+            value = math.nan if isinstance(raw, bool | np.bool_) else float(raw)  # type: ignore[arg-type]
         except (TypeError, ValueError):
             value = math.nan
         if not math.isfinite(value):
@@ -284,6 +290,13 @@ class ClinicalSchema:
 
 
 def tukey_fences(values: NDArray[np.float64]) -> tuple[float, float]:
-    """(q1 - 1.5 IQR, q3 + 1.5 IQR) of the finite values (Tukey 1977)."""
-    q1, q3 = np.percentile(values[np.isfinite(values)], [25, 75])
+    """(q1 - 1.5 IQR, q3 + 1.5 IQR) of the finite values (Tukey 1977).
+
+    Raises:
+        ClinicalValueError: No value is finite.
+    """
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        raise ClinicalValueError(f"Outlier fences need at least one number; got no finite value among {len(values)}.")
+    q1, q3 = np.percentile(finite, [25, 75])
     return float(q1 - 1.5 * (q3 - q1)), float(q3 + 1.5 * (q3 - q1))
