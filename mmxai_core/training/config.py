@@ -1,0 +1,157 @@
+"""Training settings in one frozen object, read from one TOML file and stored with the bundle."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from mmxai_core.errors import CohortError
+from mmxai_core.model.config import Architecture
+from mmxai_core.types import Json
+
+
+@dataclass(frozen=True)
+class StageConfig:
+    """One optimisation: AdamW, linear warm-up, cosine schedule, early stopping on validation loss.
+
+    Attributes:
+        epochs: At most.
+        batch: Images a step.
+        lr: Peak learning rate.
+        weight_decay: AdamW's decoupled L2.
+        warmup: Part of all steps with rising rate.
+        patience: Epochs without a better validation loss before stopping.
+        ema: Decay of the weights' running average, which is what is validated and kept; 0 for none.
+        samples: Images an epoch; 0 for all.
+        clip: Largest gradient norm.
+    """
+
+    epochs: int = 12
+    batch: int = 16
+    lr: float = 5e-4
+    weight_decay: float = 0.02
+    warmup: float = 0.1
+    patience: int = 4
+    ema: float = 0.995
+    samples: int = 0
+    clip: float = 2.0
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Weights of the parts of the loss.
+
+    Attributes:
+        smoothing: Label smoothing of the cross-entropy.
+        lesion: Lesion map (cross-entropy + Dice) against the mask.
+        coherence: Asks the summary queries to look into the lesion.
+        branch: Auxiliary cross-entropy of each branch's own logits, in the fusion stage.
+    """
+
+    smoothing: float = 0.05
+    lesion: float = 0.5
+    coherence: float = 0.1
+    branch: float = 0.3
+
+
+@dataclass(frozen=True)
+class DropConfig:
+    """Random loss of inputs in training, so that *unknown* is a safe answer.
+
+    Each time a case is drawn, it offers history only, history + descriptors, or all groups, one time in three each.
+
+    Attributes:
+        field: Probability that one more field is unknown.
+        image: Probability that the image is absent.
+        clinical: Probability that every field is unknown.
+    """
+
+    field: float = 0.15
+    image: float = 0.1
+    clinical: float = 0.1
+
+
+def _pretrain() -> StageConfig:
+    return StageConfig(epochs=12, lr=5e-4)
+
+
+def _image() -> StageConfig:
+    return StageConfig(epochs=8, lr=2e-4, samples=480, ema=0.98, patience=3)
+
+
+def _fusion() -> StageConfig:
+    return StageConfig(epochs=80, batch=32, lr=1e-3, weight_decay=0.05, ema=0.98, patience=20)
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything a run depends on besides the data.
+
+    Attributes:
+        seed: Seed of splits, initial values, order, augmentation and dropout.
+        init: "imagenet" (weights of the installed package), "none", or a safetensors/pth file of the backbone.
+        validation: Part of the patients kept for early stopping, temperature and threshold.
+        views: Augmented views a case whose tokens are cached for the fusion stage.
+        amp: "bf16" for mixed precision in the image stages, or "none".
+        arch: Architecture.
+        pretrain: Image stage on the pretraining cohort.
+        image: Image stage on the cohort itself, with pretraining cases mixed in.
+        fusion: Fusion stage on cached tokens.
+        loss: Weights of the losses.
+        drop: Input dropout.
+    """
+
+    seed: int = 7
+    init: str = "imagenet"
+    validation: float = 0.2
+    views: int = 8
+    amp: str = "none"
+    arch: Architecture = field(default_factory=Architecture)
+    pretrain: StageConfig = field(default_factory=_pretrain)
+    image: StageConfig = field(default_factory=_image)
+    fusion: StageConfig = field(default_factory=_fusion)
+    loss: LossConfig = field(default_factory=LossConfig)
+    drop: DropConfig = field(default_factory=DropConfig)
+
+    def to_json(self) -> Json:
+        """A plain dict."""
+        return asdict(self)
+
+
+def _build(kind: type[Any], values: Json, where: str, default: Any) -> Any:
+    known = {f.name: f for f in fields(kind)}
+    hints = get_type_hints(kind)
+    out = {f: getattr(default, f) for f in known}
+    for key, value in values.items():
+        if key not in known:
+            raise CohortError(f"Unknown training setting {where}{key}; known: {', '.join(known)}.")
+        wanted = hints[key]
+        if is_dataclass(wanted):
+            if not isinstance(value, dict):
+                raise CohortError(f"Training setting {where}{key} must be a table; got {value!r}.")
+            out[key] = _build(wanted, value, f"{where}{key}.", getattr(default, key))  # type: ignore[arg-type]
+        else:
+            if wanted is float and isinstance(value, int):
+                value = float(value)
+            if not isinstance(value, wanted) or isinstance(value, bool):
+                raise CohortError(f"Training setting {where}{key} must be {wanted.__name__}; got {value!r}.")
+            out[key] = value
+    return kind(**out)
+
+
+def load_config(path: Path | None) -> TrainConfig:
+    """Settings from a TOML file; what it leaves out keeps its default.
+
+    Raises:
+        CohortError: The file is missing or malformed, or names a setting that does not exist.
+    """
+    if path is None:
+        return TrainConfig()
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise CohortError(f"Cannot read the training settings {path.name}: {error}.") from error
+    config: TrainConfig = _build(TrainConfig, values, "", TrainConfig())
+    return config

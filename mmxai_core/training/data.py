@@ -1,0 +1,129 @@
+"""Cases of a cohort as arrays in memory: letterboxed grey canvases, masks, encoded records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mmxai_core.clinical import ClinicalSchema
+from mmxai_core.cohorts.case import Case, Cohort, read_grey, read_masks
+from mmxai_core.preprocess import CanvasGeometry
+
+
+@dataclass(frozen=True, eq=False)
+class CohortArrays:
+    """N cases.
+
+    Attributes:
+        grey: (N, S, S) uint8 letterboxed display grey, padding 0.
+        content: (N, 4) int64 (y0, x0, rows, cols) of the image on the canvas.
+        lesion: (N, S, S) uint8, 1 in the lesion.
+        has_mask: (N,) bool.
+        values: (N, F) float32 encoded values.
+        known: (N, F) bool.
+        labels: (N,) int64 index into the cohort's classes.
+        case_ids: N ids.
+        patients: N patient ids.
+    """
+
+    grey: NDArray[np.uint8]
+    content: NDArray[np.int64]
+    lesion: NDArray[np.uint8]
+    has_mask: NDArray[np.bool_]
+    values: NDArray[np.float32]
+    known: NDArray[np.bool_]
+    labels: NDArray[np.int64]
+    case_ids: tuple[str, ...]
+    patients: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, index: Sequence[int] | NDArray[np.int64]) -> CohortArrays:
+        """The cases at `index`, in that order."""
+        i = np.asarray(index)
+        return CohortArrays(
+            self.grey[i], self.content[i], self.lesion[i], self.has_mask[i], self.values[i], self.known[i],
+            self.labels[i], tuple(self.case_ids[k] for k in i), tuple(self.patients[k] for k in i),
+        )  # fmt: skip
+
+    @staticmethod
+    def concatenate(parts: Sequence[CohortArrays]) -> CohortArrays:
+        """Cases of several cohorts, one after the other; they must share a schema."""
+
+        def join(name: str) -> Any:
+            return np.concatenate([getattr(p, name) for p in parts])
+
+        return CohortArrays(
+            join("grey"), join("content"), join("lesion"), join("has_mask"), join("values"), join("known"),
+            join("labels"), tuple(c for p in parts for c in p.case_ids), tuple(c for p in parts for c in p.patients),
+        )  # fmt: skip
+
+
+def load_arrays(
+    cohort: Cohort, *, schema: ClinicalSchema, canvas: int, progress: Callable[[int, int], None] | None = None
+) -> CohortArrays:
+    """Reads every labelled case of a cohort.
+
+    Args:
+        cohort: The cohort.
+        schema: Schema to encode with; fields the cohort does not have are unknown.
+        canvas: Canvas side S, pixels.
+        progress: Called with (done, all).
+
+    Raises:
+        CohortError: An image or mask cannot be read.
+        ClinicalValueError: A value breaks its field's rule.
+    """
+    cases = [c for c in cohort.cases if c.label is not None]
+    n = len(cases)
+    grey, lesion = np.zeros((n, canvas, canvas), np.uint8), np.zeros((n, canvas, canvas), np.uint8)
+    content = np.zeros((n, 4), np.int64)
+    for i, case in enumerate(cases):
+        _read(case, canvas, grey[i], lesion[i], content[i])
+        if progress:
+            progress(i + 1, n)
+    encoded = [schema.encode(schema.record({k: v for k, v in c.clinical.items() if k in schema.ids})) for c in cases]
+    f = len(schema.fields)
+    return CohortArrays(
+        grey, content, lesion, np.array([bool(c.masks) for c in cases]),
+        np.stack([e.values for e in encoded]) if n else np.zeros((0, f), np.float32),
+        np.stack([e.known for e in encoded]) if n else np.zeros((0, f), np.bool_),
+        np.array([cohort.classes.index(str(c.label)) for c in cases], np.int64),
+        tuple(c.case_id for c in cases), tuple(c.patient_id for c in cases),
+    )  # fmt: skip
+
+
+def _read(
+    case: Case, canvas: int, grey: NDArray[np.uint8], lesion: NDArray[np.uint8], content: NDArray[np.int64]
+) -> None:
+    """Fills one case's row of the arrays in place."""
+    image = read_grey(case.image)
+    shape = (image.shape[0], image.shape[1])
+    geometry = CanvasGeometry.letterbox(shape, canvas)
+    grey[:] = np.round(geometry.to_canvas(image) * 255).astype(np.uint8)
+    content[:] = (*geometry.offset, *geometry.content)
+    if case.masks:
+        lesion[:] = geometry.to_canvas(read_masks(case.masks, shape).astype(np.float32)) > 0.5
+
+
+def content_masks(content: NDArray[np.int64], canvas: int) -> torch.Tensor:
+    """(N, 4) content boxes -> (N, 1, S, S) float32, 1 on the image."""
+    out = torch.zeros(len(content), 1, canvas, canvas)
+    for mask, (y, x, rows, cols) in zip(out, content.tolist(), strict=True):
+        mask[0, y : y + rows, x : x + cols] = 1.0
+    return out
+
+
+def standardise_batch(grey: torch.Tensor, content: torch.Tensor) -> torch.Tensor:
+    """`mmxai_core.preprocess.standardise` for a batch: (B, 1, S, S) grey and content masks -> standardised canvases."""
+    n = content.sum(dim=(1, 2, 3), keepdim=True).clamp_min(1)
+    mean = (grey * content).sum(dim=(1, 2, 3), keepdim=True) / n
+    centred = (grey - mean) * content
+    std = ((centred**2).sum(dim=(1, 2, 3), keepdim=True) / n).sqrt()
+    return centred / std.clamp_min(1e-3)
