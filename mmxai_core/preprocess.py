@@ -164,7 +164,7 @@ def prepare(
     if roi is not None:
         h, w = geometry.source_shape
         x0, y0, x1, y1 = max(roi[0], 0), max(roi[1], 0), min(roi[2], w), min(roi[3], h)
-        if x1 - x0 < 4 or y1 - y0 < 4:
+        if not (x1 - x0 >= 4 and y1 - y0 >= 4):  # also refuses NaN
             raise StudyReadError(f"A region must cover at least 4 x 4 pixels of the {w} x {h} image; got {tuple(roi)}.")
         box = geometry.box_to_canvas((x0, y0, x1, y1))
     return ModelInput(pixels[None], geometry, encoded, record, box)
