@@ -1,9 +1,10 @@
 """Synthetic B-mode breast ultrasound: phantoms for demonstration and tests, marked as synthetic throughout.
 
 No phantom holds any patient's pixels; grey levels and grain were set by hand to lie where real frames have them, so a
-score on phantoms shows that the software works and says nothing about accuracy on patients. The physics is the textbook's: speckle as the coherent sum of
-many sub-resolution scatterers seen through a separable point-spread function, envelope detection, and logarithmic
-compression. The classes overlap on purpose: some benign phantoms are irregular, some malignant ones oval.
+score on phantoms shows that the software works and says nothing about accuracy on patients. The physics is the
+textbook's: speckle as the coherent sum of many sub-resolution scatterers seen through a separable point-spread
+function, envelope detection, and logarithmic compression. The classes overlap on purpose: some benign phantoms are
+irregular, some malignant ones oval.
 """
 
 from mmxai_core.phantom.build import Phantom, make_phantom, make_phantoms

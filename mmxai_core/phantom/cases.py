@@ -1,7 +1,8 @@
 """Designs and clinical values drawn at random, with overlapping classes.
 
 The odds were rounded by hand, with the BI-RADS lexicon and the published totals of BrEaST (Pawlowska et al., Sci Data
-11:148, 2024) in view, and moved towards each other; no patient's row was used. Whether a value is known is drawn without looking at the class: missingness carries no label.
+2024, DOI 10.1038/s41597-024-02984-z) in view, and moved towards each other; no patient's row was used. Whether a value
+is known is drawn without looking at the class: missingness carries no label.
 """
 
 from __future__ import annotations
