@@ -1,0 +1,115 @@
+"""The Shapley account as an interactive waterfall, drawn with Plotly."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import plotly.graph_objects as go
+
+from mmxai_core.figures.account import Step, probability_of, require_additive, say, steps
+from mmxai_core.figures.colour import AWAY, TOWARD
+from mmxai_core.results import Attribution
+
+#: Probabilities marked on the second axis.
+_MARKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
+
+
+def _hover(step: Step, space: str, target: str) -> str:
+    way = "toward" if step.value > 0 else "away from"
+    if space == "probability":
+        moved = f"{100 * step.start:.1f} % to {100 * step.end:.1f} %"
+    else:
+        p0, p1 = probability_of(step.start), probability_of(step.end)
+        moved = f"log-odds {step.start:.2f} to {step.end:.2f}<br>probability {100 * p0:.1f} % to {100 * p1:.1f} %"
+    return f"<b>{step.label}</b><br>{say(step.value, space, sign=True)} {way} {target}<br>{moved}"
+
+
+def waterfall_figure(attribution: Attribution, labels: Mapping[str, str], *, target: str, highlight: str = "") -> Any:
+    """An interactive waterfall (plotly.graph_objects.Figure), read from top to bottom.
+
+    In log-odds a second axis above gives the probability. Direction is carried by colour, by hatching and by sign.
+
+    Args:
+        attribution: The account; in log-odds or probability.
+        labels: What to show by player.
+        target: Name of the class explained.
+        highlight: A player to outline, or "".
+
+    Raises:
+        ValueError: The account does not add up, so that it must be withheld.
+    """
+    require_additive(attribution)
+    space, rows = attribution.space, steps(attribution, labels)
+    first, last = "Nothing known", "This prediction"
+    # Two fields may share a label: rows are placed by number, and named by tick text.
+    names = [first, *(s.label for s in rows), last]
+    figure = go.Figure()
+    figure.add_bar(
+        y=list(range(1, len(rows) + 1)), x=[s.value for s in rows], base=[s.start for s in rows], orientation="h",
+        width=0.72, customdata=[s.player for s in rows], text=[say(s.value, space, sign=True) for s in rows],
+        textposition="outside", cliponaxis=False, hovertext=[_hover(s, space, target) for s in rows],
+        hovertemplate="%{hovertext}<extra></extra>",
+        marker={
+            "color": [TOWARD if s.value > 0 else AWAY for s in rows],
+            "pattern": {"shape": ["" if s.value > 0 else "/" for s in rows], "size": 5, "solidity": 0.35},
+            "line": {"width": [2 if s.player == highlight else 0 for s in rows], "color": "#ffd479"},
+        },
+    )  # fmt: skip
+    ends = [attribution.base_value, attribution.output]
+    figure.add_scatter(
+        y=[0, len(rows) + 1], x=ends, mode="markers+text", text=[say(e, space) for e in ends],
+        textposition="middle right", marker={"symbol": "diamond", "size": 11, "color": "#93a1b0"},
+        hovertext=[_end_hover(e, space, target) for e in ends], hovertemplate="%{hovertext}<extra></extra>",
+        cliponaxis=False,
+    )  # fmt: skip
+    line = {"color": "#93a1b0", "width": 1, "dash": "dot"}
+    joins = [attribution.base_value, *(s.end for s in rows)]
+    figure.update_layout(shapes=[_join(x, i, line) for i, x in enumerate(joins)])
+    span = [*ends, *(s.start for s in rows), *(s.end for s in rows)]
+    low, high = min(span), max(span)
+    pad = max(high - low, 1e-3) * 0.2
+    view = [low - pad, high + pad]
+    figure.update_layout(
+        height=110 + 27 * len(names), margin={"l": 8, "r": 12, "t": 44, "b": 44}, showlegend=False, bargap=0.25,
+        hoverlabel={"align": "left"}, dragmode=False,
+        yaxis={
+            "tickvals": list(range(len(names))), "ticktext": names, "range": [len(names) - 0.4, -0.6],
+            "automargin": True, "showgrid": False, "zeroline": False,
+        },
+        xaxis={"range": view, "automargin": True, "zeroline": space != "probability", "zerolinewidth": 1},
+    )  # fmt: skip
+    if space == "probability":
+        figure.update_xaxes(title={"text": f"Probability of {target}"}, tickformat=".0%")
+    else:
+        figure.update_xaxes(title={"text": f"Log-odds of {target} (0 = even)"})
+        _probability_axis(figure, view, target)
+    return figure
+
+
+def _end_hover(value: float, space: str, target: str) -> str:
+    p = value if space == "probability" else probability_of(value)
+    return f"{100 * p:.1f} % {target}"
+
+
+def _join(x: float, row: int, line: dict[str, object]) -> dict[str, object]:
+    return {"type": "line", "x0": x, "x1": x, "y0": row, "y1": row + 1, "line": line, "layer": "below"}
+
+
+def _probability_axis(figure: Any, view: list[float], target: str) -> None:
+    marks = [p for p in _MARKS if view[0] <= math.log(p / (1 - p)) <= view[1]]
+    # Marks closer than an eighth of the axis would print over each other.
+    kept: list[float] = []
+    for p in sorted(marks, key=lambda m: abs(m - 0.5)):
+        at = math.log(p / (1 - p))
+        if all(abs(at - math.log(k / (1 - k))) > (view[1] - view[0]) / 9 for k in kept):
+            kept.append(p)
+    figure.add_scatter(x=[None], y=[None], xaxis="x2", hoverinfo="skip")
+    figure.update_layout(
+        xaxis2={
+            "overlaying": "x", "side": "top", "range": view, "tickvals": [math.log(p / (1 - p)) for p in kept],
+            "ticktext": [f"{100 * p:g} %" for p in kept], "title": {"text": f"Probability of {target}"},
+            "showgrid": False, "zeroline": False, "automargin": True,
+        }
+    )  # fmt: skip

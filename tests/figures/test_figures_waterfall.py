@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import pytest
+from synthetic_results import LABELS, attribution
+
+from mmxai_core.figures.account import probability_of, say, steps
+from mmxai_core.figures.waterfall import waterfall_figure
+
+
+@pytest.mark.parametrize("space", ["log_odds", "probability"])
+def test_steps_run_from_the_base_value_to_the_output_largest_first(space: str) -> None:
+    account = attribution(space=space)
+    rows = steps(account, LABELS)
+    assert [r.player for r in rows] == ["image", "palpable", "age", "margin"]
+    assert rows[0].start == account.base_value
+    assert rows[-1].end == pytest.approx(account.output)
+    assert all(a.end == b.start for a, b in pairwise(rows))
+
+
+def test_the_figure_draws_every_step_with_sign_hatch_and_colour() -> None:
+    figure = waterfall_figure(attribution(), LABELS, target="malignant", highlight="age")
+    bars = figure.data[0]
+    assert list(bars.x) == pytest.approx([1.6, -0.7, 0.4, 0.001])
+    assert list(bars.base) == pytest.approx([-0.5, 1.1, 0.4, 0.8])
+    assert list(bars.text) == ["+1.60", "-0.70", "+0.40", "+0.00"]
+    assert list(bars.marker.pattern.shape) == ["", "/", "", ""]
+    assert len(set(bars.marker.color)) == 2
+    assert list(bars.marker.line.width) == [0, 0, 2, 0]
+    assert list(figure.layout.yaxis.ticktext) == [
+        "Nothing known",
+        "Image",
+        "Palpable lump",
+        "Age",
+        "Margin",
+        "This prediction",
+    ]
+
+
+def test_log_odds_come_with_a_probability_axis_and_hover() -> None:
+    figure = waterfall_figure(attribution(), LABELS, target="malignant")
+    top = figure.layout.xaxis2
+    assert top.range == figure.layout.xaxis.range and len(top.tickvals) >= 3
+    for at, name in zip(top.tickvals, top.ticktext, strict=True):
+        assert 100 * probability_of(at) == pytest.approx(float(name.split()[0]))
+    gaps = [b - a for a, b in pairwise(sorted(top.tickvals))]
+    assert min(gaps) > (top.range[1] - top.range[0]) / 10
+    assert "probability 37.8 % to 75.0 %" in figure.data[0].hovertext[0]
+
+
+def test_probability_space_speaks_in_points() -> None:
+    figure = waterfall_figure(attribution(space="probability"), LABELS, target="malignant")
+    assert figure.data[0].text[0] == "+31.2 points"
+    assert "xaxis2" not in figure.layout.to_plotly_json()
+
+
+def test_an_account_that_does_not_add_up_is_not_drawn() -> None:
+    for residual in (1.1e-4, -1.1e-4, math.nan):
+        with pytest.raises(ValueError, match="withheld"):
+            waterfall_figure(attribution(residual=residual), LABELS, target="malignant")
+
+
+def test_words() -> None:
+    assert say(-0.001, "log_odds", sign=True) == "+0.00"
+    assert say(0.5, "probability") == "50.0 %"
+    assert probability_of(-800) == 0.0 and probability_of(800) == 1.0
