@@ -66,10 +66,11 @@ def overlay_png(
         ValueError: The shapes differ, or the reference is not above the floor.
     """
     h, w = grey.shape
-    tall = min(max(4.1 * h / w, 2.2), 6.5)
-    figure = new_figure(9.6, tall + 1.35)
-    left, right = figure.subplots(1, 2, gridspec_kw={"wspace": 0.04})
-    figure.subplots_adjust(left=0.015, right=0.9, top=1 - 0.35 / (tall + 1.35), bottom=0.95 / (tall + 1.35))
+    tall = min(max(4.2 * h / w, 2.2), 6.5)
+    height = tall + 1.35
+    figure = new_figure(9.6, height)
+    foot, share = 0.95 / height, tall / height
+    left, right = (figure.add_axes((x, foot, 0.43, share)) for x in (0.015, 0.455))
     left.imshow(grey, cmap="gray", vmin=0, vmax=1)
     right.imshow(blend(grey, saliency, reference=reference, opacity=opacity, floor=floor, colour_map=colour_map))
     levels = [floor + share * (reference - floor) for share in (0.25, 0.5, 0.75)]
@@ -82,8 +83,9 @@ def overlay_png(
         if box is not None:
             x0, y0, x1, y1 = box
             axes.add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, ec="#7fe0c3", lw=1.2, ls="--"))
-    _colour_bar(figure, right, reference=reference, floor=floor, unit=unit, colour_map=colour_map, opacity=opacity)
-    caption(figure, semantics, y=0.33 / (tall + 1.35))
+    bar = figure.add_axes((0.9, foot + 0.06 * share, 0.016, 0.88 * share))
+    _colour_bar(figure, bar, reference=reference, floor=floor, unit=unit, colour_map=colour_map, opacity=opacity)
+    caption(figure, semantics, y=0.33 / height)
     return to_png(figure, provenance=provenance)
 
 
@@ -94,7 +96,7 @@ def _colour_bar(
     ramp = np.linspace(0, 1, 256, dtype=np.float32)[None]
     seen = blend(np.full_like(ramp, 0.35), ramp, reference=1.0, opacity=opacity, colour_map=colour_map)[0]
     scale = ScalarMappable(Normalize(floor, reference), ListedColormap(seen / 255.0))
-    bar = figure.colorbar(scale, ax=axes, fraction=0.046, pad=0.02, extend="max")
+    bar = figure.colorbar(scale, cax=axes, extend="max")
     bar.ax.tick_params(colors=INK, labelsize=7)
     bar.set_label(unit, color=INK, fontsize=7)
     bar.outline.set_edgecolor(FAINT)
