@@ -28,7 +28,7 @@ SCHEMA = ClinicalSchema(
 
 
 def tiny_network(arch: Architecture = ARCH, schema: ClinicalSchema = SCHEMA, *, seed: int = 0) -> FusedNetwork:
-    """Random weights, in evaluation mode; the fusion's zero-initialised layers are random too, so that all of it acts."""
+    """Random weights, in evaluation mode; the layers that start at zero are random too."""
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -211,7 +211,7 @@ def write_bundle(
         positive_class: One of them.
         temperature: From validation data.
         threshold: From validation data.
-        intended_use: One or two sentences.
+        intended_use: In words.
         training_data: Cohorts, numbers and terms; plain values.
         background: Synthetic or aggregate rows, columns are field ids, blank = unknown. Never a patient's row.
         model_card: Markdown.
