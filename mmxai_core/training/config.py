@@ -91,6 +91,8 @@ class TrainConfig:
 
     Attributes:
         seed: Seed of splits, initial values, order, augmentation and dropout.
+        pretrain_cohort: Cohort whose images the image branch is trained on first, or "" for none.
+        folds: Folds of the cross-validation.
         init: "imagenet" (weights of the installed package), "none", or a safetensors/pth file of the backbone.
         validation: Part of the patients kept for early stopping, temperature and threshold.
         views: Augmented views a case whose tokens are cached for the fusion stage.
@@ -104,6 +106,8 @@ class TrainConfig:
     """
 
     seed: int = 7
+    pretrain_cohort: str = ""
+    folds: int = 5
     init: str = "imagenet"
     validation: float = 0.2
     views: int = 8

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mmxai_core.clinical import ClinicalSchema
+from mmxai_core.clinical import ClinicalRecord, ClinicalSchema
 from mmxai_core.cohorts.case import Case, Cohort, read_grey, read_masks
 from mmxai_core.preprocess import CanvasGeometry
 
@@ -29,6 +29,7 @@ class CohortArrays:
         labels: (N,) int64 index into the cohort's classes.
         case_ids: N ids.
         patients: N patient ids.
+        records: N clinical records, for encoding with another schema.
     """
 
     grey: NDArray[np.uint8]
@@ -40,6 +41,7 @@ class CohortArrays:
     labels: NDArray[np.int64]
     case_ids: tuple[str, ...]
     patients: tuple[str, ...]
+    records: tuple[ClinicalRecord, ...]
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -50,7 +52,13 @@ class CohortArrays:
         return CohortArrays(
             self.grey[i], self.content[i], self.lesion[i], self.has_mask[i], self.values[i], self.known[i],
             self.labels[i], tuple(self.case_ids[k] for k in i), tuple(self.patients[k] for k in i),
+            tuple(self.records[k] for k in i),
         )  # fmt: skip
+
+    def encoded(self, schema: ClinicalSchema) -> CohortArrays:
+        """The same cases with their records encoded by `schema`; fields it does not have are left out."""
+        values, known = _encode(self.records, schema)
+        return replace(self, values=values, known=known)
 
     @staticmethod
     def concatenate(parts: Sequence[CohortArrays]) -> CohortArrays:
@@ -62,6 +70,7 @@ class CohortArrays:
         return CohortArrays(
             join("grey"), join("content"), join("lesion"), join("has_mask"), join("values"), join("known"),
             join("labels"), tuple(c for p in parts for c in p.case_ids), tuple(c for p in parts for c in p.patients),
+            tuple(r for p in parts for r in p.records),
         )  # fmt: skip
 
 
@@ -88,15 +97,22 @@ def load_arrays(
         _read(case, canvas, grey[i], lesion[i], content[i])
         if progress:
             progress(i + 1, n)
-    encoded = [schema.encode(schema.record({k: v for k, v in c.clinical.items() if k in schema.ids})) for c in cases]
-    f = len(schema.fields)
+    records = tuple(schema.record({k: v for k, v in c.clinical.items() if k in schema.ids}) for c in cases)
     return CohortArrays(
-        grey, content, lesion, np.array([bool(c.masks) for c in cases]),
-        np.stack([e.values for e in encoded]) if n else np.zeros((0, f), np.float32),
-        np.stack([e.known for e in encoded]) if n else np.zeros((0, f), np.bool_),
+        grey, content, lesion, np.array([bool(c.masks) for c in cases]), *_encode(records, schema),
         np.array([cohort.classes.index(str(c.label)) for c in cases], np.int64),
-        tuple(c.case_id for c in cases), tuple(c.patient_id for c in cases),
+        tuple(c.case_id for c in cases), tuple(c.patient_id for c in cases), records,
     )  # fmt: skip
+
+
+def _encode(records: Sequence[ClinicalRecord], schema: ClinicalSchema) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Records -> ((N, F) values, (N, F) known)."""
+    shape = (len(records), len(schema.fields))
+    values, known = np.zeros(shape, np.float32), np.zeros(shape, np.bool_)
+    for i, record in enumerate(records):
+        encoded = schema.encode(record)
+        values[i], known[i] = encoded.values, encoded.known
+    return values, known
 
 
 def _read(

@@ -92,7 +92,7 @@ def fused_logits(
 def train_fusion(
     network: FusedNetwork, train: CohortArrays, validation: CohortArrays, *, schema: ClinicalSchema,
     caches: tuple[StateCache, StateCache], stage: StageConfig, config: TrainConfig, seed: int,
-    hooks: Hooks | None = None,
+    keep_epoch: int | None = None, hooks: Hooks | None = None,
 ) -> dict[str, float | int]:  # fmt: skip
     """Trains clinical branch, fusion and absent-image token in place; the rest of the image encoder does not move.
 
@@ -105,6 +105,7 @@ def train_fusion(
         stage: Settings.
         config: Loss weights and input dropout.
         seed: Seed.
+        keep_epoch: See `fit`.
         hooks: Log, progress, cancel, checkpoint.
     """
     network.image_encoder.requires_grad_(False)
@@ -131,7 +132,7 @@ def train_fusion(
 
     result = fit(
         network, config=stage, order=lambda rng: torch.randperm(len(train), generator=rng), step=step,
-        validate=validate, seed=seed, hooks=hooks,
+        validate=validate, seed=seed, keep_epoch=keep_epoch, hooks=hooks,
     )  # fmt: skip
     network.requires_grad_(True)
     return result
@@ -147,7 +148,8 @@ def clinical_logits(network: ClinicalOnlyNetwork, data: CohortArrays, schema: Cl
 
 def train_clinical(
     network: ClinicalOnlyNetwork, train: CohortArrays, validation: CohortArrays, *, schema: ClinicalSchema,
-    stage: StageConfig, config: TrainConfig, seed: int, hooks: Hooks | None = None,
+    stage: StageConfig, config: TrainConfig, seed: int,
+    keep_epoch: int | None = None, hooks: Hooks | None = None,
 ) -> dict[str, float | int]:  # fmt: skip
     """Trains the clinical-only sibling in place, with the same input dropout and schedule as the fusion."""
     labels = torch.from_numpy(train.labels)
@@ -166,5 +168,5 @@ def train_clinical(
 
     return fit(
         network, config=stage, order=lambda rng: torch.randperm(len(train), generator=rng), step=step,
-        validate=validate, seed=seed, hooks=hooks,
+        validate=validate, seed=seed, keep_epoch=keep_epoch, hooks=hooks,
     )  # fmt: skip

@@ -67,7 +67,8 @@ def validation_numbers(logits: Tensor, labels: NDArray[np.int64]) -> dict[str, f
 
 def train_image(
     encoder: ImageEncoder, train: CohortArrays, validation: CohortArrays, *, stage: StageConfig, config: TrainConfig,
-    seed: int, weights: NDArray[np.float64] | None = None, hooks: Hooks | None = None, device: torch.device | None = None,
+    seed: int, weights: NDArray[np.float64] | None = None, keep_epoch: int | None = None, hooks: Hooks | None = None,
+    device: torch.device | None = None,
 ) -> dict[str, float | int]:  # fmt: skip
     """Trains the image encoder in place; keeps the epoch with the lowest validation loss.
 
@@ -79,6 +80,7 @@ def train_image(
         config: Loss weights and mixed precision.
         seed: Seed.
         weights: (N,) sampling weights for `stage.samples` draws an epoch without replacement; None: equal.
+        keep_epoch: See `fit`.
         hooks: Log, progress, cancel, checkpoint.
         device: Where to run.
 
@@ -107,4 +109,7 @@ def train_image(
         assert isinstance(model, ImageEncoder)
         return validation_numbers(image_logits(model, validation, device=where), validation.labels)
 
-    return fit(encoder, config=stage, order=order, step=step, validate=validate, seed=seed, hooks=hooks)
+    return fit(
+        encoder, config=stage, order=order, step=step, validate=validate, seed=seed, keep_epoch=keep_epoch,
+        hooks=hooks,
+    )  # fmt: skip

@@ -77,6 +77,7 @@ def fit(
     step: Callable[[Tensor, torch.Generator], tuple[Tensor, dict[str, float]]],
     validate: Callable[[nn.Module], dict[str, float]],
     seed: int,
+    keep_epoch: int | None = None,
     hooks: Hooks | None = None,
 ) -> dict[str, float | int]:
     """Trains `model` in place; on return it holds the (averaged) weights of the best epoch.
@@ -88,6 +89,8 @@ def fit(
         step: (indices, generator) -> (loss, parts) in training mode.
         validate: A network in evaluation mode -> numbers, with "loss" among them.
         seed: Seed of order, augmentation and dropout.
+        keep_epoch: Stop after this epoch (from 0) of the schedule and keep it, whatever validation says: for a last
+            fit on all cases, whose length cross-validation has chosen. None: early stopping.
         hooks: Log, progress, cancel, checkpoint.
 
     Returns:
@@ -138,7 +141,7 @@ def fit(
         ema.eval()
         with torch.no_grad():
             measured = validate(ema)
-        if measured["loss"] < best_loss:
+        if measured["loss"] < best_loss if keep_epoch is None else epoch == keep_epoch:
             best_loss, best_epoch, best = measured["loss"], epoch, copy.deepcopy(ema.state_dict())
         hooks.log(
             {"epoch": epoch, "seconds": round(time.perf_counter() - started, 1)}
@@ -156,6 +159,8 @@ def fit(
                 partial,
             )  # fmt: skip
             partial.replace(hooks.checkpoint)
+        if epoch == keep_epoch:
+            break
     model.load_state_dict(best)
     model.eval()
     return {

@@ -1,0 +1,180 @@
+"""The recipe: pretrain the image branch, fine-tune it on the cohort, train fusion and clinical-only sibling on top."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mmxai_core.clinical import ClinicalSchema, tukey_fences
+from mmxai_core.evaluation.calibration import fit_temperature
+from mmxai_core.model.baselines import ClinicalOnlyNetwork
+from mmxai_core.model.encoders import ImageEncoder
+from mmxai_core.model.network import FusedNetwork
+from mmxai_core.training.config import TrainConfig
+from mmxai_core.training.data import CohortArrays
+from mmxai_core.training.fusion_stage import StateCache, clinical_logits, fused_logits, train_clinical, train_fusion
+from mmxai_core.training.image_stage import image_logits, train_image
+from mmxai_core.training.initial_weights import load_initial_weights
+from mmxai_core.training.loop import Hooks
+from mmxai_core.training.split import hold_out, split_hash
+
+
+@dataclass(frozen=True)
+class RunLog:
+    """Where a run writes its rows and how it is watched.
+
+    Attributes:
+        folder: Checkpoints and log lie here; a run started again in the same folder resumes.
+        progress: Called with (stage in words, done, all).
+        cancelled: True when the run should stop.
+    """
+
+    folder: Path
+    progress: Callable[[str, int, int], None] = lambda stage, done, total: None
+    cancelled: Callable[[], bool] = lambda: False
+
+    def write(self, stage: str, row: Mapping[str, float | int | str]) -> None:
+        """Appends one row to log.jsonl."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"stage": stage, **row}) + "\n")
+
+    def hooks(self, stage: str) -> Hooks:
+        """Hooks of one stage, with its checkpoint."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        name = stage.replace(" ", "-").replace("/", "-")
+        return Hooks(
+            log=lambda row: self.write(stage, row),
+            progress=lambda done, total: self.progress(stage, done, total),
+            cancelled=self.cancelled,
+            checkpoint=self.folder / f"{name}.checkpoint",
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """Models of one split.
+
+    Attributes:
+        network: Fused network.
+        image: Image branch as fine-tuned (the image-only sibling: its own head).
+        clinical: Clinical-only sibling.
+        schema: Schema with the training cases' fences.
+        temperature: Of the fused network, the image head and the clinical-only sibling, by name, from validation.
+        validation_logits: (N, K) fused logits on validation, by level; with "labels".
+        stages: What each stage returned.
+    """
+
+    network: FusedNetwork
+    image: ImageEncoder
+    clinical: ClinicalOnlyNetwork
+    schema: ClinicalSchema
+    temperature: Mapping[str, float]
+    validation_logits: Mapping[str, torch.Tensor]
+    validation_labels: NDArray[np.int64]
+    stages: Mapping[str, Mapping[str, float | int]] = field(default_factory=dict)
+
+
+def fence_schema(schema: ClinicalSchema, train: CohortArrays) -> ClinicalSchema:
+    """The schema with Tukey fences of each numeric field from the training cases."""
+    fields = []
+    for f in schema.fields:
+        values = np.array([float(r.values[f.id]) for r in train.records if f.id in r.values and f.kind == "numeric"])
+        fields.append(replace(f, fences=tukey_fences(values)) if len(values) >= 8 else f)
+    return ClinicalSchema(tuple(fields))
+
+
+def pretrain_encoder(data: CohortArrays, *, config: TrainConfig, log: RunLog) -> ImageEncoder:
+    """The image branch trained on the pretraining cohort alone, split by patient; resumed, or reread if done."""
+    torch.manual_seed(config.seed)
+    encoder = ImageEncoder(config.arch)
+    source = load_initial_weights(encoder.cnn, config.init, backbone=config.arch.backbone)
+    encoder = encoder.to(memory_format=torch.channels_last)
+    settings = json.dumps([config.to_json(), split_hash(data.case_ids)], sort_keys=True)
+    done = log.folder / f"pretrained-{hashlib.sha256(settings.encode()).hexdigest()[:12]}.pt"
+    if done.is_file():
+        encoder.load_state_dict(torch.load(done, weights_only=True))
+        return encoder.eval()
+    train, validation = hold_out(data.labels, data.patients, part=config.validation, seed=config.seed)
+    result = train_image(
+        encoder, data.take(train), data.take(validation), stage=config.pretrain, config=config, seed=config.seed,
+        hooks=log.hooks("pretrain"),
+    )  # fmt: skip
+    log.write("pretrain", {"initial_weights": source, **result})
+    torch.save(encoder.state_dict(), done)
+    return encoder.eval()
+
+
+def fit_split(
+    train: CohortArrays, validation: CohortArrays, *, pretrained: ImageEncoder, replay: CohortArrays | None,
+    schema: ClinicalSchema, config: TrainConfig, log: RunLog, name: str, seed: int,
+    keep_epochs: Mapping[str, int] | None = None,
+) -> Fitted:  # fmt: skip
+    """Fine-tunes the image branch and trains fusion and clinical-only sibling for one split.
+
+    Args:
+        train: Training cases.
+        validation: Cases for early stopping and temperature; no patient of which is in `train`.
+        pretrained: Image branch to start from; not changed.
+        replay: Pretraining cases to mix in, so that the encoder does not forget them; or None.
+        schema: Fields.
+        config: Settings.
+        log: Log and checkpoints.
+        name: Name of the split in the log.
+        seed: Seed.
+        keep_epochs: Epoch to keep of "image", "fusion" and "clinical", instead of early stopping: for the last fit on
+            all cases. Validation numbers and temperatures then mean nothing, and the caller replaces them.
+    """
+    keep = dict(keep_epochs or {})
+    schema = fence_schema(schema, train)
+    train, validation = train.encoded(schema), validation.encoded(schema)
+    encoder = copy.deepcopy(pretrained)
+    pool, weights = train, np.full(len(train), 50.0)
+    if replay is not None:
+        pool = CohortArrays.concatenate([train, replay.encoded(schema)])
+        weights = np.concatenate([weights, np.ones(len(replay))])
+    stages = {}
+    stages["image"] = train_image(
+        encoder, pool, validation, stage=config.image, config=config, seed=seed, weights=weights,
+        keep_epoch=keep.get("image"), hooks=log.hooks(f"{name} image"),
+    )  # fmt: skip
+    torch.manual_seed(seed)
+    network = FusedNetwork(config.arch, schema)
+    network.image_encoder.load_state_dict(encoder.state_dict())
+    caches = (
+        StateCache.build(encoder, train, views=config.views, seed=seed),
+        StateCache.build(encoder, validation, views=0, seed=seed),
+    )
+    stages["fusion"] = train_fusion(
+        network, train, validation, schema=schema, caches=caches, stage=config.fusion, config=config, seed=seed,
+        keep_epoch=keep.get("fusion"), hooks=log.hooks(f"{name} fusion"),
+    )  # fmt: skip
+    torch.manual_seed(seed)
+    sibling = ClinicalOnlyNetwork(config.arch, schema)
+    stages["clinical"] = train_clinical(
+        sibling, train, validation, schema=schema, stage=config.fusion, config=config, seed=seed,
+        keep_epoch=keep.get("clinical"), hooks=log.hooks(f"{name} clinical"),
+    )  # fmt: skip
+    fused = fused_logits(network, caches[1], validation, schema)
+    single = clinical_logits(sibling, validation, schema)
+    levels = [k for k in fused if k != "image"]
+
+    def temperature(parts: list[torch.Tensor]) -> float:
+        return fit_temperature(torch.cat(parts).numpy(), np.tile(validation.labels, len(parts)))
+
+    temperatures = {
+        "fused": temperature([fused[k] for k in levels]),
+        "image": temperature([image_logits(encoder, validation)]),
+        "clinical": temperature([single[k] for k in levels]),
+    }
+    return Fitted(
+        network.eval(), encoder.eval(), sibling.eval(), schema, temperatures, fused, validation.labels, stages
+    )

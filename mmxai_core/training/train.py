@@ -1,0 +1,148 @@
+"""One command trains a bundle: pretraining, cross-validation, last fit on all cases, calibration, model card."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from mmxai_core.cohorts.case import Cohort
+from mmxai_core.evaluation.bootstrap import metric_intervals
+from mmxai_core.evaluation.calibration import fit_temperature, youden_threshold
+from mmxai_core.evaluation.metrics import Scored
+from mmxai_core.model.bundle import Bundle, write_bundle
+from mmxai_core.model.encoders import ImageEncoder
+from mmxai_core.training.background import synthetic_background
+from mmxai_core.training.card import INTENDED_USE, model_card
+from mmxai_core.training.config import TrainConfig
+from mmxai_core.training.crossval import cross_validate, summarise
+from mmxai_core.training.data import CohortArrays, load_arrays
+from mmxai_core.training.image_stage import image_logits
+from mmxai_core.training.phantoms import score_phantoms
+from mmxai_core.training.recipe import RunLog, fit_split, pretrain_encoder
+from mmxai_core.training.saliency_scale import saliency_reference
+from mmxai_core.training.split import hold_out, split_hash
+from mmxai_core.types import Json
+
+
+def _external(encoder: ImageEncoder, source: CohortArrays, target: CohortArrays, *, config: TrainConfig) -> Json:
+    """The image branch of the source cohort alone, on its own held-out patients and on the whole target cohort."""
+    _, held = hold_out(source.labels, source.patients, part=config.validation, seed=config.seed)
+    inner = source.take(held)
+    logits = image_logits(encoder, inner)
+    temperature = fit_temperature(logits.numpy(), inner.labels)
+    out = {}
+    for name, data, x in (("validation_split", inner, logits), ("external", target, image_logits(encoder, target))):
+        scored = Scored(data.labels.astype(bool), torch.softmax(x.double() / temperature, -1)[:, 1].numpy())
+        table = metric_intervals(scored, list(data.patients), seed=config.seed)
+        out[name] = {"n": len(data)} | {
+            m: None if i is None else {"value": i.value, "low": i.low, "high": i.high} for m, i in table.items()
+        }
+    return out
+
+
+def _kept_epochs(folds: list[Json]) -> dict[str, int]:
+    """Median best epoch of each stage over the folds: how long the last fit on all cases runs."""
+    return {s: int(np.median([f["stages"][s]["best_epoch"] for f in folds])) for s in ("image", "fusion", "clinical")}
+
+
+def _calibration(folds: list[Json]) -> tuple[float, float, Json]:
+    """(temperature, threshold, account) from the folds' validation splits, all levels of field groups together."""
+    levels = [k for k in folds[0]["validation_logits"] if k != "image"]
+    logits = np.concatenate([np.array(f["validation_logits"][k]) for f in folds for k in levels])
+    labels = np.concatenate([np.array(f["validation_labels"]) for f in folds for _ in levels])
+    temperature = fit_temperature(logits, labels)
+    margin = (logits[:, 1] - logits[:, 0]) / temperature
+    threshold = youden_threshold(labels.astype(bool), 1 / (1 + np.exp(-margin)))
+    account = {
+        "data": "validation splits of the cross-validation folds; no test case of a fold is among them",
+        "cases": len(labels),
+        "levels": levels,
+        "threshold_rule": "largest sensitivity + specificity - 1 (Youden)",
+    }
+    return temperature, threshold, account
+
+
+def train_bundle(
+    cohort: Cohort, out: Path, *, name: str, config: TrainConfig, log: RunLog, pretrain: Cohort | None = None
+) -> Bundle:
+    """Trains, cross-validates and writes a bundle; started again with the same `log.folder`, it resumes.
+
+    Args:
+        cohort: Images, masks, fields and labels of two classes.
+        out: Folder of the bundle.
+        name: Bundle name.
+        config: Settings.
+        log: Run folder, progress and cancel.
+        pretrain: Cohort for the first training of the image branch, or None.
+
+    Raises:
+        CohortError: The cohort cannot be read, or has too few patients a class.
+        CancelledError: The run was cancelled; it resumes from its last finished epoch.
+    """
+    started = time.time()
+    log.folder.mkdir(parents=True, exist_ok=True)
+    (log.folder / "config.json").write_text(json.dumps(config.to_json(), indent=1), encoding="utf-8")
+
+    def read(c: Cohort) -> CohortArrays:
+        return load_arrays(
+            c, schema=cohort.schema, canvas=config.arch.canvas,
+            progress=lambda done, total: log.progress(f"reading {c.name}", done, total),
+        )  # fmt: skip
+
+    data = read(cohort)
+    source = read(pretrain) if pretrain else None
+    encoder = pretrain_encoder(source if source is not None else data, config=config, log=log)
+    results: dict[str, Any] = {"cohort": cohort.name, "seed": config.seed}
+    if source is not None and pretrain is not None:
+        results["external_test"] = {
+            f"image branch trained on {pretrain.name} alone, on {cohort.name}": _external(
+                encoder, source, data, config=config
+            )
+        }
+    folds = cross_validate(
+        data, pretrained=encoder, replay=source, schema=cohort.schema, config=config, log=log, folds=config.folds
+    )
+    results["cross_validation"] = summarise(folds, seed=config.seed)
+    temperature, threshold, account = _calibration(folds)
+    kept = _kept_epochs(folds)
+    _, watch = hold_out(data.labels, data.patients, part=config.validation, seed=config.seed)
+    fitted = fit_split(
+        data, data.take(watch), pretrained=encoder, replay=source, schema=cohort.schema, config=config, log=log,
+        name="all cases", seed=config.seed, keep_epochs=kept,
+    )  # fmt: skip
+    results["phantoms"] = score_phantoms(fitted.network, fitted.schema, temperature=temperature, seed=config.seed)
+    results["training"] = {
+        "config": config.to_json(), "kept_epochs": kept, "cases": split_hash(data.case_ids),
+        "folds": [f["split"] for f in folds], "seconds": round(time.time() - started),
+    }  # fmt: skip
+    parts = [c for c in (cohort, pretrain) if c]
+    training_data = [
+        {"cohort": c.name, "images": len(c.cases), "patients": c.patients, "licence": c.licence, "citation": c.citation,
+         "label": c.label, "dropped": [list(d) for d in c.dropped]} for c in parts
+    ]  # fmt: skip
+    bundle = write_bundle(
+        out, name=name, network=fitted.network, arch=config.arch, schema=fitted.schema, classes=cohort.classes,
+        positive_class=cohort.positive_class, temperature=temperature, threshold=threshold, intended_use=INTENDED_USE,
+        training_data=training_data, background=synthetic_background(data, fitted.schema, seed=config.seed),
+        model_card=model_card(name, cohort, pretrain, config, results), results=results,
+        extra={"calibration": account, "saliency_reference": saliency_reference(fitted, data)},
+    )  # fmt: skip
+    for checkpoint in log.folder.glob("*.checkpoint"):
+        checkpoint.unlink()
+    return bundle
+
+
+def smaller(config: TrainConfig, *, epochs: int) -> TrainConfig:
+    """The same settings with every stage cut to `epochs`: for a trial run."""
+    return replace(
+        config,
+        pretrain=replace(config.pretrain, epochs=epochs),
+        image=replace(config.image, epochs=epochs),
+        fusion=replace(config.fusion, epochs=epochs),
+    )
