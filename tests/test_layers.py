@@ -31,8 +31,8 @@ ALLOWED: dict[str, set[str]] = {
     "report": _VALUES | {"figures"},
     "reader_study": _VALUES,
     "cohorts": _VALUES | {"io"},
-    "evaluation": _INPUT | {"predict", "explain", "cohorts"},
-    "training": _INPUT | {"predict", "explain", "cohorts", "evaluation"},
+    "evaluation": _INPUT | {"predict", "explain", "cohorts", "phantom"},
+    "training": _INPUT | {"predict", "explain", "cohorts", "evaluation", "phantom"},
 }
 #: The command line stands on top of the core, as the dashboard does: it may import every layer.
 ON_TOP = {"cli", "__main__"}

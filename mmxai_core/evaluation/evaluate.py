@@ -12,18 +12,19 @@ from mmxai_core.errors import CancelledError, ClinicalValueError, CohortError
 from mmxai_core.evaluation.bootstrap import REPLICATES
 from mmxai_core.evaluation.cases import OpenCase, open_case
 from mmxai_core.evaluation.localization import localize
+from mmxai_core.evaluation.saliency import grad_cam_map
 from mmxai_core.evaluation.tables import CaseRow, summarise
 from mmxai_core.model.bundle import Bundle
 from mmxai_core.model.encoded import EncodedStudy, select
 from mmxai_core.predict import Predictor
-from mmxai_core.results import Prediction, SaliencyMap
+from mmxai_core.results import Prediction
 from mmxai_core.study import Study
-from mmxai_core.types import Json
+from mmxai_core.types import FloatMap, Json
 
 #: Called with (cases done, cases in all).
 CaseProgress: TypeAlias = Callable[[int, int], None]
-#: (encoded study, record, its prediction) -> the saliency map of the image that decided.
-SaliencyMethod: TypeAlias = Callable[[EncodedStudy, ClinicalRecord, Prediction], SaliencyMap]
+#: (predictor, encoded study, record, prediction) -> (H, W) raw map on the pixels of the image that decided.
+SaliencyMethod: TypeAlias = Callable[[Predictor, EncodedStudy, ClinicalRecord, Prediction], FloatMap]
 
 #: Images encoded together.
 BATCH = 8
@@ -47,7 +48,7 @@ def evaluate(
     cohort: Cohort,
     *,
     known: Sequence[str] | None = None,
-    saliency: SaliencyMethod | None = None,
+    saliency: SaliencyMethod | None = grad_cam_map,
     replicates: int = REPLICATES,
     seed: int = 0,
     progress: CaseProgress | None = None,
@@ -136,7 +137,7 @@ def _row(predictor: Predictor, case: OpenCase, encoded: EncodedStudy, saliency: 
     prediction = predictor.predict(case.study, case.record, encoded=encoded)
     found = None
     if saliency is not None and case.mask is not None:
-        found = localize(saliency(encoded, case.record, prediction).source, case.mask)
+        found = localize(saliency(predictor, encoded, case.record, prediction), case.mask)
     return CaseRow(
         case_id=case.case.case_id,
         patient_id=case.case.patient_id,

@@ -14,10 +14,11 @@ from sklearn.metrics import accuracy_score, roc_auc_score
 from mmxai_core.cohorts.case import Case, Cohort
 from mmxai_core.errors import CancelledError, ClinicalValueError, CohortError
 from mmxai_core.evaluation.evaluate import evaluate
+from mmxai_core.evaluation.saliency import grad_cam_map
 from mmxai_core.evaluation.tables import write_predictions
 from mmxai_core.model.bundle import load_bundle
 from mmxai_core.predict import Predictor
-from mmxai_core.results import SaliencyMap
+from mmxai_core.types import FloatMap
 from tests.tiny_bundle import SCHEMA, tiny_study, write_tiny_bundle
 
 N = 10
@@ -57,17 +58,19 @@ def cohort(tmp_path: Path) -> Cohort:
     )  # fmt: skip
 
 
-def disc(encoded: Any, record: Any, prediction: Any) -> SaliencyMap:
+def disc(predictor: Any, encoded: Any, record: Any, prediction: Any) -> FloatMap:
     """A stand-in method whose peak lies at a known place: inside the mask of the even-height images only."""
     h, w = encoded.study.images[0].geometry.shape
     source = np.zeros((h, w), np.float32)
     source[(45, 20) if h % 2 == 0 else (5, 100)] = 1.0
-    return SaliencyMap("stand-in", "", "malignant", source, {}, source, "", 1.0, "")
+    return source
 
 
 def test_rows_equal_single_predictions_and_summary_equals_scikit_learn(predictor: Predictor, cohort: Cohort) -> None:
     steps: list[tuple[int, int]] = []
-    found = evaluate(predictor, cohort, replicates=200, progress=lambda done, total: steps.append((done, total)))
+    found = evaluate(
+        predictor, cohort, saliency=None, replicates=200, progress=lambda done, total: steps.append((done, total))
+    )
     assert steps == [(8, 10), (10, 10)]
     study = tiny_study(seed=3, shape=(93, 120))
     record = SCHEMA.record({k: v for k, v in cohort.cases[3].clinical.items() if k in SCHEMA.ids})
@@ -88,7 +91,9 @@ def test_rows_equal_single_predictions_and_summary_equals_scikit_learn(predictor
 
 
 def test_known_groups_make_the_others_unknown(predictor: Predictor, cohort: Cohort) -> None:
-    counts = {k: evaluate(predictor, cohort, known=k, replicates=1).rows[1].known_fields for k in GROUP_CHOICES}
+    counts = {
+        k: evaluate(predictor, cohort, known=k, saliency=None, replicates=1).rows[1].known_fields for k in GROUP_CHOICES
+    }
     assert counts == {(): 0, ("history",): 2, ("history", "descriptor"): 3, ("assessment",): 1}
     with pytest.raises(ClinicalValueError, match="got reading"):
         evaluate(predictor, cohort, known=("reading",))
@@ -133,3 +138,15 @@ def test_refusals(predictor: Predictor, cohort: Cohort, tmp_path: Path) -> None:
     (tmp_path / "0.png").write_bytes(b"no image")
     with pytest.raises(CohortError, match=r"0\.png"):
         evaluate(predictor, cohort)
+
+
+def test_default_map_is_grad_cam_on_source_pixels(predictor: Predictor) -> None:
+    study = tiny_study(images=2, shape=(90, 121))
+    encoded = predictor.encode(study)
+    record = SCHEMA.record({"age": 50})
+    found = grad_cam_map(predictor, encoded, record, predictor.predict(study, record, encoded=encoded))
+    assert found.shape == (90, 121) and found.dtype == np.float32
+    assert np.isfinite(found).all() and found.min() >= 0 and found.max() > 0
+    unknown = SCHEMA.record({})
+    other = grad_cam_map(predictor, encoded, unknown, predictor.predict(study, unknown, encoded=encoded))
+    assert not np.array_equal(found, other)  # the map explains the fused prediction, not the image branch alone
