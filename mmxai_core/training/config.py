@@ -95,6 +95,7 @@ class TrainConfig:
         folds: Folds of the cross-validation.
         init: "imagenet" (weights of the installed package), "none", or a safetensors/pth file of the backbone.
         validation: Part of the patients kept for early stopping, temperature and threshold.
+        pretrain_validation: The same, of the pretraining cohort.
         views: Augmented views a case whose tokens are cached for the fusion stage.
         amp: "bf16" for mixed precision in the image stages, or "none".
         arch: Architecture.
@@ -110,6 +111,7 @@ class TrainConfig:
     folds: int = 5
     init: str = "imagenet"
     validation: float = 0.2
+    pretrain_validation: float = 0.15
     views: int = 8
     amp: str = "none"
     arch: Architecture = field(default_factory=Architecture)

@@ -9,27 +9,28 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.nn import functional as F
 
 from mmxai_core.clinical import ClinicalSchema
 from mmxai_core.evaluation.bootstrap import metric_intervals
 from mmxai_core.evaluation.compare import delong
 from mmxai_core.evaluation.localization import localize
 from mmxai_core.evaluation.metrics import Scored, auc
-from mmxai_core.explain.saliency import fused_saliency
 from mmxai_core.model.encoders import ImageEncoder
 from mmxai_core.training.config import TrainConfig
 from mmxai_core.training.data import CohortArrays
 from mmxai_core.training.fusion_stage import StateCache, clinical_logits, fused_logits
 from mmxai_core.training.image_stage import image_logits
-from mmxai_core.training.missing import LEVELS
+from mmxai_core.training.missing import LEVELS, level_mask
 from mmxai_core.training.recipe import Fitted, RunLog, fit_split
+from mmxai_core.training.saliency_scale import case_maps
 from mmxai_core.training.split import hold_out, patient_folds, split_hash
 from mmxai_core.types import Json
 
 
 def _probability(logits: torch.Tensor, temperature: float) -> list[float]:
     """(N, 2) logits -> calibrated probability of the positive (second) class."""
-    return torch.softmax(logits.double() / temperature, -1)[:, 1].tolist()  # type: ignore[no-any-return]
+    return torch.softmax(logits.double() / temperature, -1)[:, 1].tolist()
 
 
 def score_fold(fitted: Fitted, test: CohortArrays) -> dict[str, list[float]]:
@@ -49,14 +50,14 @@ def score_fold(fitted: Fitted, test: CohortArrays) -> dict[str, list[float]]:
 
 
 def localise_fold(fitted: Fitted, test: CohortArrays) -> list[dict[str, float]]:
-    """Grad-CAM++ of each held-out case against its mask, history known, on the canvas grid (padding left out)."""
+    """Grad-CAM++ of the positive class against each held-out case's mask; history known; padding left out."""
     test = test.encoded(fitted.schema)
-    rows = []
-    history = torch.tensor([f.group == "history" for f in fitted.schema.fields])
-    for i in range(len(test)):
-        saliency = fused_saliency(fitted.network, test.take([i]), history)
+    known = torch.from_numpy(test.known) & level_mask(fitted.schema, LEVELS["history"])
+    size, rows = test.grey.shape[-1], []
+    for i, grid in enumerate(case_maps(fitted.network, test, known, target=1)):
         y, x, h, w = test.content[i].tolist()
-        found = localize(saliency[y : y + h, x : x + w], test.lesion[i][y : y + h, x : x + w].astype(bool))
+        fine = F.interpolate(torch.from_numpy(grid)[None, None], size=(size, size), mode="bilinear")[0, 0].numpy()
+        found = localize(fine[y : y + h, x : x + w], test.lesion[i][y : y + h, x : x + w].astype(bool))
         rows.append({"hit": float(found.hit), "iou": found.iou, "energy": found.energy})
     return rows
 

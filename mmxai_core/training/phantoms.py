@@ -31,7 +31,7 @@ def score_phantoms(
     phantoms = make_phantoms(count, seed=10_000 + seed)
     scores: dict[str, list[float]] = {"fused": [], "image": []}
     for phantom in phantoms:
-        canvas, _ = prepare_image(phantom.pixels.astype(np.float32) / 255, canvas=network.arch.canvas)
+        canvas, _ = prepare_image(np.divide(phantom.pixels, 255, dtype=np.float32), canvas=network.arch.canvas)
         state = network.encode_image(torch.from_numpy(canvas)[None, None])
         encoded = schema.encode(schema.record(phantom.clinical))
         values = torch.from_numpy(encoded.values)[None]

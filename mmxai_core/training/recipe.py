@@ -6,7 +6,7 @@ import copy
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -98,12 +98,15 @@ def pretrain_encoder(data: CohortArrays, *, config: TrainConfig, log: RunLog) ->
     encoder = ImageEncoder(config.arch)
     source = load_initial_weights(encoder.cnn, config.init, backbone=config.arch.backbone)
     encoder = encoder.to(memory_format=torch.channels_last)
-    settings = json.dumps([config.to_json(), split_hash(data.case_ids)], sort_keys=True)
+    settings = json.dumps(
+        [config.seed, config.init, config.amp, config.pretrain_validation, asdict(config.arch), asdict(config.pretrain),
+         asdict(config.loss), split_hash(data.case_ids)], sort_keys=True,
+    )  # fmt: skip
     done = log.folder / f"pretrained-{hashlib.sha256(settings.encode()).hexdigest()[:12]}.pt"
     if done.is_file():
         encoder.load_state_dict(torch.load(done, weights_only=True))
         return encoder.eval()
-    train, validation = hold_out(data.labels, data.patients, part=config.validation, seed=config.seed)
+    train, validation = hold_out(data.labels, data.patients, part=config.pretrain_validation, seed=config.seed)
     result = train_image(
         encoder, data.take(train), data.take(validation), stage=config.pretrain, config=config, seed=config.seed,
         hooks=log.hooks("pretrain"),

@@ -32,7 +32,7 @@ from mmxai_core.types import Json
 
 def _external(encoder: ImageEncoder, source: CohortArrays, target: CohortArrays, *, config: TrainConfig) -> Json:
     """The image branch of the source cohort alone, on its own held-out patients and on the whole target cohort."""
-    _, held = hold_out(source.labels, source.patients, part=config.validation, seed=config.seed)
+    _, held = hold_out(source.labels, source.patients, part=config.pretrain_validation, seed=config.seed)
     inner = source.take(held)
     logits = image_logits(encoder, inner)
     temperature = fit_temperature(logits.numpy(), inner.labels)
@@ -126,12 +126,15 @@ def train_bundle(
         {"cohort": c.name, "images": len(c.cases), "patients": c.patients, "licence": c.licence, "citation": c.citation,
          "label": c.label, "dropped": [list(d) for d in c.dropped]} for c in parts
     ]  # fmt: skip
+    reference = saliency_reference(
+        fitted.network, data.encoded(fitted.schema), target=cohort.classes.index(cohort.positive_class)
+    )
     bundle = write_bundle(
         out, name=name, network=fitted.network, arch=config.arch, schema=fitted.schema, classes=cohort.classes,
         positive_class=cohort.positive_class, temperature=temperature, threshold=threshold, intended_use=INTENDED_USE,
         training_data=training_data, background=synthetic_background(data, fitted.schema, seed=config.seed),
         model_card=model_card(name, cohort, pretrain, config, results), results=results,
-        extra={"calibration": account, "saliency_reference": saliency_reference(fitted, data)},
+        extra={"calibration": account, "saliency_reference": reference},
     )  # fmt: skip
     for checkpoint in log.folder.glob("*.checkpoint"):
         checkpoint.unlink()
