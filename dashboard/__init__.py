@@ -1,0 +1,1 @@
+"""The dashboard: pages over mmxai_core. Research use only, not for diagnosis."""

@@ -1,0 +1,29 @@
+"""The frame of every page: spacing, the research-use line, empty states."""
+
+from __future__ import annotations
+
+import html
+from pathlib import Path
+
+import streamlit as st
+
+from dashboard.messages import RESEARCH_USE
+
+_CSS = Path(__file__).with_name("chrome.css").read_text(encoding="utf-8")
+
+
+def frame(detail: str) -> None:
+    """Style and the line at the foot that is on every page.
+
+    Args:
+        detail: Which model answers, and on what device.
+    """
+    st.html(f"<style>{_CSS}</style>")
+    st.html(f'<div class="mmx-foot" role="note">{RESEARCH_USE} <span>&nbsp;·&nbsp; {html.escape(detail)}</span></div>')
+
+
+def empty_state(title: str, text: str) -> None:
+    """What a page says when there is nothing to show yet."""
+    with st.container(border=True):
+        st.subheader(title)
+        st.markdown(text)

@@ -1,0 +1,110 @@
+"""The clinical form, made from the bundle's schema. Unknown is the default of every field, and one click away."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+from dashboard.messages import markdown_safe
+from mmxai_core.clinical import ClinicalSchema, Field, FieldGroup, Value
+from mmxai_core.errors import ClinicalValueError
+
+TITLES: dict[FieldGroup, tuple[str, str]] = {
+    "history": ("History", "What the patient reports or is known to have."),
+    "descriptor": ("Description of the image", "A reader's own description, in BI-RADS terms."),
+    "assessment": ("Assessment", "The reader's conclusion from the same image: it is not independent of it."),
+}
+_WORDS = {"unknown": "Unknown", "no": "No", "yes": "Yes"}
+
+
+def help_text(field: Field) -> str:
+    """Help with plausible range, unit, and the usual range of the training data."""
+    parts = [field.help]
+    unit = f" {field.unit}" if field.unit else ""
+    if field.plausible:
+        parts.append(f"Accepted: {field.plausible[0]:g} to {field.plausible[1]:g}{unit}.")
+    if field.fences:
+        lo, hi = field.scale
+        parts.append(f"Usual in the training data: {lo:g} to {hi:g}{unit}.")
+    return " ".join(p for p in parts if p)
+
+
+def outlier_note(field: Field, value: Value | None) -> str:
+    """A sentence where a value lies beyond the IQR fences, else ""."""
+    if field.kind != "numeric" or value is None or field.fences is None:
+        return ""
+    if field.fences[0] <= float(value) <= field.fences[1]:
+        return ""
+    lo, hi = field.scale
+    unit = f" {field.unit}" if field.unit else ""
+    near = min(max(float(value), lo), hi)
+    return f"Unusual: outside {lo:g} to {hi:g}{unit} (1.5 IQR rule); the model reads it as {near:g}{unit}."
+
+
+def clinical_form(
+    schema: ClinicalSchema, values: Mapping[str, Value], prefilled: Mapping[str, str], *, version: int
+) -> tuple[dict[str, Value], list[str]]:
+    """Draws the form.
+
+    Args:
+        schema: The bundle's fields.
+        values: Known values to start from.
+        prefilled: Where a prefilled value came from, by field id.
+        version: Changes when the widgets must forget what they hold.
+
+    Returns:
+        (known values by field id, one sentence for each value that breaks its field's rule).
+    """
+    known: dict[str, Value] = {}
+    problems: list[str] = []
+    for group, (title, explanation) in TITLES.items():
+        fields = [f for f in schema.fields if f.group == group]
+        if not fields:
+            continue
+        count = sum(f.id in values for f in fields)
+        st.subheader(title, help=explanation, anchor=False)
+        st.caption(f"{count} of {len(fields)} known")
+        columns = st.columns(2, gap="small")
+        for i, field in enumerate(fields):
+            with columns[i % 2]:
+                try:
+                    value = _field(field, values.get(field.id), prefilled, version)
+                except ClinicalValueError as error:
+                    problems.append(str(error))
+                    st.caption(f":red[{markdown_safe(str(error))}]")
+                    continue
+                if value is not None:
+                    known[field.id] = value
+                note = outlier_note(field, value)
+                if note:
+                    st.caption(f":orange[{markdown_safe(note)}]")
+    return known, problems
+
+
+def _field(field: Field, value: Value | None, prefilled: Mapping[str, str], version: int) -> Value | None:
+    key = f"field-{version}-{field.id}"
+    label = markdown_safe(field.label + (f" ({field.unit})" if field.unit else ""))
+    if field.id in prefilled and value is not None:
+        label += f" :blue-badge[{prefilled[field.id]}]"
+    if field.kind == "yes_no":
+        start = "unknown" if value is None else "yes" if value else "no"
+        raw: object = st.segmented_control(
+            label, list(_WORDS), default=start, required=True, format_func=_WORDS.__getitem__, key=key,
+            help=help_text(field) or None,
+        )  # fmt: skip
+        return field.parse(raw)
+    if field.kind == "numeric":
+        # No limits on the widget itself: the schema judges, and says why.
+        raw = st.number_input(
+            label, value=None if value is None else float(value), placeholder="Unknown", format="%g", step=1.0,
+            key=key, help=help_text(field) or None,
+        )  # fmt: skip
+        return field.parse(raw)
+    ids = list(field.category_ids)
+    shown = dict(field.categories)
+    raw = st.selectbox(
+        label, ids, index=None if value is None else ids.index(str(value)), placeholder="Unknown",
+        format_func=lambda c: shown.get(c, c), key=key, help=help_text(field) or None,
+    )  # fmt: skip
+    return field.parse(raw)

@@ -1,0 +1,95 @@
+"""The prediction: probability in number and words, threshold, branch weights, and what it rests on."""
+
+from __future__ import annotations
+
+import html
+
+import streamlit as st
+
+from dashboard.components.wording import names, percent, verdict
+from dashboard.messages import markdown_safe
+from mmxai_core.clinical import ClinicalSchema
+from mmxai_core.results import Prediction
+
+
+def gauge(prediction: Prediction) -> str:
+    """A bar from 0 to 100 % with the probability and the threshold, as HTML."""
+    p, cut = prediction.probability, prediction.threshold
+    name = html.escape(prediction.positive_class.replace("_", " "))
+    text = html.escape(f"Probability of {prediction.positive_class} {percent(p)}, threshold {percent(cut)}")
+
+    def at(x: float) -> str:
+        return f"{100 * min(max(x, 0.06), 0.94):.1f}%"
+
+    return (
+        f'<div class="mmx-gauge" role="img" aria-label="{text}">'
+        f'<b style="left:{at(p)}">{percent(p)} {name}</b><i style="left:{100 * p:.1f}%"></i>'
+        f'<i class="cut" style="left:{100 * cut:.1f}%"></i>'
+        f'<em style="left:{at(cut)}">threshold {percent(cut)}</em></div>'
+    )
+
+
+def branches(prediction: Prediction) -> str:
+    """How the fusion weighed the two branches, as HTML."""
+    image, clinical = (prediction.branch_weights.get(b, 0.0) for b in ("image", "clinical"))
+    return (
+        f'<div class="mmx-split" role="img" aria-label="Image {percent(image)}, clinical {percent(clinical)}">'
+        f'<div style="width:{100 * image:.1f}%"></div><div style="width:{100 * clinical:.1f}%"></div></div>'
+        f'<div class="mmx-ends"><span>image {percent(image)}</span>'
+        f"<span>clinical {percent(clinical)}</span></div>"
+    )
+
+
+def scores(prediction: Prediction) -> str:
+    """One bar an image of the study, the deciding one marked, as HTML; "" for a single image."""
+    if len(prediction.image_scores) < 2:
+        return ""
+    bars = "".join(
+        f'<div class="{"top" if s.index == prediction.image_index else ""}"'
+        f' style="height:{max(3, 100 * s.probability):.0f}%"'
+        f' title="{html.escape(s.label)}: {percent(s.probability)}"></div>'
+        for s in prediction.image_scores
+    )
+    deciding = next((s for s in prediction.image_scores if s.index == prediction.image_index), None)
+    caption = f"{len(prediction.image_scores)} images; “{html.escape(deciding.label)}” decides" if deciding else ""
+    return (
+        f'<div class="mmx-scores" role="img" aria-label="{caption}">{bars}</div><div class="mmx-faint">{caption}</div>'
+    )
+
+
+def result_panel(prediction: Prediction, schema: ClinicalSchema, *, stale: bool, explained: bool) -> None:
+    """Shows a prediction.
+
+    Args:
+        prediction: The prediction.
+        schema: The bundle's fields.
+        stale: True where a field or the study changed since.
+        explained: True where its explanation is ready.
+    """
+    if stale:
+        st.warning("Out of date: something changed after this analysis. Analyse again.", icon=":material/history:")
+    st.html(
+        f'<div class="mmx-strip" data-testid="result" style="opacity:{0.6 if stale else 1}">'
+        f'<div class="mmx-verdict">{html.escape(verdict(prediction))}</div>{gauge(prediction)}</div>'
+    )
+    left, right = st.columns(2, gap="medium")
+    with left:
+        st.html(f"<div>Weight of the branches</div>{branches(prediction)}")
+    with right:
+        unknown, known = prediction.unknown_fields, len(prediction.known_fields)
+        st.markdown(
+            f"Known: **{known}** of {known + len(unknown)} clinical fields",
+            help=f"Unknown: {names(schema, unknown) or 'none'}",
+        )
+        where = {"model": "found by the model", "reader": "marked by the reader", "none": "none, no image"}
+        st.markdown(f"Region of the second look: **{where.get(prediction.lesion_box_source, 'unknown')}**")
+    strip = scores(prediction)
+    if strip:
+        st.html(strip)
+    for note in prediction.notes:
+        st.caption(markdown_safe(note))
+    v = prediction.versions
+    st.caption(
+        markdown_safe(f"{v.bundle} {v.bundle_sha256[:8]} on {v.device}; calibrated at T = {prediction.temperature:.2f}")
+        + ("" if explained else " · the explanation is still being computed")
+    )

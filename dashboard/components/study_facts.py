@@ -1,0 +1,48 @@
+"""What the header said, in one line and a list."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard.messages import markdown_safe
+from mmxai_core.study import Study
+
+_SIDES = {"L": "left", "R": "right", "B": "both sides"}
+_MODALITIES = {"US": "ultrasound", "MG": "mammography", "MR": "magnetic resonance", "CT": "computed tomography"}
+
+
+def facts(study: Study, index: int) -> list[tuple[str, str]]:
+    """(name, value) of each fact; what the file does not say is said to be missing, never guessed."""
+    image = study.images[index]
+    modality = study.modality
+    spacing = image.geometry.spacing_mm
+    return [
+        ("Modality", f"{modality} ({_MODALITIES[modality]})" if modality in _MODALITIES else modality or "not stated"),
+        ("Side", _SIDES.get(image.laterality or "", "not stated")),
+        ("View", image.view or "not stated"),
+        ("Age", "not stated" if study.patient_age_years is None else f"{study.patient_age_years:g} years"),
+        ("Size", f"{image.geometry.shape[1]} x {image.geometry.shape[0]} pixels"),
+        (
+            "Spacing",
+            "not stated" if spacing is None else f"{spacing[1]:.3g} x {spacing[0]:.3g} mm"
+            + (f" ({image.geometry.spacing_source})" if image.geometry.spacing_source else ""),
+        ),
+        ("File", study.source_format.upper() + (f", {study.transfer_syntax}" if study.transfer_syntax else "")),
+    ]  # fmt: skip
+
+
+def show_facts(study: Study, index: int) -> None:
+    """The facts, the reader's notes, and how the grey values came about."""
+    rows = facts(study, index)
+    told = [f"{name}: **{markdown_safe(value)}**" for name, value in rows if value != "not stated"]
+    missing = [name.lower() for name, value in rows if value == "not stated"]
+    st.caption(" · ".join(told) + (f" · Not stated by the file: {', '.join(missing)}" if missing else ""))
+    if study.synthetic:
+        st.caption(":orange-badge[Synthetic phantom, not a patient]")
+    steps = study.images[index].display
+    if study.notes or steps:
+        with st.expander(f"Reading notes ({len(study.notes)})" if study.notes else "How the grey values came about"):
+            for note in study.notes:
+                st.markdown(f"- {markdown_safe(note)}")
+            if steps:
+                st.caption("Display pipeline: " + markdown_safe(" → ".join(steps)))

@@ -1,0 +1,66 @@
+"""Choosing a study: upload, a sample, or clinical data alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import streamlit as st
+
+from dashboard.messages import boundary
+from dashboard.services import Sample
+from mmxai_core.io import SUPPORTED_EXTENSIONS
+from mmxai_core.study import Study
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """What the reader chose: files to read, a sample, or neither (clinical data alone)."""
+
+    files: tuple[tuple[str, bytes], ...] = ()
+    sample: Sample | None = None
+
+
+def choose_study(samples: Sequence[Sample], picture: Callable[[str], Study], *, version: int) -> Choice | None:
+    """The choice, or None while there is none.
+
+    Args:
+        samples: Sample studies.
+        picture: Reads a sample, for its thumbnail.
+        version: Changes when the file chooser must be emptied.
+    """
+    left, right = st.columns([5, 4], gap="large")
+    with left:
+        st.subheader("Open a study")
+        uploaded = st.file_uploader(
+            "DICOM, NIfTI, MHA, NRRD, PNG, JPEG or TIFF; several files of one study, or a zip",
+            accept_multiple_files=True, key=f"upload-{version}",
+            help="Files stay in this session's memory and are forgotten with it. Extensions are not needed: "
+            f"content decides. Common ones: {', '.join(SUPPORTED_EXTENSIONS)}.",
+        )  # fmt: skip
+        if uploaded:
+            return Choice(files=tuple((f.name, f.getvalue()) for f in uploaded))
+        st.caption(
+            "Breast ultrasound is what the shipped model was trained for; other images open, but mean nothing to it."
+        )
+    with right:
+        st.subheader("No image at hand?")
+        st.markdown("The model also answers from clinical fields alone, and says so.")
+        if st.button("Enter clinical data only", icon=":material/assignment:"):
+            return Choice()
+    if not samples:
+        return None
+    st.subheader("Or start with a sample")
+    st.caption(samples[0].note)
+    columns = st.columns(len(samples) if len(samples) <= 6 else 6, gap="small")
+    for i, sample in enumerate(samples):
+        with columns[i % len(columns)], st.container(border=True, key=f"sample-{i}"):
+            with boundary():
+                grey = picture(sample.file).images[0].grey
+                st.image(np.round(grey * 255).astype(np.uint8), width="stretch", alt=sample.description)
+            st.markdown(f"**{sample.title}**")
+            st.caption(sample.description)
+            if st.button("Open", key=f"open-{sample.file}", width="stretch", help=sample.title):
+                return Choice(sample=sample)
+    return None

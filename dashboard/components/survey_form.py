@@ -1,0 +1,36 @@
+"""An instrument as a form: nothing preselected, "no answer" is an answer."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from mmxai_core.reader_study.instruments import Instrument
+
+_NO_ANSWER = "no_answer"
+
+
+def survey_form(instrument: Instrument, *, key: str) -> dict[str, int | str | None] | None:
+    """Draws the form.
+
+    Args:
+        instrument: The questions.
+        key: Identity of this form; a new one is empty.
+
+    Returns:
+        What was chosen by item id when the reader sent the form (None: left open); None while it is not sent.
+    """
+    raw: dict[str, int | str | None] = {}
+    with st.form(f"survey-{key}", border=True):
+        for item in instrument.items:
+            if item.kind == "likert5":
+                words = {1: f"1 {item.low}", 5: f"5 {item.high}", _NO_ANSWER: "No answer"}
+                raw[item.id] = st.radio(
+                    item.text, [1, 2, 3, 4, 5, _NO_ANSWER], index=None, horizontal=True, key=f"{key}-{item.id}",
+                    format_func=lambda v, w=words: w.get(v, str(v)),
+                )  # fmt: skip
+            else:
+                raw[item.id] = st.text_area(
+                    item.text + " (optional; no names)", key=f"{key}-{item.id}", height=80, max_chars=4000
+                )
+        sent = st.form_submit_button("Save rating", type="primary", icon=":material/save:")
+    return raw if sent else None

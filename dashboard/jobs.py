@@ -1,0 +1,137 @@
+"""An analysis that runs beside the page: prediction first, then explanation. It reports steps and can be cancelled."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from mmxai_core.clinical import ClinicalRecord
+from mmxai_core.results import Explanation, Prediction
+from mmxai_core.study import Study
+from mmxai_core.types import Box
+
+if TYPE_CHECKING:
+    from mmxai_core.explain.explainer import Explainer
+
+    from mmxai_core.model.encoded import EncodedStudy
+    from mmxai_core.predict import Predictor
+
+#: Threads that wait for the model; the model itself has one worker.
+_POOL = ThreadPoolExecutor(max_workers=16, thread_name_prefix="analysis")
+
+
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """A finished analysis and the inputs it belongs to.
+
+    Attributes:
+        study: The study analysed, or None.
+        record: The clinical record analysed.
+        roi: The region the reader drew, or None.
+        roi_image: The image it was drawn on.
+        encoded: The study as the image branch saw it; makes a changed form cost only the fusion.
+        prediction: The prediction.
+        explanation: Its explanation.
+        seconds: From the click to the result.
+    """
+
+    study: Study | None
+    record: ClinicalRecord
+    roi: Box | None
+    roi_image: int
+    encoded: EncodedStudy | None
+    prediction: Prediction
+    explanation: Explanation
+    seconds: float
+
+    def is_about(self, study: Study | None, record: ClinicalRecord, roi: Box | None) -> bool:
+        """True where these inputs are the ones analysed."""
+        return study is self.study and dict(record.values) == dict(self.record.values) and roi == self.roi
+
+
+@dataclass(eq=False)
+class Job:
+    """One running analysis.
+
+    Attributes:
+        step: What it is doing, in words.
+        fraction: Share done, [0, 1].
+        prediction: Set as soon as it is known, before the explanation.
+    """
+
+    step: str = "Waiting for the model"
+    fraction: float = 0.0
+    prediction: Prediction | None = None
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _future: Future[Analysis] | None = None
+
+    def cancel(self) -> None:
+        """Ask it to stop at the next step."""
+        self._stop.set()
+        self.step = "Cancelling"
+
+    @property
+    def done(self) -> bool:
+        """True once there is a result or an error."""
+        return self._future is not None and self._future.done()
+
+    def result(self) -> Analysis:
+        """The analysis.
+
+        Raises:
+            MmxaiError: What stopped it.
+        """
+        assert self._future is not None
+        return self._future.result()
+
+    def report(self, low: float, high: float, step: str, fraction: float) -> None:
+        """Take a step's progress as a part of the whole."""
+        if not self._stop.is_set():
+            self.step, self.fraction = step, low + (high - low) * min(max(fraction, 0.0), 1.0)
+
+
+def start(
+    predictor: Predictor, explainer: Explainer, study: Study | None, record: ClinicalRecord, *, roi: Box | None,
+    roi_image: int, known: Analysis | None = None,
+) -> Job:  # fmt: skip
+    """Start an analysis.
+
+    Args:
+        predictor: The model.
+        explainer: Its explainer.
+        study: The study, or None for clinical data only.
+        record: Known clinical values.
+        roi: Region the reader drew, or None.
+        roi_image: The image it was drawn on.
+        known: An earlier analysis; where study and region are the same, its encoding is used again.
+    """
+    job = Job()
+    began = time.monotonic()
+
+    def run() -> Analysis:
+        cancelled = job._stop.is_set
+        encoded = None
+        if study is not None:
+            same = known is not None and (known.study, known.roi, known.roi_image) == (study, roi, roi_image)
+            encoded = known.encoded if same and known is not None else None
+            if encoded is None:
+                encoded = predictor.encode(
+                    study, roi=roi, roi_image=roi_image, cancelled=cancelled,
+                    progress=lambda step, share: job.report(0.0, 0.45, step, share),
+                )  # fmt: skip
+        job.report(0.45, 0.5, "Weighing image and clinical data", 0.0)
+        prediction = predictor.predict(study, record, encoded=encoded, cancelled=cancelled)
+        job.prediction = prediction
+        explanation = explainer.explain(
+            study, record, prediction=prediction, encoded=encoded, cancelled=cancelled,
+            progress=lambda step, share: job.report(0.5, 1.0, step, share),
+        )  # fmt: skip
+        return Analysis(
+            study, record, roi, roi_image, encoded, prediction, explanation, time.monotonic() - began
+        )  # fmt: skip
+
+    job._future = _POOL.submit(run)
+    return job

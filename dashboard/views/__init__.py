@@ -1,0 +1,47 @@
+"""Pages: thin scripts that join state, services and components."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import services
+from dashboard.components.chrome import frame
+from dashboard.messages import RESEARCH_USE, markdown_safe, sentence
+from mmxai_core.errors import MmxaiError
+
+__all__ = ["RESEARCH_USE", "frame_page", "model_or_stop"]
+
+
+def frame_page() -> None:
+    """Style and footer, with the model's name where there is one."""
+    services.start_reading_worker()
+    try:
+        with st.spinner("Loading the model"):
+            predictor = services.predictor()
+        detail = f"{predictor.bundle.name} {predictor.bundle.sha256[:8]} on {predictor.device}"
+    except MmxaiError:  # the page itself says what is wrong; the footer only names the model
+        detail = "no model loaded"
+    frame(detail)
+
+
+def model_or_stop() -> None:
+    """Go on only with a model; otherwise say what to do.
+
+    Raises:
+        BundleError: A bundle is there, but damaged.
+    """
+    if services.bundle_is_missing():
+        with st.container(border=True):
+            st.subheader("No model is installed")
+            st.markdown(
+                f"The program looked for a model bundle named `{services.bundle_path().name}` and found none. Put it "
+                "there (a folder with `metadata.json` and `weights.safetensors`), or start the program with "
+                "`MMXAI_BUNDLE` set to one. To train one: "
+                "`python -m mmxai_core train --cohort NAME --root DIR --out DIR`."
+            )
+        st.stop()
+    try:
+        services.predictor()
+    except MmxaiError as error:
+        st.error(markdown_safe(sentence(error)), icon=":material/error:")
+        st.stop()

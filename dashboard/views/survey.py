@@ -1,0 +1,111 @@
+"""Survey: what the reader made of the explanation; kept before the page says so."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import services, state
+from dashboard.components.ratings_table import ratings_table
+from dashboard.components.survey_form import survey_form
+from dashboard.components.wording import verdict
+from dashboard.jobs import Analysis
+from dashboard.messages import markdown_safe, sentence
+from mmxai_core.errors import StudyStoreError
+from mmxai_core.reader_study.export import responses_csv
+from mmxai_core.reader_study.instruments import PAPER_SURVEY
+from mmxai_core.reader_study.store import RatedCase, reader_code
+
+
+def rated_case(analysis: Analysis) -> RatedCase:
+    """What a rating is about: pseudonyms and hashes."""
+    explanation, prediction = analysis.explanation, analysis.prediction
+    case = f"clinical-{explanation.id[:12]}" if analysis.study is None else analysis.study.sha256[:16]
+    return RatedCase(
+        case, explanation.id, prediction.versions.bundle, prediction.versions.bundle_sha256,
+        prediction.predicted_class, prediction.probability,
+    )  # fmt: skip
+
+
+def sign_in() -> str:
+    """The reader code, from this session or the address; "" while there is none."""
+    session = state.current()
+    known = session.reader or str(st.query_params.get("reader", ""))
+    raw = st.text_input(
+        "Reader code", value=known, placeholder="R01", max_chars=32, key="reader-code", width=260,
+        help="A pseudonym given to you by the study's coordinator, never a name. It stays in this page's address, so "
+        "that a reload finds your ratings.",
+    )  # fmt: skip
+    if not raw.strip():
+        return ""
+    code = reader_code(raw)
+    if code != session.reader:
+        state.update(reader=code)
+    if st.query_params.get("reader") != code:
+        st.query_params["reader"] = code
+    return code
+
+
+def ask(code: str, analysis: Analysis) -> None:
+    """The form; on sending, the rating is committed and then confirmed."""
+    session = state.current()
+    about = rated_case(analysis)
+    st.markdown(f"Case `{about.case_code}`: {markdown_safe(verdict(analysis.prediction))}")
+    store = services.rating_store()
+    earlier = [r for r in store.responses(reader=code, case_code=about.case_code)
+               if r.about.explanation_id == about.explanation_id]  # fmt: skip
+    if earlier:
+        st.info("You have rated this explanation. A new answer replaces it; the old one stays on record.")
+    raw = survey_form(PAPER_SURVEY, key=session.survey_token)
+    if raw is None:
+        return
+    try:
+        kept = store.save(
+            reader=code, about=about, instrument=PAPER_SURVEY, answers=PAPER_SURVEY.answers(raw),
+            opened_at=session.survey_opened, token=session.survey_token,
+        )  # fmt: skip
+    except StudyStoreError as error:
+        st.error(markdown_safe(sentence(error)), icon=":material/error:")
+        return
+    st.success(
+        f"Rating {kept.id} is saved ({kept.saved_at:%H:%M:%S} UTC, version {kept.iteration}).",
+        icon=":material/check_circle:",
+    )
+    state.fresh_survey()
+
+
+def kept_ratings(code: str) -> None:
+    """This reader's ratings, from the store."""
+    responses = services.rating_store().responses(reader=code)
+    everything = services.rating_store().responses(reader=code, current=False)
+    st.subheader(f"Ratings kept for {code}", anchor=False)
+    if not responses:
+        st.caption("None yet.")
+        return
+    ratings_table(responses, PAPER_SURVEY)
+    st.download_button(
+        f"Download as CSV ({len(everything)} with earlier versions)", responses_csv(everything), f"ratings-{code}.csv",
+        "text/csv", icon=":material/download:", on_click="ignore", key="csv",
+    )  # fmt: skip
+
+
+def main() -> None:
+    """The page."""
+    left, right = st.columns([6, 7], gap="large")
+    with left:
+        st.subheader(PAPER_SURVEY.title, anchor=False)
+        code = sign_in()
+        analysis = state.current().analysis
+        if analysis is None:
+            st.info("Nothing to rate in this session: analyse a case first.", icon=":material/info:")
+            if st.button("Go to the case"):
+                st.switch_page("views/case.py")
+        elif not code:
+            st.caption("Enter your reader code to see the questions.")
+        else:
+            ask(code, analysis)
+    with right:
+        if code:
+            kept_ratings(code)
+
+
+main()
