@@ -51,9 +51,8 @@ def open_case(case: Case, cohort: Cohort, *, schema: ClinicalSchema, known: tupl
         ClinicalValueError: A value breaks its field's rule.
     """
     study = _upload(case) if cohort.name == manifest.NAME else _raster(case)
-    record = schema.record({k: v for k, v in case.clinical.items() if k in schema.ids})
-    if known is not None:
-        record = schema.restrict(record, known)
+    used = {f.id for f in schema.fields if known is None or f.group in known}
+    record = schema.record({k: v for k, v in case.clinical.items() if k in used})
     mask = None
     if case.masks and len(study.images) == 1:
         drawn = read_masks(case.masks, study.images[0].geometry.shape)
@@ -64,7 +63,9 @@ def open_case(case: Case, cohort: Cohort, *, schema: ClinicalSchema, known: tupl
 def _raster(case: Case) -> Study:
     grey = read_grey(case.image)
     image = StudyImage(grey, PixelGeometry((grey.shape[0], grey.shape[1])), label=case.image.stem)
-    return Study((image,), _FORMATS[case.image.suffix.lower()], hashlib.sha256(case.image.read_bytes()).hexdigest())
+    return Study(
+        (image,), _FORMATS.get(case.image.suffix.lower(), "dicom"), hashlib.sha256(case.image.read_bytes()).hexdigest()
+    )
 
 
 def _upload(case: Case) -> Study:

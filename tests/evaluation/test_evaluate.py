@@ -16,6 +16,7 @@ from mmxai_core.errors import CancelledError, ClinicalValueError, CohortError
 from mmxai_core.evaluation.evaluate import evaluate
 from mmxai_core.evaluation.saliency import grad_cam_map
 from mmxai_core.evaluation.tables import write_predictions
+from mmxai_core.explain.explainer import Explainer
 from mmxai_core.model.bundle import load_bundle
 from mmxai_core.predict import Predictor
 from mmxai_core.types import FloatMap
@@ -147,6 +148,8 @@ def test_default_map_is_grad_cam_on_source_pixels(predictor: Predictor) -> None:
     found = grad_cam_map(predictor, encoded, record, predictor.predict(study, record, encoded=encoded))
     assert found.shape == (90, 121) and found.dtype == np.float32
     assert np.isfinite(found).all() and found.min() >= 0 and found.max() > 0
+    shown = Explainer(predictor).explain(study, record, encoded=encoded).saliency
+    assert shown is not None and np.allclose(found, shown.source, rtol=1e-5, atol=1e-7)
     unknown = SCHEMA.record({})
     other = grad_cam_map(predictor, encoded, unknown, predictor.predict(study, unknown, encoded=encoded))
     assert not np.array_equal(found, other)  # the map explains the fused prediction, not the image branch alone
