@@ -1,0 +1,1 @@
+"""The command line: one file a subcommand. Heavy libraries are imported only by the command that needs them."""

@@ -1,0 +1,46 @@
+"""`benchmark`: what explanations cost, in forward passes of the same network on this machine."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import mmxai_core
+from mmxai_core.cli.arguments import Commands, UsageError, new_command
+from mmxai_core.cli.output import progress, write_json, write_table
+
+#: The bundle that ships with the code.
+_SHIPPED = Path(mmxai_core.__file__).resolve().parents[1] / "pretrained" / "breast-us"
+
+
+def add_parser(commands: Commands) -> None:
+    """Declares the command."""
+    parser = new_command(commands, "benchmark", "Measure what explanations cost on this machine.")
+    parser.add_argument("--bundle", type=Path, default=_SHIPPED, metavar="DIR", help="default: the shipped bundle")
+    parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:N")
+    parser.add_argument("--repeats", type=int, default=5, metavar="N", help="runs behind each median (default 5)")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Measures and prints."""
+    if args.repeats < 1:
+        raise UsageError(f"--repeats must be at least 1; got {args.repeats}.")
+    from mmxai_core.explain.benchmark import run_benchmark
+
+    with progress("benchmark") as step:
+        found = run_benchmark(args.bundle, repeats=args.repeats, device=args.device, progress=step)
+    if args.json:
+        write_json(found)
+        return
+    write_table(
+        [
+            ("bundle", f"{found['bundle']} on {found['device']}, {found['threads']} threads"),
+            ("one forward pass", f"{found['forward_seconds']:.3f} s"),
+            *(
+                (name, f"{r['value']:.2f} {r['unit']} (bar {r['bar']:g}, {'met' if r['met'] else 'missed'})")
+                for name, r in found["ratios"].items()
+            ),
+            *((f"largest difference to {name}", f"{value:.1e}") for name, value in found["agreement"].items()),
+        ]
+    )
