@@ -135,7 +135,8 @@ class Predictor:
         states, geometries = [], []
         for start in range(0, len(study.images), CHUNK):
             if progress is not None:
-                progress(f"Reading image {start + 1} of {len(study.images)}", start / len(study.images))
+                many = f"Reading image {start + 1} of {len(study.images)}"
+                progress(many if len(study.images) > 1 else "Reading the image", start / len(study.images))
             inputs = [
                 prepare(
                     image, ClinicalRecord(), schema=self.bundle.schema, canvas=self.bundle.arch.canvas,

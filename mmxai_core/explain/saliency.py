@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mmxai_core.explain.grids import WHOLE, canvas_cells, place_values
+from mmxai_core.model.encoded import to_device
 from mmxai_core.model.encoders import ImageState
 from mmxai_core.model.fusion import FieldTerms
 from mmxai_core.model.network import FusedNetwork
@@ -47,6 +48,12 @@ class ReadOut:
     image: ImageState
     terms: FieldTerms
     logits: Tensor
+
+    def cpu(self) -> ReadOut:
+        """The same values on the CPU."""
+        device = torch.device("cpu")
+        terms = FieldTerms(*(t.cpu() for t in self.terms))
+        return ReadOut(self.maps.cpu(), to_device(self.image, device), terms, self.logits.cpu())
 
 
 def channel_weights(features: Tensor, gradient: Tensor) -> Tensor:
