@@ -15,7 +15,6 @@ from mmxai_core.types import Box
 
 if TYPE_CHECKING:
     from mmxai_core.explain.explainer import Explainer
-
     from mmxai_core.model.encoded import EncodedStudy
     from mmxai_core.predict import Predictor
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import streamlit as st
 
@@ -12,6 +13,15 @@ from mmxai_core.results import MAX_RESIDUAL, CrossModal, Explanation
 
 _SCALES = {"log_odds": "Log-odds", "probability": "Probability"}
 _CONFIG = {"displayModeBar": False, "responsive": True}
+
+
+def _inked(figure: Any) -> Any:
+    """The figure in the page's text colour: Streamlit's own chart grey is too faint for a dark room."""
+    ink, rule = ("#17212b", "#c5d0d8") if st.context.theme.type == "light" else ("#dfe6ec", "#2c3844")
+    figure.update_layout(font={"color": ink, "size": 12})
+    figure.update_xaxes(tickfont={"color": ink}, title={"font": {"color": ink}}, gridcolor=rule, zerolinecolor=ink)
+    figure.update_yaxes(tickfont={"color": ink})
+    return figure.update_traces(textfont={"color": ink})
 
 
 def waterfall_panel(explanation: Explanation, labels: Mapping[str, str], *, highlight: str = "") -> None:
@@ -39,7 +49,7 @@ def waterfall_panel(explanation: Explanation, labels: Mapping[str, str], *, high
     figure = waterfall_figure(account, labels, target=target, highlight=highlight)
     ends = f"from {account.base_value:.2f} to {account.output:.2f}"
     alt = f"Waterfall of {len(account.players)} contributions to {target}, {ends}"
-    st.plotly_chart(figure, key="waterfall", config=_CONFIG, alt=alt)
+    st.plotly_chart(_inked(figure), key="waterfall", config=_CONFIG, alt=alt)
     st.caption(
         f"{account.semantics} {account.estimator.capitalize()}, {account.coalitions:,} combinations; "
         f"residual {abs(account.residual):.1e}. Orange, plain: toward {target}; blue, hatched: away from it."
@@ -59,7 +69,8 @@ def attention_panel(cross_modal: CrossModal | None, labels: Mapping[str, str], *
         st.info("Cross-modal attention needs an image and at least one known field.", icon=":material/info:")
         return
     figure = image_to_clinical_figure(cross_modal, labels, highlight=highlight)
-    st.plotly_chart(figure, key="image-to-clinical", config=_CONFIG, alt="Share of the image's attention by field")
+    alt = "Share of the image's attention by field"
+    st.plotly_chart(_inked(figure), key="image-to-clinical", config=_CONFIG, alt=alt)
     st.caption(
         "Mean over the image's summaries; the line spans the least and the most attentive one. "
         "The rest of the attention goes to fields left unknown."

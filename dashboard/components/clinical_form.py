@@ -65,8 +65,9 @@ def clinical_form(
         count = sum(f.id in values for f in fields)
         st.subheader(title, help=explanation, anchor=False)
         st.caption(f"{count} of {len(fields)} known")
-        columns = st.columns(2, gap="small")
         for i, field in enumerate(fields):
+            if i % 2 == 0:
+                columns = st.columns(2, gap="small")
             with columns[i % 2]:
                 try:
                     value = _field(field, values.get(field.id), prefilled, version)

@@ -25,7 +25,7 @@ def reliability_panel(numbers: Sequence[ReliabilityNumber]) -> None:
         return
     marks = {True: ":green[✓ passes]", False: ":orange[✗ below the bar]", None: ":gray[○ no bar]"}
     for n in numbers:
-        value = "not computed" if n.value is None else f"{n.value:.2f}"
+        value = "not computed" if n.value is None else f"{n.value:.2f}" if abs(n.value) >= 0.01 else f"{n.value:.1g}"
         bar = "" if n.threshold is None else f" (bar {'≥' if n.higher_is_better else '≤'} {n.threshold:g})"
         st.markdown(
             f"**{markdown_safe(n.name)}: {value}**{bar} {marks[passes(n)]}  \n{markdown_safe(n.verdict)}",

@@ -86,10 +86,8 @@ def result_panel(prediction: Prediction, schema: ClinicalSchema, *, stale: bool,
     strip = scores(prediction)
     if strip:
         st.html(strip)
-    for note in prediction.notes:
-        st.caption(markdown_safe(note))
     v = prediction.versions
+    lines = [*prediction.notes, f"{v.bundle} {v.bundle_sha256[:8]}, calibrated, on {v.device}."]
     st.caption(
-        markdown_safe(f"{v.bundle} {v.bundle_sha256[:8]} on {v.device}; calibrated at T = {prediction.temperature:.2f}")
-        + ("" if explained else " · the explanation is still being computed")
+        markdown_safe(" ".join(lines)) + ("" if explained else " :blue[The explanation is still being computed.]")
     )

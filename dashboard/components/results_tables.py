@@ -67,9 +67,10 @@ def tables(results: Any, path: tuple[str, ...] = ()) -> Iterator[ResultTable]:
     """
     if not isinstance(results, Mapping):
         return
-    rows = {key: node for key, node in results.items() if _is_row(node)}
+    # At the top each entry is a section of its own; below, entries alike are the rows of one table.
+    rows = {key: node for key, node in results.items() if path and _is_row(node)}
     facts = tuple((words(k), str(v)) for k, v in results.items() if isinstance(v, (str, int, float, bool)))
-    if _is_row(results):
+    if path and _is_row(results):
         cells, extra = _row(results)
         yield ResultTable(_title(path), pd.DataFrame([cells]), extra)
         rows = {}

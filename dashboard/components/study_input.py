@@ -55,7 +55,7 @@ def choose_study(samples: Sequence[Sample], picture: Callable[[str], Study], *, 
     st.caption(samples[0].note)
     columns = st.columns(len(samples) if len(samples) <= 6 else 6, gap="small")
     for i, sample in enumerate(samples):
-        with columns[i % len(columns)], st.container(border=True, key=f"sample-{i}"):
+        with columns[i % len(columns)], st.container(border=True, height="stretch", key=f"sample-{i}"):
             with boundary():
                 grey = picture(sample.file).images[0].grey
                 st.image(np.round(grey * 255).astype(np.uint8), width="stretch", alt=sample.description)

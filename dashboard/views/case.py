@@ -17,7 +17,7 @@ from mmxai_core.clinical import ClinicalSchema, Value
 from mmxai_core.errors import CancelledError, ClinicalValueError, MmxaiError
 from mmxai_core.study import Study
 
-HEADER, SAMPLE = "from the file", "from the sample"
+HEADER, SAMPLE = "from header", "from sample"
 
 
 def open_choice(choice: Choice, schema: ClinicalSchema) -> None:
@@ -63,8 +63,9 @@ def show_image(session: state.ReadingSession) -> None:
             session = state.update(image_index=index)
     image = study.images[index]
     key = f"image-{index}"
+    title = f"{image.label}, {index + 1} of {len(study.images)}" if len(study.images) > 1 else "Image"
     packed = session.scenes.get(key) or state.keep_scene(
-        key, pack(Scene(image.pixels, image.geometry.spacing_mm, height=440, region_tool=True, title=image.label))
+        key, pack(Scene(image.pixels, image.geometry.spacing_mm, height=440, region_tool=True, title=title))
     )
     drawn = viewer(packed, key=f"case-viewer-{session.upload_version}-{index}").region
     if drawn != session.roi and (drawn is not None or session.roi_image == index):
@@ -154,7 +155,7 @@ def show_form(session: state.ReadingSession, schema: ClinicalSchema) -> list[str
             "Reset", help="Back to what the file or the sample gave", key="reset", on_click=state.change_values,
             args=(session.initial,), kwargs={"redraw": True}, disabled=dict(session.values) == dict(session.initial),
         )  # fmt: skip
-    with st.container(height=430, border=True, key="form"):
+    with st.container(height=360, border=True, key="form"):
         values, problems = clinical_form(
             schema, session.values, {k: v for k, v in session.prefilled.items()
             if session.values.get(k) == session.initial.get(k)}, version=session.form_version,

@@ -12,8 +12,8 @@ from mmxai_core.figures.account import Step, probability_of, require_additive, s
 from mmxai_core.figures.colour import AWAY, TOWARD
 from mmxai_core.results import Attribution
 
-#: Probabilities marked on the second axis.
-_MARKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
+#: Steps between the probabilities marked on the second axis, the coarsest that gives three marks.
+_STEPS = (0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)
 
 
 def _hover(step: Step, space: str, target: str) -> str:
@@ -97,14 +97,24 @@ def _join(x: float, row: int, line: dict[str, object]) -> dict[str, object]:
     return {"type": "line", "x0": x, "x1": x, "y0": row, "y1": row + 1, "line": line, "layer": "below"}
 
 
-def _probability_axis(figure: Any, view: list[float], target: str) -> None:
-    marks = [p for p in _MARKS if view[0] <= math.log(p / (1 - p)) <= view[1]]
-    # Marks closer than an eighth of the axis would print over each other.
+def _marks(view: list[float]) -> list[float]:
+    """Round probabilities inside a stretch of log-odds, far enough apart to be read."""
+    low, high = (probability_of(v) for v in view)
+    marks: list[float] = []
+    for step in _STEPS:
+        marks = [k * step for k in range(1, round(1 / step)) if low <= k * step <= high]
+        if len(marks) >= 3:
+            break
     kept: list[float] = []
     for p in sorted(marks, key=lambda m: abs(m - 0.5)):
         at = math.log(p / (1 - p))
         if all(abs(at - math.log(k / (1 - k))) > (view[1] - view[0]) / 9 for k in kept):
             kept.append(p)
+    return kept
+
+
+def _probability_axis(figure: Any, view: list[float], target: str) -> None:
+    kept = _marks(view)
     figure.add_scatter(x=[None], y=[None], xaxis="x2", hoverinfo="skip")
     figure.update_layout(
         xaxis2={

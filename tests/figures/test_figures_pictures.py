@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from synthetic_results import FIELDS, LABELS, attribution, blob, cross_modal, grey
+from synthetic_results import FIELDS, LABELS, attribution, blob, cross_modal, explanation, grey
 
 from mmxai_core.figures.colour import COLOUR_MAPS, lookup_table, opacity_of, scale_map
 from mmxai_core.figures.cross_modal import cross_modal_png, image_to_clinical_figure, image_to_clinical_share
 from mmxai_core.figures.overlay import blend, overlay_png
+from mmxai_core.figures.pictures import explanation_pictures
 from mmxai_core.figures.waterfall_png import waterfall_png
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -117,3 +118,11 @@ def test_figures_need_no_torch() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True, cwd=ROOT
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_every_picture_of_an_explanation_by_name() -> None:
+    assert set(explanation_pictures(explanation(), grey=grey(), labels=LABELS)) == {
+        "overlay.png", "rollout.png", "cross_modal.png", "waterfall.png", "waterfall_probability.png",
+    }  # fmt: skip
+    withheld = explanation_pictures(explanation(residual=1.0, image=False), grey=None, labels={})
+    assert set(withheld) == {"waterfall_probability.png"}

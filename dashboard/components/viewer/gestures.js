@@ -105,7 +105,7 @@ Object.assign(Viewer.prototype, {
   read() {
     const scene = /** @type {Scene} */ (this.scene), at = this.cursor, layer = this.layer();
     const line = this.part(".readout");
-    if (!at || !this.source) { line.textContent = "\u00a0"; return; }
+    if (!at || !this.source) { return; }
     const x = Math.floor(at.u * scene.width), y = Math.floor(at.v * scene.height);
     const i = 4 * (Math.floor(at.v * this.source.height) * this.source.width + Math.floor(at.u * this.source.width));
     const mm = scene.spacing ? ` | ${(at.u * scene.width * scene.spacing[1]).toFixed(1)}, ${(at.v * scene.height * scene.spacing[0]).toFixed(1)} mm` : "";

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from synthetic_results import prediction
+
+from dashboard.components.clinical_form import help_text, outlier_note
+from dashboard.components.reliability_panel import passes
+from dashboard.components.result_panel import branches, gauge, scores
+from dashboard.components.results_tables import tables
+from dashboard.components.study_facts import facts
+from dashboard.components.wording import likelihood, percent, verdict
+from dashboard.messages import OPENINGS, incident, markdown_safe, sentence
+from mmxai_core import errors
+from mmxai_core.clinical import Field
+from mmxai_core.results import ImageScore, ReliabilityNumber
+
+AGE = Field("age", "Age", "numeric", "history", "At examination.", "years", (0, 120), (10, 90))
+
+
+def test_every_error_class_has_its_own_words() -> None:
+    kinds = [e for e in vars(errors).values() if isinstance(e, type) and issubclass(e, errors.MmxaiError)]
+    for kind in set(kinds) - {errors.MmxaiError, errors.CohortError}:
+        assert kind in OPENINGS
+        assert sentence(kind("Age must be from 0 to 120; got 400.")).startswith(OPENINGS[kind])
+
+
+def test_an_incident_has_an_id_and_no_details(capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        raise RuntimeError("secret detail")
+    except RuntimeError as error:
+        said = incident(error)
+    logged = capsys.readouterr().err
+    code = logged.split()[1]
+    assert code in said and "secret" not in said and "Traceback" in logged
+
+
+def test_text_from_files_cannot_format_the_page() -> None:
+    assert markdown_safe("a*b_[x](y)<b>") == r"a\*b\_\[x\]\(y\)\<b\>"
+
+
+def test_probabilities_in_words() -> None:
+    assert [likelihood(p) for p in (0, 0.1, 0.5, 0.8, 1)] == [
+        "very unlikely",
+        "unlikely",
+        "open",
+        "likely",
+        "very likely",
+    ]
+    assert [percent(p) for p in (0, 0.001, 0.5, 0.999, 1)] == ["0 %", "below 1 %", "50 %", "above 99 %", "100 %"]
+    assert verdict(prediction(probability=0.8)) == (
+        "Malignant is likely: 80 %, at or above the operating threshold of 40 %. The model calls this malignant."
+    )
+    assert "below the operating threshold" in verdict(prediction(probability=0.2))
+
+
+def test_result_pieces_say_the_numbers_in_text_too() -> None:
+    p = prediction(probability=0.8)
+    assert 'aria-label="Probability of malignant 80 %, threshold 40 %"' in gauge(p)
+    assert 'aria-label="Image 60 %, clinical 40 %"' in branches(p)
+    assert scores(p) == ""
+    many = replace(p, image_scores=(ImageScore(0, "<b>", 0.2), ImageScore(1, "Frame 2", 0.8)), image_index=0)
+    assert "<b>" not in scores(many) and "2 images; “&lt;b&gt;” decides" in scores(many)
+
+
+def test_help_gives_range_unit_and_usual_range_and_outliers_are_flagged() -> None:
+    assert help_text(AGE) == "At examination. Accepted: 0 to 120 years. Usual in the training data: 10 to 90 years."
+    assert outlier_note(AGE, 95.0) == "Unusual: outside 10 to 90 years (1.5 IQR rule); the model reads it as 90 years."
+    assert outlier_note(AGE, 50.0) == outlier_note(AGE, None) == ""
+
+
+def test_reliability_verdicts() -> None:
+    number = ReliabilityNumber("x", 0.5, 0.4, True, "", "")
+    assert passes(number) is True
+    assert passes(replace(number, higher_is_better=False)) is False
+    assert passes(replace(number, value=None)) is passes(replace(number, threshold=None)) is None
+
+
+def test_facts_never_guess(make_study) -> None:
+    told = dict(facts(make_study(), 0))
+    assert told["Side"] == told["View"] == told["Modality"] == told["Age"] == "not stated"
+    told = dict(facts(make_study(laterality="L", modality="US", patient_age_years=51.0), 0))
+    assert (told["Side"], told["Modality"], told["Age"]) == ("left", "US (ultrasound)", "51 years")
+
+
+def test_results_of_any_nesting_become_tables() -> None:
+    ci = {"value": 0.9123, "low": 0.87, "high": 0.95}
+    results = {
+        "cross_validation": {
+            "folds": 5,
+            "fused": {"history": {"auc": ci, "n": 201}, "history+descriptor": {"auc": {"value": None}, "n": 201}},
+            "image_only": {"auc": ci, "brier": 0.12},
+        },
+        "external_test": {"cohort": "BrEaST", "auc": ci, "confusion": {"tp": 3, "fp": 1}},
+        "note": "plain",
+        "empty": {},
+        "list": [1, 2],
+    }
+    found = {t.title: t for t in tables(results)}
+    fused = found["Cross validation, fused"].rows
+    assert fused.iloc[0].to_dict() == {"": "history", "AUC": "0.912 (0.870 to 0.950)", "N": "201"}
+    assert fused.iloc[1]["AUC"] == "not defined"
+    assert found["Cross validation"].rows.iloc[0].to_dict() == {
+        "": "image only", "AUC": "0.912 (0.870 to 0.950)", "brier": "0.120",
+    }  # fmt: skip
+    assert ("folds", "5") in found["Cross validation"].facts
+    assert ("cohort", "BrEaST") in found["External test"].facts
+    assert found["External test, confusion"].rows.iloc[0].to_dict() == {"tp": "3", "fp": "1"}
+    assert list(tables([])) == list(tables({})) == []
