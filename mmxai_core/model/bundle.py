@@ -198,8 +198,8 @@ def write_bundle(
 ) -> Bundle:  # fmt: skip
     """Writes a bundle and reads it back through `load_bundle`.
 
-    Each file is moved into place whole, `metadata.json` last: a crash leaves the old bundle, the new one, or one that
-    `load_bundle` refuses. Other files in the folder stay.
+    Files move into place whole, `metadata.json` last: a crash leaves the old bundle, the new one, or one that
+    `load_bundle` refuses. Other files stay.
 
     Args:
         path: Folder; made where missing.
@@ -209,22 +209,21 @@ def write_bundle(
         schema: Its clinical schema, with fences from the training data.
         classes: Class ids in the network's order.
         positive_class: One of them.
-        temperature: From validation data.
-        threshold: From validation data.
+        temperature: From validation data, as is the threshold.
+        threshold: On the positive class's probability.
         intended_use: In words.
         training_data: Cohorts, numbers and terms; plain values.
         background: Synthetic or aggregate rows, columns are field ids, blank = unknown. Never a patient's row.
         model_card: Markdown.
         results: Plain values; non-finite numbers become null.
-        extra: More top-level entries of `metadata.json`: "saliency_reference", "conformal", "calibration" (merged
-            with temperature and threshold) ... It cannot replace the entries above.
+        extra: More entries of `metadata.json`: "saliency_reference", "conformal", "calibration" (merged) ...
 
     Raises:
         BundleError: The values do not make a valid bundle.
     """
     folder = Path(path)
-    if unknown := [c for c in background.columns if c not in schema.ids]:
-        raise BundleError(f"The background has columns the schema lacks: {', '.join(map(str, unknown))}.")
+    if unknown := [str(c) for c in background.columns if c not in schema.ids]:
+        raise BundleError(f"The background has columns the schema lacks: {', '.join(unknown)}.")
     more = dict(extra or {})
     calibration = {
         "method": "temperature scaling on validation data (Guo et al. 2017)",
@@ -294,7 +293,7 @@ def refresh_hashes(path: Path | str, *, add: Iterable[str] = (), extra: Mapping[
 
 
 def _weights(network: FusedNetwork) -> dict[str, torch.Tensor]:
-    """State as contiguous CPU tensors, floats as float32; counters keep their type."""
+    """Contiguous CPU tensors, floats as float32; counters keep their type."""
     return {
         k: (v.detach().float() if v.is_floating_point() else v.detach()).cpu().contiguous()
         for k, v in network.state_dict().items()
