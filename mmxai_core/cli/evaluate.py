@@ -26,6 +26,7 @@ def add_parser(commands: Commands) -> None:
     source.add_argument("--cohort", metavar="NAME", help="breast_lesions_usg, bus_bra ...; needs --root")
     source.add_argument("--manifest", type=Path, metavar="CSV", help="case_id, patient_id, image, mask, label, fields")
     parser.add_argument("--root", type=Path, metavar="DIR", help="the cohort's folder, in the upstream's layout")
+    parser.add_argument("--task", metavar="NAME", help="which question, for cohorts that answer several")
     parser.add_argument(
         "--known", metavar="GROUPS", help=f"field groups that count as known, e.g. history,descriptor; or {NONE}"
     )
@@ -105,7 +106,7 @@ def open_cohort(args: argparse.Namespace, bundle: Bundle) -> Cohort:
 
     if args.root is None:
         raise UsageError(f"--cohort {args.cohort} needs --root DIR, the folder of the cohort.")
-    return load_cohort(args.cohort, args.root)
+    return load_cohort(args.cohort, args.root, task=args.task)
 
 
 def summary_rows(summary: Json) -> list[tuple[str, object]]:

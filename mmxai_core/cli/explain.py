@@ -19,9 +19,7 @@ from mmxai_core.cli.output import progress, write_json, write_table
 from mmxai_core.cli.predict import prediction_object, prediction_rows
 
 if TYPE_CHECKING:
-    from mmxai_core.clinical import ClinicalSchema
-    from mmxai_core.results import Explanation
-    from mmxai_core.study import Study
+    from mmxai_core.clinical import ClinicalRecord, ClinicalSchema
 
 
 def add_parser(commands: Commands) -> None:
@@ -57,7 +55,14 @@ def run(args: argparse.Namespace) -> None:
             progress=lambda what, part: step(what, 0.2 + 0.6 * part),
         )
         step("writing the files", 0.8)
-        drawn = pictures(explanation, study, schema)
+        from mmxai_core.figures.pictures import explanation_pictures
+
+        index = explanation.prediction.image_index
+        drawn = explanation_pictures(
+            explanation,
+            grey=None if study is None or index is None else study.images[index].grey,
+            labels=player_labels(schema, record),
+        )
         files = [f.name for f in write_explanation(explanation, args.out, study=study, pictures=drawn)]
     account = explanation.attribution
     if args.json:
@@ -88,36 +93,7 @@ def run(args: argparse.Namespace) -> None:
     )
 
 
-def pictures(explanation: Explanation, study: Study | None, schema: ClinicalSchema) -> dict[str, bytes]:
-    """The pictures of an explanation as PNG, by file name. An account that does not add up is not drawn.
-
-    Args:
-        explanation: What was found.
-        study: The study explained.
-        schema: Names of the fields.
-    """
-    from mmxai_core.figures.cross_modal import cross_modal_png
-    from mmxai_core.figures.overlay import overlay_png
-    from mmxai_core.figures.waterfall_png import waterfall_png
-
-    prediction = explanation.prediction
-    versions = prediction.versions
-    provenance = f"{versions.bundle} {versions.bundle_sha256[:8]} · explanation {explanation.id[:12]}"
-    labels = {"image": "Image", **{f.id: f.label for f in schema.fields}}
-    drawn: dict[str, bytes] = {}
-    if not explanation.attribution.withheld:
-        drawn["waterfall.png"] = waterfall_png(
-            explanation.attribution, labels, target=explanation.target_class, provenance=provenance
-        )
-    if study is None or prediction.image_index is None:
-        return drawn
-    grey = study.images[prediction.image_index].grey
-    for name, found in (("overlay.png", explanation.saliency), ("rollout.png", explanation.rollout)):
-        if found is not None:
-            drawn[name] = overlay_png(
-                grey, found.source, reference=found.reference, box=prediction.lesion_box, title=found.method,
-                unit=found.unit, semantics=found.semantics, provenance=provenance,
-            )  # fmt: skip
-    if explanation.cross_modal is not None:
-        drawn["cross_modal.png"] = cross_modal_png(grey, explanation.cross_modal, labels, provenance=provenance)
-    return drawn
+def player_labels(schema: ClinicalSchema, record: ClinicalRecord) -> dict[str, str]:
+    """What the pictures call each player: the field with its value, e.g. "Age: 57 years"."""
+    known = {f.id: f"{f.label}: {f.describe(record.get(f.id))}" for f in schema.fields if f.id in record.values}
+    return {**{f.id: f.label for f in schema.fields}, **known, "image": "Image"}

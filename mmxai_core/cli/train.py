@@ -14,6 +14,7 @@ def add_parser(commands: Commands) -> None:
     parser = new_command(commands, "train", "Train and cross-validate a bundle.")
     parser.add_argument("--cohort", required=True, metavar="NAME", help="breast_lesions_usg, bus_bra ...")
     parser.add_argument("--root", type=Path, required=True, metavar="DIR", help="the cohort's folder")
+    parser.add_argument("--task", metavar="NAME", help="which question, for cohorts that answer several")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the new bundle")
     parser.add_argument("--config", type=Path, metavar="FILE", help="TOML with settings that differ from the defaults")
     parser.add_argument("--pretrain-root", type=Path, metavar="DIR", help="folder of the settings' pretrain_cohort")
@@ -39,7 +40,7 @@ def run(args: argparse.Namespace) -> None:
         pretrain = load_cohort(config.pretrain_cohort, args.pretrain_root)
     elif args.pretrain_root is not None:
         raise UsageError("--pretrain-root is of no use: the settings name no pretrain_cohort.")
-    cohort = load_cohort(args.cohort, args.root)
+    cohort = load_cohort(args.cohort, args.root, task=args.task)
     name = args.name or args.out.resolve().name
     folder = args.run_dir or Path("runs") / name
     with progress("train", unit="steps") as step:

@@ -50,7 +50,7 @@ def test_writes_what_the_design_says(
     arrays = np.load(out / "cross_modal.npz")
     cells = 4 * ARCH.grid
     assert arrays["clinical_to_image"].shape == (3, cells, cells) and arrays["image_to_clinical"].shape[1] == 3
-    for name in ("overlay.png", "waterfall.png", "cross_modal.png", "rollout.png"):
+    for name in ("overlay.png", "waterfall.png", "cross_modal.png", "rollout.png", "waterfall_probability.png"):
         with Image.open(out / name) as picture:
             assert picture.format == "PNG" and np.asarray(picture.convert("L")).std() > 5
 
