@@ -14,7 +14,7 @@ from mmxai_core.cli.main import main
         ("sed = 3", (), "Unknown training setting sed; known: seed"),
         ("seed = 'three'", (), "Training setting seed must be int; got 'three'"),
         ("seed = ", (), "Cannot read the training settings settings.toml"),
-        ("pretrain_cohort = 'bus_bra'", (), "--pretrain-root must give its folder"),
+        ("pretrain_cohort = 'bus_bra'", (), "give its folder with --pretrain-root"),
         ("", ("--pretrain-root", "."), "the settings name no pretrain_cohort"),
         ("", ("--task", "grade"), "Tasks of cohort bus_bra are none; got 'grade'"),
     ],
