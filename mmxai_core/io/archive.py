@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import zlib
 from functools import partial
 from io import BytesIO
-from zipfile import BadZipFile, ZipFile, ZipInfo
+from zipfile import ZipFile, ZipInfo
 
 from mmxai_core.errors import StudyReadError
 from mmxai_core.io.reading import Reading
+from mmxai_core.io.refusal import READ_FAILURES
 from mmxai_core.io.sniff import HEAD_BYTES
 from mmxai_core.io.source import Source
 
@@ -31,7 +31,7 @@ def zip_sources(data: bytes, reading: Reading) -> list[Source]:
     limits = reading.limits
     try:
         archive = ZipFile(BytesIO(data))
-    except (BadZipFile, OSError, ValueError, NotImplementedError) as error:
+    except READ_FAILURES as error:
         raise StudyReadError("The zip is damaged or cut short: its table of contents cannot be read.") from error
     entries = [entry for entry in archive.infolist() if not entry.is_dir()]
     if len(entries) > limits.zip_entries:
@@ -68,5 +68,5 @@ def _read(archive: ZipFile, entry: ZipInfo, count: int) -> bytes:
             if count == entry.file_size:
                 stream.read(1)  # at the end the checksum is compared
             return found
-    except (BadZipFile, OSError, EOFError, zlib.error, NotImplementedError, RuntimeError) as error:
+    except READ_FAILURES as error:
         raise StudyReadError("A file in the zip is damaged, or packed by a method that is not supported.") from error

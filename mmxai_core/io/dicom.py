@@ -67,6 +67,7 @@ def object_images(
     if any(tag.group & 0xFF01 == 0x6000 for tag in dataset.keys()):  # noqa: SIM118  # iterating converts every element
         reading.note("Overlays (60xx,3000) in the file are not shown.")
     rows, columns, samples = frame_shape(dataset)
+    reading.budget.check_size(rows, columns)
     count = complete_frames(dataset, reading)
     reading.budget.take_images(rows, columns, samples=samples, frames=count)
     order = _frame_order(dataset, count, reading)

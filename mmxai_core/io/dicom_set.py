@@ -96,7 +96,7 @@ def _headers(sources: Sequence[Source], reading: Reading) -> list[Header]:
             reasons[0] if len(reasons) == 1 else f"None of the {len(reasons)} DICOM files can be shown. {reasons[0]}"
         )
     if reasons:
-        reading.note(f"{len(reasons)} DICOM files were left out. {reasons[0]}")
+        reading.note(f"DICOM files left out: {len(reasons)}. {reasons[0]}")
     return headers
 
 
@@ -129,7 +129,7 @@ def _without_copies(headers: Sequence[Header], reading: Reading) -> list[Header]
         kept.append(header)
     if len(kept) < len(headers):
         reading.note(
-            f"{len(headers) - len(kept)} copies of images were left out: SOP Instance UID (0008,0018) repeats."
+            f"Images left out as copies, because SOP Instance UID (0008,0018) repeats: {len(headers) - len(kept)}."
         )
     return kept
 

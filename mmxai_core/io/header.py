@@ -182,8 +182,9 @@ def view(dataset: Dataset) -> str | None:
 
 
 def side_and_view(dataset: Dataset) -> str:
-    """Side and view where stated, e.g. "L CC"; "" where neither is."""
-    return " ".join(part for part in (laterality(dataset), view(dataset)) if part)
+    """Side and view, e.g. "L CC"; "" where no view is stated: a side alone does not tell images apart."""
+    position = view(dataset)
+    return f"{laterality(dataset) or ''} {position}".strip() if position else ""
 
 
 def _date(stated: str) -> date | None:

@@ -65,6 +65,23 @@ class Budget:
         self._frames = 0
         self._inflated = 0
 
+    def check_size(self, rows: int, columns: int) -> None:
+        """Check the size of one image without reserving room for it.
+
+        Args:
+            rows: Rows, pixels.
+            columns: Columns, pixels.
+
+        Raises:
+            StudyReadError: No pixels, or more than one image may have.
+        """
+        if rows < 1 or columns < 1:
+            raise StudyReadError(f"An image needs at least 1 x 1 pixels; the header says {rows} x {columns}.")
+        if rows * columns > self.limits.image_pixels:
+            raise StudyReadError(
+                f"The header says {rows} x {columns} pixels; the limit is {self.limits.image_pixels:,} pixels an image."
+            )
+
     def take_images(self, rows: int, columns: int, *, samples: int = 1, frames: int = 1) -> None:
         """Reserve room for images whose size the header states.
 
@@ -78,14 +95,9 @@ class Budget:
             StudyReadError: No pixels, or a limit on pixels, values or frames is passed.
         """
         limits = self.limits
-        if rows < 1 or columns < 1:
-            raise StudyReadError(f"An image needs at least 1 x 1 pixels; the header says {rows} x {columns}.")
+        self.check_size(rows, columns)
         if frames < 1:
             raise StudyReadError(f"A study needs at least one image; the header says {frames} frames.")
-        if rows * columns > limits.image_pixels:
-            raise StudyReadError(
-                f"The header says {rows} x {columns} pixels; the limit is {limits.image_pixels:,} pixels an image."
-            )
         self._frames += frames
         if self._frames > limits.frames:
             raise StudyReadError(f"The study has at least {self._frames:,} images; the limit is {limits.frames:,}.")

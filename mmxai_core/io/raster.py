@@ -1,6 +1,6 @@
 """PNG, JPEG, TIFF and BMP -> images, through Pillow. Transparent pixels are composited on black.
 
-A PNG is marked synthetic where it has a text chunk "Synthetic" that does not say no.
+A PNG is marked synthetic where it has a text chunk "Synthetic", before its pixels, that does not say no.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def read_raster(data: bytes, kind: Kind, label: str, reading: Reading) -> Iterat
             reading.note(f"The {name} holds several pictures; the first is shown.")
     except READ_FAILURES as error:
         raise StudyReadError(f"The {name} header is damaged or cut short.") from error
-    if kind == "png" and str(getattr(picture, "text", {}).get("Synthetic", "")).strip().lower() not in _NO:
+    if kind == "png" and str(picture.info.get("Synthetic", "")).strip().lower() not in _NO:
         reading.synthetic = True
     if pages > reading.limits.frames:
         raise StudyReadError(f"The TIFF has {pages:,} pages; the limit is {reading.limits.frames:,} images.")

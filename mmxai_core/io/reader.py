@@ -105,7 +105,7 @@ def _read_many(sources: Sequence[Source], scratch: Path, reading: Reading) -> It
         raise StudyReadError(f"None of the {len(files)} files is an image. {_refusal(files[0])}")
     companions = [file for file in files if file not in volumes] if shown is volumes else []
     if left := len(files) - len(shown) - sum(file.kind in ("raw", "dicom") for file in companions):
-        reading.note(f"{left} of {len(files)} files were left out: they are not {_group(shown[0].kind)}.")
+        reading.note(f"Files left out, because they are not {_group(shown[0].kind)}: {left} of {len(files)}.")
     if dicom:
         from mmxai_core.io.dicom_set import read_dicom_set
 

@@ -6,6 +6,8 @@ import struct
 import zlib
 from zipfile import BadZipFile
 
+from pydicom.errors import BytesLengthException, InvalidDicomError
+
 #: What pydicom, its decoders, Pillow and zipfile were seen to raise on damaged bytes. MemoryError is not among them:
 #: the worker answers that one itself. RuntimeError includes RecursionError and NotImplementedError, ArithmeticError
 #: includes OverflowError, LookupError includes KeyError and IndexError; Pillow raises SyntaxError for a broken PNG.
@@ -23,6 +25,8 @@ READ_FAILURES: tuple[type[Exception], ...] = (
     struct.error,
     zlib.error,
     BadZipFile,
+    BytesLengthException,
+    InvalidDicomError,
 )
 
 

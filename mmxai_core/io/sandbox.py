@@ -83,7 +83,8 @@ def read_in_child(
         if "refused" in answer:
             raise StudyReadError(str(answer["refused"]))
         return Study(images=tuple(images), sha256=_digest(files), **_facts(answer["study"]))
-    except (EOFError, BrokenPipeError, ConnectionResetError) as error:
+    except (EOFError, BrokenPipeError, ConnectionResetError, LookupError, TypeError, ValueError) as error:
+        # The pipe broke, or what came through it is no answer: the last three are a child that was led astray.
         raise StudyReadError(_ending(worker, limits, timed_out=expired.is_set())) from error
     finally:
         timer.cancel()
@@ -156,7 +157,7 @@ def _ending(worker: subprocess.Popen[bytes], limits: ReadLimits, *, timed_out: b
     if code < 0:
         name = signal.Signals(-code).name
         return f"The file brought its reader down ({name}); it is damaged, or needs more memory than the limit."
-    return "The file is damaged in a way the reader does not know."
+    return "The file is damaged: its decoder stopped on it."
 
 
 def _start() -> subprocess.Popen[bytes]:

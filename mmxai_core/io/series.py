@@ -75,7 +75,7 @@ def order_slices(slices: Sequence[Slice]) -> Order:
     sentences = list(remarks)
     if len(unique) < len(kept):
         sentences.append(
-            f"{len(kept) - len(unique)} images at a position already shown were left out; "
+            f"Images left out, because their position is already shown: {len(kept) - len(unique)}; "
             "the lowest Instance Number (0020,0013) was kept."
         )
     gaps = np.diff([distance[i] for i in unique])

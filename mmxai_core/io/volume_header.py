@@ -7,6 +7,7 @@ hold a patient's name (Comment, content, key:=value pairs) are dropped.
 
 from __future__ import annotations
 
+import math
 import re
 import struct
 from collections.abc import Callable, Mapping
@@ -80,6 +81,15 @@ def _nifti(data: bytes) -> VolumeFiles:
     if len(data) < (540 if second else 348):
         raise StudyReadError("The NIfTI header is cut short.")
     order = "<" if struct.unpack_from("<i", data)[0] in (348, 540) else ">"
+    sizes_at, sizes_as, bits_at, offset_at, offset_as = (16, "8q", 14, 168, "q") if second else (40, "8h", 72, 108, "f")
+    sizes = struct.unpack_from(order + sizes_as, data, sizes_at)
+    (bits,) = struct.unpack_from(order + "h", data, bits_at)
+    (offset,) = struct.unpack_from(order + offset_as, data, offset_at)
+    # SimpleITK reads a file that is cut short without a word, as zeros.
+    voxels = math.prod(max(1, n) for n in sizes[1 : 1 + min(max(sizes[0], 0), 7)])
+    needed = (int(offset) if math.isfinite(offset) else 0) + voxels * bits // 8
+    if needed > len(data):
+        raise StudyReadError(f"The NIfTI file is cut short: {needed:,} bytes are needed, {len(data):,} are there.")
     units = struct.unpack_from(order + "i", data, 500)[0] if second else data[123]
     stated = "NIfTI pixdim" if units & 7 else "NIfTI pixdim, unit not stated and taken as mm"
     return VolumeFiles("NIfTI", "NiftiImageIO", "volume.nii", {"volume.nii": data}, stated)
