@@ -9,6 +9,7 @@ from mmxai_core.clinical import ClinicalRecord, ClinicalSchema
 from mmxai_core.cohorts import manifest
 from mmxai_core.cohorts.case import Case, Cohort, read_grey, read_masks
 from mmxai_core.errors import CohortError, StudyReadError
+from mmxai_core.preprocess import MIN_SIDE
 from mmxai_core.study import PixelGeometry, SourceFormat, Study, StudyImage
 from mmxai_core.types import Mask
 
@@ -47,10 +48,16 @@ def open_case(case: Case, cohort: Cohort, *, schema: ClinicalSchema, known: tupl
         known: Field groups that count as known; None: all.
 
     Raises:
-        CohortError: The image or mask cannot be read, or they differ in shape; the message names the file.
+        CohortError: The image or mask cannot be read, is too small, or they differ in shape; the message names the file.
         ClinicalValueError: A value breaks its field's rule.
     """
     study = _upload(case) if cohort.name == manifest.NAME else _raster(case)
+    for image in study.images:  # checked here, where the file's name is still known
+        rows, columns = image.geometry.shape
+        if min(rows, columns) < MIN_SIDE:
+            raise CohortError(
+                f"Image {case.image.name} needs at least {MIN_SIDE} pixels a side; it is {columns} x {rows}."
+            )
     used = {f.id for f in schema.fields if known is None or f.group in known}
     record = schema.record({k: v for k, v in case.clinical.items() if k in used})
     mask = None

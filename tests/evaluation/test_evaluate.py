@@ -136,6 +136,9 @@ def test_refusals(predictor: Predictor, cohort: Cohort, tmp_path: Path) -> None:
         evaluate(predictor, other)
     with pytest.raises(CohortError, match="none of the 1 cases has a label"):
         evaluate(predictor, replace(cohort, cases=(replace(cohort.cases[0], label=None),)))
+    Image.new("L", (20, 90)).save(tmp_path / "0.png")
+    with pytest.raises(CohortError, match=r"0\.png needs at least 32 pixels a side; it is 20 x 90"):
+        evaluate(predictor, cohort)
     (tmp_path / "0.png").write_bytes(b"no image")
     with pytest.raises(CohortError, match=r"0\.png"):
         evaluate(predictor, cohort)
