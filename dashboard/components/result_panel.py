@@ -11,6 +11,9 @@ from dashboard.messages import markdown_safe
 from mmxai_core.clinical import ClinicalSchema
 from mmxai_core.results import Prediction
 
+#: More unknown fields than this are listed in the tooltip only.
+LISTED = 9
+
 
 def gauge(prediction: Prediction) -> str:
     """A bar from 0 to 100 % with the probability and the threshold, as HTML."""
@@ -33,11 +36,23 @@ def branches(prediction: Prediction) -> str:
     """How the fusion weighed the two branches, as HTML."""
     image, clinical = (prediction.branch_weights.get(b, 0.0) for b in ("image", "clinical"))
     return (
-        f'<div class="mmx-split" role="img" aria-label="Image {percent(image)}, clinical {percent(clinical)}">'
+        f'<div class="mmx-row" role="img" aria-label="Image {percent(image)}, clinical {percent(clinical)}">'
+        f'<span>Weight of the image {percent(image)}</span><div class="mmx-split">'
         f'<div style="width:{100 * image:.1f}%"></div><div style="width:{100 * clinical:.1f}%"></div></div>'
-        f'<div class="mmx-ends"><span>image {percent(image)}</span>'
-        f"<span>clinical {percent(clinical)}</span></div>"
+        f"<span>of the clinical data {percent(clinical)}</span></div>"
     )
+
+
+def basis(prediction: Prediction, schema: ClinicalSchema) -> str:
+    """What the prediction rests on, in a few sentences."""
+    unknown, known = prediction.unknown_fields, len(prediction.known_fields)
+    said = [f"{known} of {known + len(unknown)} clinical fields known."]
+    if 0 < len(unknown) <= LISTED:
+        said.append(f"Unknown: {names(schema, unknown)}.")
+    looks = {"model": "Second look: the region the model found.", "reader": "Second look: the region you marked."}
+    said += [looks[prediction.lesion_box_source]] if prediction.lesion_box_source in looks else []
+    v = prediction.versions
+    return " ".join([*said, *prediction.notes, f"{v.bundle} {v.bundle_sha256[:8]}, calibrated, on {v.device}."])
 
 
 def scores(prediction: Prediction) -> str:
@@ -72,22 +87,12 @@ def result_panel(prediction: Prediction, schema: ClinicalSchema, *, stale: bool,
         f'<div class="mmx-strip" data-testid="result" style="opacity:{0.6 if stale else 1}">'
         f'<div class="mmx-verdict">{html.escape(verdict(prediction))}</div>{gauge(prediction)}</div>'
     )
-    left, right = st.columns(2, gap="medium")
-    with left:
-        st.html(f"<div>Weight of the branches</div>{branches(prediction)}")
-    with right:
-        unknown, known = prediction.unknown_fields, len(prediction.known_fields)
-        st.markdown(
-            f"Known: **{known}** of {known + len(unknown)} clinical fields",
-            help=f"Unknown: {names(schema, unknown) or 'none'}",
-        )
-        where = {"model": "found by the model", "reader": "marked by the reader", "none": "none, no image"}
-        st.markdown(f"Region of the second look: **{where.get(prediction.lesion_box_source, 'unknown')}**")
+    st.html(branches(prediction))
     strip = scores(prediction)
     if strip:
         st.html(strip)
-    v = prediction.versions
-    lines = [*prediction.notes, f"{v.bundle} {v.bundle_sha256[:8]}, calibrated, on {v.device}."]
+    unknown = prediction.unknown_fields
     st.caption(
-        markdown_safe(" ".join(lines)) + ("" if explained else " :blue[The explanation is still being computed.]")
+        markdown_safe(basis(prediction, schema)) + ("" if explained else " :blue[Explanation still being computed.]"),
+        help=f"Unknown: {names(schema, unknown)}" if len(unknown) > LISTED else None,
     )

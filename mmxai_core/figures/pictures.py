@@ -22,16 +22,14 @@ def explanation_pictures(
         labels: What to show by player; a player without one is shown by its id.
     """
     v = explanation.prediction.versions
-    made = {
-        "provenance": f"{v.bundle} {v.bundle_sha256[:8]}   |   explanation {explanation.id[:12]}",
-    }
+    made = f"{v.bundle} {v.bundle_sha256[:8]}   |   explanation {explanation.id[:12]}"
     target = explanation.target_class.replace("_", " ")
     found: dict[str, bytes] = {}
 
     def overlay(saliency: SaliencyMap, image: GreyImage) -> bytes:
         return overlay_png(
             image, saliency.source, reference=saliency.reference, box=explanation.prediction.lesion_box,
-            title=f"{saliency.method}, {target}", unit=saliency.unit, semantics=saliency.semantics, **made,
+            title=f"{saliency.method}, {target}", unit=saliency.unit, semantics=saliency.semantics, provenance=made,
         )  # fmt: skip
 
     if grey is not None:
@@ -40,12 +38,12 @@ def explanation_pictures(
         if explanation.rollout is not None:
             found["rollout.png"] = overlay(explanation.rollout, grey)
         if explanation.cross_modal is not None:
-            found["cross_modal.png"] = cross_modal_png(grey, explanation.cross_modal, labels, **made)
+            found["cross_modal.png"] = cross_modal_png(grey, explanation.cross_modal, labels, provenance=made)
     accounts = {
         "waterfall.png": explanation.attribution,
         "waterfall_probability.png": explanation.attribution_probability,
     }
     for name, account in accounts.items():
         if not account.withheld:
-            found[name] = waterfall_png(account, labels, target=target, **made)
+            found[name] = waterfall_png(account, labels, target=target, provenance=made)
     return found

@@ -69,23 +69,33 @@ def waterfall_figure(attribution: Attribution, labels: Mapping[str, str], *, tar
     figure.update_layout(shapes=[_join(x, i, line) for i, x in enumerate(joins)])
     span = [*ends, *(s.start for s in rows), *(s.end for s in rows)]
     low, high = min(span), max(span)
-    pad = max(high - low, 1e-3) * 0.2
+    pad = max(high - low, 1e-3) * 0.26
     view = [low - pad, high + pad]
     figure.update_layout(
-        height=110 + 27 * len(names), margin={"l": 8, "r": 12, "t": 44, "b": 44}, showlegend=False, bargap=0.25,
+        height=118 + 29 * len(names), margin={"l": 8, "r": 12, "t": 44, "b": 44}, showlegend=False, bargap=0.25,
         hoverlabel={"align": "left"}, dragmode=False,
         yaxis={
-            "tickvals": list(range(len(names))), "ticktext": names, "range": [len(names) - 0.4, -0.6],
+            "tickvals": list(range(len(names))), "ticktext": [_two_lines(n) for n in names],
+            "range": [len(names) - 0.4, -0.6],
             "automargin": True, "showgrid": False, "zeroline": False,
         },
-        xaxis={"range": view, "automargin": True, "zeroline": space != "probability", "zerolinewidth": 1},
+        xaxis={
+            "range": view, "automargin": True, "tickangle": 0, "nticks": 5, "zeroline": space != "probability",
+            "zerolinewidth": 1,
+        },
     )  # fmt: skip
     if space == "probability":
         figure.update_xaxes(title={"text": f"Probability of {target}"}, tickformat=".0%")
     else:
-        figure.update_xaxes(title={"text": f"Log-odds of {target} (0 = even)"})
+        figure.update_xaxes(title={"text": "Log-odds (0 = even)"})
         _probability_axis(figure, view, target)
     return figure
+
+
+def _two_lines(name: str) -> str:
+    """A long "field: value" on two lines, so that the bars keep their room."""
+    head, colon, tail = name.partition(": ")
+    return f"{head}:<br>{tail}" if colon and len(name) > 22 else name
 
 
 def _end_hover(value: float, space: str, target: str) -> str:
@@ -108,7 +118,7 @@ def _marks(view: list[float]) -> list[float]:
     kept: list[float] = []
     for p in sorted(marks, key=lambda m: abs(m - 0.5)):
         at = math.log(p / (1 - p))
-        if all(abs(at - math.log(k / (1 - k))) > (view[1] - view[0]) / 9 for k in kept):
+        if all(abs(at - math.log(k / (1 - k))) > (view[1] - view[0]) / 6 for k in kept):
             kept.append(p)
     return kept
 
@@ -120,6 +130,6 @@ def _probability_axis(figure: Any, view: list[float], target: str) -> None:
         xaxis2={
             "overlaying": "x", "side": "top", "range": view, "tickvals": [math.log(p / (1 - p)) for p in kept],
             "ticktext": [f"{100 * p:g} %" for p in kept], "title": {"text": f"Probability of {target}"},
-            "showgrid": False, "zeroline": False, "automargin": True,
+            "showgrid": False, "zeroline": False, "automargin": True, "tickangle": 0,
         }
     )  # fmt: skip

@@ -7,16 +7,23 @@ from synthetic_results import prediction
 
 from dashboard.components.clinical_form import help_text, outlier_note
 from dashboard.components.reliability_panel import passes
-from dashboard.components.result_panel import branches, gauge, scores
+from dashboard.components.result_panel import basis, branches, gauge, scores
 from dashboard.components.results_tables import tables
 from dashboard.components.study_facts import facts
 from dashboard.components.wording import likelihood, percent, verdict
 from dashboard.messages import OPENINGS, incident, markdown_safe, sentence
 from mmxai_core import errors
-from mmxai_core.clinical import Field
+from mmxai_core.clinical import ClinicalSchema, Field
 from mmxai_core.results import ImageScore, ReliabilityNumber
 
 AGE = Field("age", "Age", "numeric", "history", "At examination.", "years", (0, 120), (10, 90))
+
+SCHEMA = ClinicalSchema(
+    (
+        AGE, Field("palpable", "Palpable lump", "yes_no", "history"), Field("margin", "Margin", "yes_no", "descriptor"),
+        Field("family_history", "Family history", "yes_no", "history"),
+    )
+)  # fmt: skip
 
 
 def test_every_error_class_has_its_own_words() -> None:
@@ -59,6 +66,7 @@ def test_result_pieces_say_the_numbers_in_text_too() -> None:
     p = prediction(probability=0.8)
     assert 'aria-label="Probability of malignant 80 %, threshold 40 %"' in gauge(p)
     assert 'aria-label="Image 60 %, clinical 40 %"' in branches(p)
+    assert "Unknown: Family history." in basis(p, SCHEMA) and "3 of 4 clinical fields known" in basis(p, SCHEMA)
     assert scores(p) == ""
     many = replace(p, image_scores=(ImageScore(0, "<b>", 0.2), ImageScore(1, "Frame 2", 0.8)), image_index=0)
     assert "<b>" not in scores(many) and "2 images; “&lt;b&gt;” decides" in scores(many)

@@ -98,11 +98,11 @@ class Pane {
     if (!scene.spacing) return;
     const perMm = f.scale / scene.spacing[1];
     const mm = [1, 2, 5, 10, 20, 50, 100].find((m) => m * perMm > 48) || 100;
-    const x = this.canvas.clientWidth - 12, y = this.canvas.clientHeight - 10;
+    const x = 12 + mm * perMm, y = this.canvas.clientHeight - 10;
     g.lineWidth = 4; g.strokeStyle = "rgba(0,0,0,0.6)"; g.beginPath(); g.moveTo(x, y); g.lineTo(x - mm * perMm, y); g.stroke();
     g.lineWidth = 2; g.strokeStyle = "#fff"; g.stroke();
-    g.font = "11px sans-serif"; g.textAlign = "right"; g.lineWidth = 3; g.strokeStyle = "rgba(0,0,0,0.7)";
-    g.strokeText(`${mm} mm`, x, y - 6); g.fillStyle = "#fff"; g.fillText(`${mm} mm`, x, y - 6);
+    g.font = "11px sans-serif"; g.textAlign = "left"; g.lineWidth = 3; g.strokeStyle = "rgba(0,0,0,0.7)";
+    g.strokeText(`${mm} mm`, 12, y - 6); g.fillStyle = "#fff"; g.fillText(`${mm} mm`, 12, y - 6);
   }
 
   /** The same place in the other pane. @param {CanvasRenderingContext2D} g @param {number} x @param {number} y */

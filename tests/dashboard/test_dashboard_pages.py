@@ -1,0 +1,175 @@
+"""Pages without a browser: widgets, state and messages. Charts and the viewer are driven in test_browser."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from mmxai_core.reader_study.store import RatingStore
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def page(app: AppTest, name: str) -> AppTest:
+    return app.switch_page(f"views/{name}.py").run()
+
+
+def button(app: AppTest, label: str):
+    return next(b for b in app.button if b.label == label)
+
+
+def errors(app: AppTest) -> list[str]:
+    assert not app.exception, app.exception
+    return [e.value for e in app.error]
+
+
+def clinical_only(app: AppTest) -> AppTest:
+    page(app, "case")
+    button(app, "Enter clinical data only").click().run()
+    return app
+
+
+def analysed(app: AppTest) -> AppTest:
+    button(app, "Analyse").click().run()
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        if any(b.label == "Show the explanation" for b in app.button):
+            return app
+        time.sleep(0.1)
+        app.run()
+    raise AssertionError("the analysis did not end")
+
+
+def field(app: AppTest, kind: str, label: str):
+    return next(w for w in getattr(app, kind) if w.label.startswith(label))
+
+
+def text_of(app: AppTest) -> str:
+    return " ".join(
+        m.value
+        for kind in ("markdown", "caption", "warning", "info", "success", "subheader")
+        for m in getattr(app, kind)
+    )
+
+
+def test_every_page_says_research_use_only(app: AppTest) -> None:
+    for name in ("case", "explanation", "survey", "model"):
+        page(app, name)
+        assert errors(app) == []
+        assert any("Research use only, not for diagnosis" in h.value for h in app.get("html"))
+
+
+def test_unknown_is_the_default_and_the_analysis_of_clinical_data_alone_works(app: AppTest) -> None:
+    clinical_only(app)
+    assert field(app, "number_input", "Age").value is None
+    assert button(app, "Analyse").disabled
+    field(app, "number_input", "Age").set_value(51.0).run()
+    assert not button(app, "Analyse").disabled
+    analysed(app)
+    assert "1 of 4 clinical fields known" in text_of(app) and "rests on the clinical data alone" in text_of(app)
+    field(app, "selectbox", "Margin").set_value("rough").run()
+    assert "Out of date" in text_of(app)
+    button(app, "Undo").click().run()
+    assert "Out of date" not in text_of(app)
+    assert field(app, "number_input", "Age").value == 51.0
+
+
+def test_a_value_out_of_range_is_answered_by_one_sentence(app: AppTest) -> None:
+    clinical_only(app)
+    field(app, "number_input", "Age").set_value(400.0).run()
+    assert button(app, "Analyse").disabled
+    assert r"Age must be from 0 to 120 years; got 400" in text_of(app).replace("\\", "")
+    field(app, "number_input", "Age").set_value(95.0).run()
+    assert "the model reads it as 90 years" in text_of(app)
+    button(app, "All unknown").click().run()
+    assert field(app, "number_input", "Age").value is None
+
+
+def test_leaving_the_page_loses_nothing(app: AppTest) -> None:
+    clinical_only(app)
+    field(app, "number_input", "Age").set_value(51.0).run()
+    page(app, "model")
+    page(app, "case")
+    assert field(app, "number_input", "Age").value == 51.0
+
+
+def test_a_rating_is_kept_before_the_page_says_so(app: AppTest, tmp_path: Path) -> None:
+    clinical_only(app)
+    field(app, "number_input", "Age").set_value(51.0).run()
+    analysed(app)
+    page(app, "survey")
+    app.text_input[0].set_value("r07").run()
+    assert all(r.value is None for r in app.radio), "nothing may be preselected"
+    app.radio[0].set_value(4)
+    button(app, "Save rating").click().run()
+    (open_questions,) = errors(app)
+    assert "4 questions left open" in open_questions.replace("\\", "")
+    app.radio[0].set_value(4)
+    for r in app.radio[1:]:
+        r.set_value("no_answer")
+    button(app, "Save rating").click().run()
+    assert errors(app) == [] and "is saved" in text_of(app)
+    (kept,) = RatingStore(tmp_path / "ratings.sqlite").responses(reader="R07")
+    assert kept.about.case_code.startswith("clinical-") and kept.answer("understanding").value == 4
+    assert kept.answer("agree_region").state == "no_answer"
+
+
+def test_explanation_and_survey_say_what_to_do_first(app: AppTest) -> None:
+    page(app, "explanation")
+    assert "Nothing to explain yet" in text_of(app)
+    page(app, "survey")
+    assert "analyse a case first" in text_of(app)
+
+
+@pytest.mark.parametrize("raw", ["x", "Jane Doe"])
+def test_a_bad_reader_code_is_one_sentence(app: AppTest, raw: str) -> None:
+    page(app, "survey")
+    app.text_input[0].set_value(raw).run()
+    (said,) = errors(app)
+    assert "A reader code has 2 to 32 letters" in said and raw not in said.split("R01")[-1][:5]
+
+
+def test_without_a_bundle_each_page_says_what_to_do(
+    app: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MMXAI_BUNDLE", str(tmp_path / "nowhere"))
+    for name in ("case", "explanation", "model"):
+        page(app, name)
+        assert errors(app) == [] and "No model is installed" in text_of(app)
+
+
+def test_a_changed_bundle_is_refused_in_one_sentence(
+    app: AppTest, tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed = tmp_path / "changed"
+    changed.mkdir()
+    for file in tiny_bundle.iterdir():
+        (changed / file.name).write_bytes(file.read_bytes())
+    (changed / "results.json").write_text(json.dumps({"auc": 1.0}))
+    monkeypatch.setenv("MMXAI_BUNDLE", str(changed))
+    page(app, "case")
+    (said,) = errors(app)
+    assert "The model cannot be used" in said and "was changed after the bundle was written" in said.replace("\\", "")
+
+
+def test_a_damaged_store_is_one_sentence(app: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bad = tmp_path / "bad.sqlite"
+    bad.write_bytes(b"no database at all, only text" * 40)
+    monkeypatch.setenv("MMXAI_STORE", str(bad))
+    page(app, "survey")
+    app.text_input[0].set_value("R07").run()
+    (said,) = errors(app)
+    assert said.replace("\\", "").startswith("Not saved.") or "could not be opened" in said
+
+
+def test_the_model_page_shows_card_results_and_provenance(app: AppTest) -> None:
+    page(app, "model")
+    assert errors(app) == []
+    assert "A card for tests" in text_of(app)
+    frames = [d.value for d in app.dataframe]
+    assert frames[0].iloc[0].to_dict() == {"AUC": "0.500 (0.400 to 0.600)", "N": "10"}
+    assert "tiny" in frames[1]["Value"].tolist() and frames[2]["Id"].tolist() == ["age", "palpable", "margin", "birads"]
