@@ -75,15 +75,12 @@ class Field:
 
     @property
     def scale(self) -> tuple[float, float]:
-        """(low, high) that min-max encoding maps to 0 and 1: the fences within the plausible range.
-
-        The plausible range itself where there are no fences, or where they leave no width (every training value alike).
-        """
+        """(low, high) that min-max encoding maps to 0 and 1: fences within the plausible range, or that range itself."""
         if self.plausible is None:
             raise ClinicalValueError(f"Field {self.id!r} is not numeric and has no scale.")
         lo, hi = self.fences or self.plausible
         lo, hi = max(lo, self.plausible[0]), min(hi, self.plausible[1])
-        return (lo, hi) if lo < hi else self.plausible
+        return (lo, hi) if lo < hi else self.plausible  # no width left: every training value was alike
 
     def parse(self, raw: object) -> Value | None:
         """A valid value of this field, or None for unknown.

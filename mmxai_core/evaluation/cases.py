@@ -48,7 +48,7 @@ def open_case(case: Case, cohort: Cohort, *, schema: ClinicalSchema, known: tupl
         known: Field groups that count as known; None: all.
 
     Raises:
-        CohortError: The image or mask cannot be read, is too small, or they differ in shape; the message names the file.
+        CohortError: An image or mask cannot be read, is too small, or they differ in shape; the file is named.
         ClinicalValueError: A value breaks its field's rule.
     """
     study = _upload(case) if cohort.name == manifest.NAME else _raster(case)
