@@ -75,7 +75,7 @@ class Field:
 
     @property
     def scale(self) -> tuple[float, float]:
-        """(low, high) that min-max encoding maps to 0 and 1: fences within the plausible range, or that range itself."""
+        """(low, high) that min-max encoding maps to 0 and 1: fences within the plausible range, or the range itself."""
         if self.plausible is None:
             raise ClinicalValueError(f"Field {self.id!r} is not numeric and has no scale.")
         lo, hi = self.fences or self.plausible
