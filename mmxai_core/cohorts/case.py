@@ -5,16 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from PIL import Image
 
 from mmxai_core.clinical import ClinicalSchema
 from mmxai_core.errors import CohortError
-from mmxai_core.types import GreyImage, Mask
+from mmxai_core.types import Box, GreyImage, Mask
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+PublishedSplit = Literal["train", "test"]
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One plane of a case that has several: a contrast phase, an MR sequence. Read by `channels.read_channels`.
+
+    Attributes:
+        name: "pre", "early", "late", "flair" ...
+        path: Image file.
+        band: Colour band of a raster, 0 to 2; None where the file is this plane alone.
+    """
+
+    name: str
+    path: Path
+    band: int | None = None
 
 
 @dataclass(frozen=True)
@@ -24,11 +40,15 @@ class Case:
     Attributes:
         case_id: Unique in the cohort.
         patient_id: Splits never separate two cases of one patient.
-        image: Image file.
+        image: Image file, a raster or a DICOM object of one frame.
         masks: Lesion mask files (white = lesion, or-ed together); empty where the cohort has none.
         label: Class id, or None where unknown.
         clinical: Raw values by field id; an absent field is unknown.
         strata: Facts for subgroup tables (device, side ...), never fed to a model.
+        split: The publisher's own part, or None where it published no split.
+        crop: The publisher's close-up of the lesion, or None.
+        boxes: Lesion boxes on `image` where the cohort has boxes, not outlines.
+        channels: The planes of the same place, on one grid; empty where `image` is all there is.
     """
 
     case_id: str
@@ -38,6 +58,10 @@ class Case:
     label: str | None = None
     clinical: Mapping[str, Any] = field(default_factory=dict)
     strata: Mapping[str, str] = field(default_factory=dict)
+    split: PublishedSplit | None = None
+    crop: Path | None = None
+    boxes: tuple[Box, ...] = ()
+    channels: tuple[Channel, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,6 +80,8 @@ class Cohort:
         licence: Licence, and what it forbids.
         citation: Source to name.
         download: Where to get it.
+        task: Which of the adapter's tasks this is; "" where it has one only.
+        notes: What a reader of results must know besides, in plain sentences.
     """
 
     name: str
@@ -69,11 +95,31 @@ class Cohort:
     licence: str
     citation: str
     download: str
+    task: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def patients(self) -> int:
         """Number of patients among the cases."""
         return len({c.patient_id for c in self.cases})
+
+    @property
+    def images(self) -> int:
+        """Number of different images among the cases: two lesions of one mammogram are two cases, one image."""
+        return len({c.image for c in self.cases})
+
+    def account(self) -> tuple[str, ...]:
+        """What remains, what was dropped and why, one sentence each."""
+        labels = [c.label for c in self.cases]
+        classes = ", ".join(f"{labels.count(c)} {c}" for c in self.classes)
+        remain = f"{len(self.cases)} cases remain: {self.images} images of {self.patients} patients ({classes})."
+        lost = (f"{count} dropped: {reason}." for reason, count in self.dropped if count)
+        return (remain, *lost, *self.notes)
+
+
+def is_raster(path: Path) -> bool:
+    """Whether the file is a picture by its extension; any other file of a cohort is read as DICOM."""
+    return path.suffix.lower() in IMAGE_SUFFIXES
 
 
 def find_raster(folder: Path, stem: str) -> Path | None:
@@ -85,13 +131,18 @@ def find_raster(folder: Path, stem: str) -> Path | None:
 
 
 def read_grey(path: Path) -> GreyImage:
-    """A cohort's own 8-bit raster as (H, W) float32 in [0, 1], alpha flattened on black.
+    """A cohort's own image as (H, W) float32 display grey in [0, 1].
 
-    For files of a cohort on the user's own disk; untrusted uploads go through `mmxai_core.io`.
+    An 8-bit raster is read as it is, alpha flattened on black; a DICOM object goes through the same grayscale pipeline
+    as an upload. For files of a cohort on the user's own disk; untrusted uploads go through `mmxai_core.io.read_study`.
 
     Raises:
         CohortError: The file is missing or is no image.
     """
+    if not is_raster(path):
+        from mmxai_core.cohorts.dicom_pixels import display_grey  # most cohorts need no DICOM reader
+
+        return display_grey(path)
     try:
         with Image.open(path) as image:
             rgba = image.convert("RGBA")
@@ -109,12 +160,27 @@ def read_masks(paths: Iterable[Path], shape: tuple[int, int]) -> Mask:
     """
     out = np.zeros(shape, bool)
     for path in paths:
-        try:
-            with Image.open(path) as image:
-                mask = np.asarray(image.convert("L")) > 127
-        except OSError as error:
-            raise CohortError(f"Cannot read mask {path.name}: {error}.") from error
+        mask = read_mask(path)
         if mask.shape != shape:
             raise CohortError(f"Mask {path.name} is {mask.shape}, its image {shape}.")
         out |= mask
     return out
+
+
+def read_mask(path: Path) -> Mask:
+    """One mask file as (H, W) bool: brighter than half of full scale in a raster, of its own maximum in DICOM.
+
+    Raises:
+        CohortError: The file is missing or is no image.
+    """
+    if not is_raster(path):
+        from mmxai_core.cohorts.dicom_pixels import stored_values
+
+        values = stored_values(path)
+        lit: Mask = values > values.max() / 2
+        return lit
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image.convert("L")) > 127
+    except OSError as error:
+        raise CohortError(f"Cannot read mask {path.name}: {error}.") from error
