@@ -140,7 +140,7 @@ class CrossModal:
         clinical_to_image: (F, h, w) float32 on the canvas grid; each field's map sums to 1 over the canvas.
         image_to_clinical: (M, F) float32: how much each of M image summary queries attends to each known field; rows
             sum to at most 1 (the rest goes to unknown tokens).
-        clinical_to_image_source: (F, H, W) float32 on source pixels, density relative to uniform attention (1 = average).
+        clinical_to_image_source: (F, H, W) float32 on source pixels, relative to uniform attention (1 = average).
         semantics: One sentence.
     """
 
