@@ -102,6 +102,19 @@ class Fusion(nn.Module):
         """Sums over all fields."""
         return FieldSums(terms.vector.sum(1), terms.weight @ terms.value, terms.weight.sum(2))
 
+    @staticmethod
+    def context(pooled: Tensor, sums: FieldSums, *, fields: int) -> Tensor:
+        """(..., 3 d) the fused vector the head reads: image, clinical data, what the image took from the fields.
+
+        Args:
+            pooled: (..., d) image vector.
+            sums: Sums over the fields.
+            fields: F, for the scale of the sum.
+        """
+        clinical = sums.vector / max(fields, 1) ** 0.5
+        back = (sums.numerator / sums.denominator.clamp_min(1e-6)[..., None]).mean(-2)
+        return torch.cat([pooled, clinical, back], -1)
+
     def combine(self, pooled: Tensor, image_logits: Tensor, sums: FieldSums, *, fields: int) -> Fused:
         """The head: everything after the sums.
 
@@ -111,10 +124,8 @@ class Fusion(nn.Module):
             sums: Sums over the fields.
             fields: F, for the scale of the sum.
         """
-        clinical = sums.vector / max(fields, 1) ** 0.5
-        back = (sums.numerator / sums.denominator.clamp_min(1e-6)[..., None]).mean(-2)
-        clinical_logits = self.clinical_head(torch.cat([clinical, back], -1))
-        context = torch.cat([pooled, clinical, back], -1)
+        context = self.context(pooled, sums, fields=fields)
+        clinical_logits = self.clinical_head(context[..., pooled.shape[-1] :])
         gate = torch.softmax(self.gate(context), -1)
         logits = 2 * (gate[..., :1] * image_logits + gate[..., 1:] * clinical_logits) + self.joint(context)
         return Fused(logits, gate, clinical_logits)
