@@ -56,6 +56,15 @@ class ReadOut:
         return ReadOut(self.maps.cpu(), to_device(self.image, device), terms, self.logits.cpu())
 
 
+def class_score(logits: Tensor, target: int, score: Score) -> Tensor:
+    """(..., K) logits -> (...): the class logit, or its log-odds against the other classes."""
+    value = logits[..., target]
+    if score == "logit":
+        return value
+    others = [k for k in range(logits.shape[-1]) if k != target]
+    return value - torch.logsumexp(logits[..., others], -1)
+
+
 def channel_weights(features: Tensor, gradient: Tensor) -> Tensor:
     """Grad-CAM++ weights: sum over cells of alpha x positive gradient.
 
@@ -92,10 +101,7 @@ def grad_cam_pp(
     with torch.enable_grad():
         state = network.image_encoder.read_features(features, boxes=image.boxes, lesion_logits=image.lesion_logits)
         fused, terms = network.fuse(state, tokens)
-        value = fused.logits[:, target]
-        if score == "log_odds":
-            others = [k for k in range(fused.logits.shape[1]) if k != target]
-            value = value - torch.logsumexp(fused.logits[:, others], -1)
+        value = class_score(fused.logits, target, score)
         (gradient,) = torch.autograd.grad(value.sum(), features)  # rows are independent: one backward serves all
     features = features.detach()
     maps = cam(features, channel_weights(features, gradient))
