@@ -47,7 +47,7 @@ def sentence(error: MmxaiError) -> str:
 
 def markdown_safe(text: str) -> str:
     """Text with nothing that Markdown would format: file names and header values may hold any character."""
-    return "".join("\\" + c if c in r"\`*_{}[]()<>#+-.!|~$:" else c for c in text)
+    return "".join("\\" + c if c in r"\`*_[]<>$~:" else c for c in text)
 
 
 def incident(error: BaseException) -> str:

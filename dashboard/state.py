@@ -120,6 +120,8 @@ def change_values(values: Mapping[str, Value], *, redraw: bool = False) -> None:
     """
     session = current()
     if dict(values) == dict(session.values):
+        if redraw:  # what is on screen may be a value that was refused
+            update(form_version=session.form_version + 1)
         return
     update(
         values=MappingProxyType(dict(values)), undo=(*session.undo, session.values)[-_UNDO_DEPTH:],

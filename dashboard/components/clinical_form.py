@@ -62,9 +62,8 @@ def clinical_form(
         fields = [f for f in schema.fields if f.group == group]
         if not fields:
             continue
-        count = sum(f.id in values for f in fields)
         st.subheader(title, help=explanation, anchor=False)
-        st.caption(f"{count} of {len(fields)} known")
+        count = st.container()
         for i, field in enumerate(fields):
             if i % 2 == 0:
                 columns = st.columns(2, gap="small")
@@ -80,6 +79,7 @@ def clinical_form(
                 note = outlier_note(field, value)
                 if note:
                     st.caption(f":orange[{markdown_safe(note)}]")
+        count.caption(f"{sum(f.id in known for f in fields)} of {len(fields)} known")
     return known, problems
 
 

@@ -114,11 +114,14 @@ def show_result(problems: list[str]) -> None:
     nothing = session.study is None and not session.values
     left, right = st.columns(2)
     with left:
-        st.button(
-            "Analyse", type="primary", icon=":material/play_arrow:", width="stretch", on_click=begin, key="analyse",
+        # No callback: it would run before the form is read, and miss what was entered last.
+        if st.button(
+            "Analyse", type="primary", icon=":material/play_arrow:", width="stretch", key="analyse",
             disabled=bool(problems) or nothing or session.job is not None,
             help="A value breaks its field's rule." if problems else None,
-        )  # fmt: skip
+        ):  # fmt: skip
+            begin()
+            st.rerun()
     with right:
         if session.analysis is not None and st.button(
             "Show the explanation", icon=":material/lightbulb:", width="stretch"
@@ -144,25 +147,24 @@ def show_result(problems: list[str]) -> None:
 def show_form(session: state.ReadingSession, schema: ClinicalSchema) -> list[str]:
     """The form and its tools; returns one sentence for each value that cannot be used."""
     tools = st.container(horizontal=True, vertical_alignment="center", gap="small")
-    with tools:
+    marks = {k: v for k, v in session.prefilled.items() if session.values.get(k) == session.initial.get(k)}
+    with st.container(height=360, border=True, key="form"):
+        values, problems = clinical_form(schema, session.values, marks, version=session.form_version)
+    if not problems:
+        state.change_values(values)
+    session = state.current()
+    with tools:  # after the form, so that the buttons know what was just entered
         st.subheader("Clinical data", anchor=False, width="content")
         st.button("Undo", icon=":material/undo:", on_click=state.undo, disabled=not session.undo, key="undo")
         st.button(
             "All unknown", on_click=state.change_values, args=({},), kwargs={"redraw": True}, key="all-unknown",
-            disabled=not session.values,
+            disabled=not session.values and not problems,
         )  # fmt: skip
         st.button(
             "Reset", help="Back to what the file or the sample gave", key="reset", on_click=state.change_values,
-            args=(session.initial,), kwargs={"redraw": True}, disabled=dict(session.values) == dict(session.initial),
+            args=(session.initial,), kwargs={"redraw": True},
+            disabled=dict(session.values) == dict(session.initial) and not problems,
         )  # fmt: skip
-    with st.container(height=360, border=True, key="form"):
-        values, problems = clinical_form(
-            schema, session.values, {k: v for k, v in session.prefilled.items()
-            if session.values.get(k) == session.initial.get(k)}, version=session.form_version,
-        )  # fmt: skip
-    if not problems and dict(values) != dict(session.values):
-        state.change_values(values)
-        st.rerun()
     return problems
 
 

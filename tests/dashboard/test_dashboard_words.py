@@ -44,7 +44,7 @@ def test_an_incident_has_an_id_and_no_details(capsys: pytest.CaptureFixture[str]
 
 
 def test_text_from_files_cannot_format_the_page() -> None:
-    assert markdown_safe("a*b_[x](y)<b>") == r"a\*b\_\[x\]\(y\)\<b\>"
+    assert markdown_safe("a*b_[x](y)<b>") == r"a\*b\_\[x\](y)\<b\>"
 
 
 def test_probabilities_in_words() -> None:
