@@ -24,7 +24,7 @@ class StageConfig:
         warmup: Part of all steps with rising rate.
         patience: Epochs without a better validation loss before stopping.
         ema: Decay of the weights' running average, which is what is validated and kept; 0 for none.
-        samples: Images an epoch; 0 for all.
+        samples: Images an epoch, at most all; 0 for all.
         clip: Largest gradient norm.
     """
 
@@ -97,6 +97,7 @@ class TrainConfig:
         validation: Part of the patients kept for early stopping, temperature and threshold.
         pretrain_validation: The same, of the pretraining cohort.
         views: Augmented views a case whose tokens are cached for the fusion stage.
+        phantoms: Fresh synthetic breast ultrasound phantoms the finished bundle is scored on; 0 for none.
         amp: "bf16" for mixed precision in the image stages, or "none".
         arch: Architecture.
         pretrain: Image stage on the pretraining cohort.
@@ -113,6 +114,7 @@ class TrainConfig:
     validation: float = 0.2
     pretrain_validation: float = 0.15
     views: int = 8
+    phantoms: int = 0
     amp: str = "none"
     arch: Architecture = field(default_factory=Architecture)
     pretrain: StageConfig = field(default_factory=_pretrain)

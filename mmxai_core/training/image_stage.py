@@ -93,7 +93,7 @@ def train_image(
     p = torch.ones(len(train)) if weights is None else torch.from_numpy(weights).float()
 
     def order(rng: torch.Generator) -> Tensor:
-        return torch.multinomial(p, stage.samples or len(train), generator=rng)
+        return torch.multinomial(p, min(stage.samples or len(train), len(train)), generator=rng)
 
     def step(index: Tensor, rng: torch.Generator) -> tuple[Tensor, dict[str, float]]:
         view = augment(make_batch(train, index), rng)

@@ -15,9 +15,7 @@ from mmxai_core.types import Json
 
 
 @torch.no_grad()
-def score_phantoms(
-    network: FusedNetwork, schema: ClinicalSchema, *, temperature: float, seed: int, count: int = 60
-) -> Json:
+def score_phantoms(network: FusedNetwork, schema: ClinicalSchema, *, temperature: float, seed: int, count: int) -> Json:
     """AUC on `count` phantoms with their fields ("fused") and with none ("image").
 
     Args:
@@ -33,7 +31,7 @@ def score_phantoms(
     for phantom in phantoms:
         canvas, _ = prepare_image(np.divide(phantom.pixels, 255, dtype=np.float32), canvas=network.arch.canvas)
         state = network.encode_image(torch.from_numpy(canvas)[None, None])
-        encoded = schema.encode(schema.record(phantom.clinical))
+        encoded = schema.encode(schema.record({k: v for k, v in phantom.clinical.items() if k in schema.ids}))
         values = torch.from_numpy(encoded.values)[None]
         for name, known in (("fused", encoded.known), ("image", np.zeros_like(encoded.known))):
             tokens = network.encode_clinical(values, torch.from_numpy(known)[None])

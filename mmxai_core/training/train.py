@@ -116,7 +116,10 @@ def train_bundle(
         data, data.take(watch), pretrained=encoder, replay=source, schema=cohort.schema, config=config, log=log,
         name="all cases", seed=config.seed, keep_epochs=kept,
     )  # fmt: skip
-    results["phantoms"] = score_phantoms(fitted.network, fitted.schema, temperature=temperature, seed=config.seed)
+    if config.phantoms:
+        results["phantoms"] = score_phantoms(
+            fitted.network, fitted.schema, temperature=temperature, seed=config.seed, count=config.phantoms
+        )
     results["training"] = {
         "config": config.to_json(), "kept_epochs": kept, "cases": split_hash(data.case_ids),
         "folds": [f["split"] for f in folds], "seconds": round(time.time() - started),

@@ -1,0 +1,103 @@
+"""The whole recipe on a tiny synthetic cohort: a bundle that loads, complete results, and the same again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmxai_core.clinical import ClinicalSchema, Field
+from mmxai_core.cohorts.case import Case, Cohort
+from mmxai_core.errors import CancelledError
+from mmxai_core.model.bundle import load_bundle
+from mmxai_core.model.config import Architecture
+from mmxai_core.training.config import StageConfig, TrainConfig
+from mmxai_core.training.missing import LEVELS
+from mmxai_core.training.recipe import RunLog
+from mmxai_core.training.train import train_bundle
+
+CONFIG = TrainConfig(
+    validation=0.5, pretrain_validation=0.5, folds=2, views=1, phantoms=4, init="none",
+    arch=Architecture(canvas=96, glance=64, width=16, heads=2, depth=1),
+    pretrain=StageConfig(epochs=1), image=StageConfig(epochs=1, samples=16), fusion=StageConfig(epochs=3),
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
+    folder, rng, cases = tmp_path_factory.mktemp("cohort"), np.random.default_rng(0), []
+    for i in range(24):
+        malignant = i % 3 == 0
+        grey = rng.integers(90, 160, (70, 90)).astype(np.uint8)
+        mask = np.zeros((70, 90), np.uint8)
+        mask[25:45, 30:55] = 255
+        grey[mask > 0] //= 4 if malignant else 2
+        Image.fromarray(grey).save(folder / f"{i}.png")
+        Image.fromarray(mask).save(folder / f"{i}_mask.png")
+        clinical = {"age": float(rng.normal(60 if malignant else 45, 8)), "palpable": bool(rng.random() < 0.5)}
+        cases.append(
+            Case(
+                f"c{i}", f"p{i}", folder / f"{i}.png", (folder / f"{i}_mask.png",),
+                "malignant" if malignant else "benign", clinical if i % 5 else {},
+            )
+        )  # fmt: skip
+    schema = ClinicalSchema(
+        (
+            Field("age", "Age", "numeric", "history", unit="years", plausible=(10, 110)),
+            Field("palpable", "Palpable", "yes_no", "history"),
+        )
+    )
+    return Cohort(
+        "synthetic", tuple(cases), schema, ("benign", "malignant"), "malignant", "Drawn.", ("truth",), (("none", 0),),
+        "CC0", "this test", "nowhere",
+    )  # fmt: skip
+
+
+def test_a_bundle_is_written_and_repeats_itself(cohort: Cohort, tmp_path: Path) -> None:
+    first = train_bundle(cohort, tmp_path / "a", name="tiny", config=CONFIG, log=RunLog(tmp_path / "run-a"))
+    again = train_bundle(cohort, tmp_path / "b", name="tiny", config=CONFIG, log=RunLog(tmp_path / "run-b"))
+    assert load_bundle(tmp_path / "a").sha256 == again.sha256 == first.sha256
+
+    results = first.results()
+    cv = results["cross_validation"]
+    assert cv["n"] == 24 and cv["folds"] == 2
+    assert {f"fused|{level}" for level in LEVELS} | {"image"} <= set(cv["models"])
+    auc = cv["models"]["image"]["auc"]
+    assert auc["low"] <= auc["value"] <= auc["high"]
+    assert cv["localization"]["n"] == 24
+    assert results["phantoms"]["n"] == 4
+    assert first.schema["age"].fences is not None and first.metadata["saliency_reference"] > 0
+
+    card = first.model_card()
+    assert "Research use only" in card and f"{auc['value']:.3f}" in card and "truth" in card
+    rows = first.background()
+    ages = {c.clinical.get("age") for c in cohort.cases}
+    assert len(rows) == 100 and not {float(v) for v in rows["age"] if v not in ("", None)} & ages
+
+
+def test_a_cancelled_run_resumes_to_the_same_bundle(cohort: Cohort, tmp_path: Path) -> None:
+    whole = train_bundle(cohort, tmp_path / "a", name="tiny", config=CONFIG, log=RunLog(tmp_path / "run-a"))
+    calls = 0
+
+    def cancelled() -> bool:
+        nonlocal calls
+        calls += 1
+        return calls > 9
+
+    log = RunLog(tmp_path / "run-b", cancelled=cancelled)
+    with pytest.raises(CancelledError):
+        train_bundle(cohort, tmp_path / "b", name="tiny", config=CONFIG, log=log)
+    resumed = train_bundle(cohort, tmp_path / "b", name="tiny", config=CONFIG, log=RunLog(tmp_path / "run-b"))
+    assert resumed.sha256 == whole.sha256
+    stages = [json.loads(line)["stage"] for line in (tmp_path / "run-b" / "log.jsonl").read_text().splitlines()]
+    assert "pretrain" in stages and "all cases fusion" in stages
+
+
+def test_another_seed_is_another_bundle(cohort: Cohort, tmp_path: Path) -> None:
+    a = train_bundle(cohort, tmp_path / "a", name="tiny", config=CONFIG, log=RunLog(tmp_path / "ra"))
+    b = train_bundle(cohort, tmp_path / "b", name="tiny", config=replace(CONFIG, seed=8), log=RunLog(tmp_path / "rb"))
+    assert a.sha256 != b.sha256
