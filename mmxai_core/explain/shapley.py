@@ -56,8 +56,9 @@ def shapley_interactions(table: Table) -> Table:
 
 
 def attribute(
-    table: Table, *, players: tuple[str, ...], space: str, base_value: float, output: float, interactions: bool = True
-) -> Attribution:
+    table: Table, *, players: tuple[str, ...], space: str, base_value: float, output: float, interactions: bool = True,
+    semantics: str = SEMANTICS,
+) -> Attribution:  # fmt: skip
     """The Shapley account of a table.
 
     `base_value` and `output` come from the network's own forward pass, not from the table, so that the residual checks
@@ -70,6 +71,7 @@ def attribute(
         base_value: Output with every player removed.
         output: Output with every player present.
         interactions: False leaves them out (zeros).
+        semantics: What removing a player means.
 
     Raises:
         ExplanationError: The table does not have 2^P entries.
@@ -81,7 +83,7 @@ def attribute(
     return Attribution(
         players=players, space=space, values=values, base_value=base_value, output=output, interactions=pairs,
         residual=float(output - base_value - values.sum()), estimator="exact", coalitions=len(table),
-        semantics=SEMANTICS,
+        semantics=semantics,
     )  # fmt: skip
 
 

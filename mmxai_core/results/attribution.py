@@ -12,19 +12,22 @@ MAX_RESIDUAL = 1e-4
 
 @dataclass(frozen=True, eq=False)
 class Attribution:
-    """A Shapley account over players: the known fields and "image".
+    """A Shapley account over players: the known fields and the image, whole or by region.
 
     Attributes:
-        players: Field ids, then "image" where there is one. P of them.
+        players: Field ids, then "image" or the regions of the image where there is one. P of them.
         space: "log_odds" or "probability" of the target class.
         values: (P,) float64 Shapley values.
         base_value: Output with every player removed.
         output: Output with every player present.
         interactions: (P, P) float64 pairwise Shapley interaction index, symmetric, zero diagonal.
         residual: output - base_value - sum(values).
-        estimator: "exact" with the number of coalitions in `coalitions`.
+        estimator: "exact", or "sampled" with the number of orders in words; the number of outputs read is in
+            `coalitions`.
         coalitions: How many coalitions were evaluated.
         semantics: What removing a player means.
+        interval: (P, 2) float64, low and high end of each value's 95 % interval; None where nothing was estimated.
+        interval_from: What the interval covers, in words.
     """
 
     players: tuple[str, ...]
@@ -37,6 +40,8 @@ class Attribution:
     estimator: str
     coalitions: int
     semantics: str
+    interval: FloatArray | None = None
+    interval_from: str = ""
 
     @property
     def withheld(self) -> bool:

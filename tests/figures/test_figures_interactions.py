@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from synthetic_results import LABELS, attribution
+
+from mmxai_core.figures.interactions import FULL_COLOUR, interaction_figure
+
+
+def made(space: str = "log_odds", residual: float = 0.0):
+    pairs = np.zeros((4, 4))
+    pairs[0, 3] = pairs[3, 0] = 0.3
+    pairs[1, 2] = pairs[2, 1] = -0.002
+    return replace(attribution(space=space, residual=residual), interactions=pairs)
+
+
+def test_pairs_off_the_diagonal_and_own_parts_on_it() -> None:
+    figure = interaction_figure(made(), LABELS, target="malignant")
+    heat = figure.data[0]
+    assert heat.z[0][3] == pytest.approx(0.3)
+    assert heat.z[3][3] == pytest.approx(1.6 - 0.15)
+    halves = np.array(heat.z) - np.diag(np.diag(heat.z))
+    assert np.diag(heat.z).sum() + halves.sum() / 2 == pytest.approx(attribution().values.sum())
+    assert (heat.zmin, heat.zmax) == (-FULL_COLOUR["log_odds"], FULL_COLOUR["log_odds"])
+    assert heat.text[0][3] == "+0.30"
+    assert heat.text[1][2] == ""
+    assert "Age</b> and <b>Image" in heat.hovertext[0][3]
+    assert "more than each alone" in heat.hovertext[0][3]
+    assert "on its own" in heat.hovertext[1][1]
+    assert list(figure.layout.xaxis.ticktext) == ["Age", "Palpable lump", "Margin", "Image"]
+
+
+def test_probability_is_in_points_and_what_does_not_add_up_is_not_drawn() -> None:
+    heat = interaction_figure(made("probability"), LABELS, target="malignant").data[0]
+    assert heat.text[0][3] == "+30.0"
+    with pytest.raises(ValueError, match="withheld"):
+        interaction_figure(made(residual=1e-3), LABELS, target="malignant")
