@@ -20,9 +20,8 @@ _PAPER = "#1a212a"
 def interaction_figure(attribution: Attribution, labels: Mapping[str, str], *, target: str) -> Any:
     """A heatmap (plotly.graph_objects.Figure): off the diagonal the synergy of two players, on it each one's own part.
 
-    The diagonal holds the Shapley value less half of the player's interactions. With interactions split in halves
-    between their two cells, the whole square would sum to output - base value up to interactions of three and more;
-    each cell here shows the whole interaction of its pair. Colour is absolute (`FULL_COLOUR`), the number is in the
+    The diagonal holds the Shapley value less half of the player's interactions, so that with every pair counted once
+    all cells sum to output - base value. Colour is absolute (`FULL_COLOUR`), the number is in the
     cell, so that neither direction nor size rests on colour alone.
 
     Args:
