@@ -50,11 +50,11 @@ def score_fold(fitted: Fitted, test: CohortArrays) -> dict[str, list[float]]:
 
 
 def localise_fold(fitted: Fitted, test: CohortArrays) -> list[dict[str, float]]:
-    """Grad-CAM++ of the positive class against each held-out case's mask; history known; padding left out."""
+    """Grad-CAM++ of the predicted class against each held-out case's mask; history known; padding left out."""
     test = test.encoded(fitted.schema)
     known = torch.from_numpy(test.known) & level_mask(fitted.schema, LEVELS["history"])
     size, rows = test.grey.shape[-1], []
-    for i, grid in enumerate(case_maps(fitted.network, test, known, target=1)):
+    for i, grid in enumerate(case_maps(fitted.network, test, known)):
         y, x, h, w = test.content[i].tolist()
         fine = F.interpolate(torch.from_numpy(grid)[None, None], size=(size, size), mode="bilinear")[0, 0].numpy()
         found = localize(fine[y : y + h, x : x + w], test.lesion[i][y : y + h, x : x + w].astype(bool))

@@ -117,9 +117,11 @@ def fit(
         best_loss, best_epoch, best, first = saved["best_loss"], saved["best_epoch"], saved["best"], saved["epoch"] + 1
         rng.set_state(saved["rng"])
         torch.set_rng_state(saved["torch_rng"])
+    done_epochs = first
     for epoch in range(first, config.epochs):
-        if epoch - 1 - best_epoch >= config.patience and best_epoch >= 0:
+        if best_epoch >= 0 and (best_epoch == keep_epoch or epoch - 1 - best_epoch >= config.patience):
             break
+        done_epochs = epoch + 1
         started, sums, cases = time.perf_counter(), dict[str, float](), order(rng)
         model.train()
         for i, index in enumerate(torch.split(cases, config.batch)):
@@ -163,8 +165,4 @@ def fit(
             break
     model.load_state_dict(best)
     model.eval()
-    return {
-        "best_epoch": best_epoch,
-        "best_loss": round(best_loss, 5),
-        "epochs": epoch + 1 if config.epochs > first else first,
-    }
+    return {"best_epoch": best_epoch, "best_loss": round(best_loss, 5), "epochs": done_epochs}

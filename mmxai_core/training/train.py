@@ -129,9 +129,7 @@ def train_bundle(
         {"cohort": c.name, "images": len(c.cases), "patients": c.patients, "licence": c.licence, "citation": c.citation,
          "label": c.label, "dropped": [list(d) for d in c.dropped]} for c in parts
     ]  # fmt: skip
-    reference = saliency_reference(
-        fitted.network, data.encoded(fitted.schema), target=cohort.classes.index(cohort.positive_class)
-    )
+    reference = saliency_reference(fitted.network, data.encoded(fitted.schema))
     bundle = write_bundle(
         out, name=name, network=fitted.network, arch=config.arch, schema=fitted.schema, classes=cohort.classes,
         positive_class=cohort.positive_class, temperature=temperature, threshold=threshold, intended_use=INTENDED_USE,
