@@ -1,7 +1,8 @@
 """Numbers that say how far an explanation can be trusted, each with its threshold and a verdict in plain words.
 
-Each function makes one `ReliabilityNumber`; `Explainer` puts them in order. Thresholds are general ones for now: SSIM
-0.85 and Pearson 0.95 under small changes of the image.
+Each function makes `ReliabilityNumber`s from what was measured and costs no forward pass; `mmxai_core.explain.strip`
+measures and puts them in order. A threshold comes from the bundle's cohort where it was measured, and `computed_from`
+says so; see `mmxai_core.explain.thresholds`.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.metrics import structural_similarity
 
-from mmxai_core.explain.perturb import NOISE_SD, NOISY, Perturbed, overlap
+from mmxai_core.explain.perturb import DEGREES, NOISE_SD, NOISY, Perturbed
+from mmxai_core.explain.thresholds import Threshold, Thresholds
 from mmxai_core.results import MAX_RESIDUAL, Attribution, ReliabilityNumber
 from mmxai_core.types import FloatArray, FloatMap, Mask
 
-MIN_SSIM, MIN_PEARSON, MIN_INSIDE = 0.85, 0.95, 0.5
+#: No bundle: general thresholds.
+NONE_MEASURED = Thresholds({})
 
 
 def additivity(attributions: Sequence[Attribution]) -> ReliabilityNumber:
@@ -37,9 +40,9 @@ def additivity(attributions: Sequence[Attribution]) -> ReliabilityNumber:
 
 
 def map_stability(
-    original: FloatMap, copies: Sequence[FloatMap], perturbed: Perturbed
+    original: FloatMap, copies: Sequence[FloatMap], perturbed: Perturbed, *, thresholds: Thresholds = NONE_MEASURED
 ) -> tuple[ReliabilityNumber, ...]:
-    """Mean SSIM (Wang et al. 2004) of the combined Grad-CAM++ map under noise, and under shift.
+    """Mean SSIM (Wang et al. 2004) of the combined Grad-CAM++ map under noise, and under shift and rotation.
 
     The dynamic range is the original map's maximum. An empty map has no structure to compare: value None.
 
@@ -47,20 +50,26 @@ def map_stability(
         original: (h, w) map of the unchanged image.
         copies: The maps of the copies, in the order of `perturbed`.
         perturbed: How the copies were made.
+        thresholds: The bundle's.
     """
-    scores = [_ssim(*overlap(original, c, s)) for c, s in zip(copies, perturbed.shifts, strict=True)]
+    scores = [_ssim(*perturbed.same_place(original, c, i)) for i, c in enumerate(copies)]
     noise = f"{NOISY} copies with {NOISE_SD:.0%} Gaussian noise"
-    shift = f"{len(scores) - NOISY} copies moved by {1 / perturbed.cells:.1%} of the image's longer side"
+    shift = (
+        f"{len(scores) - NOISY} copies moved by {1 / perturbed.cells:.1%} of the image's longer side or turned by "
+        f"{DEGREES:g} degrees"
+    )
     return (
-        _stability("Map stability under noise (SSIM)", scores[:NOISY], MIN_SSIM, "map", noise),
-        _stability("Map stability under shift (SSIM)", scores[NOISY:], MIN_SSIM, "map", shift),
+        _stability("Map stability under noise (SSIM)", scores[:NOISY], thresholds.of("ssim_noise"), "map", noise),
+        _stability(
+            "Map stability under small movements (SSIM)", scores[NOISY:], thresholds.of("ssim_shift"), "map", shift
+        ),
     )
 
 
 def attribution_stability(
-    original: FloatArray, copies: Sequence[FloatArray], *, how: str
+    original: FloatArray, copies: Sequence[FloatArray], *, how: str, thresholds: Thresholds = NONE_MEASURED
 ) -> tuple[ReliabilityNumber, ...]:
-    """Mean Pearson correlation of the Shapley values with those of the copies, under noise and under shift.
+    """Mean Pearson correlation of the Shapley values with those of the copies, under noise and under movements.
 
     Needs three players at least: with two, a correlation is always 1 or -1.
 
@@ -68,15 +77,22 @@ def attribution_stability(
         original: (P,) values of the unchanged image.
         copies: The values of each copy, noisy ones first.
         how: How the values were estimated, in words.
+        thresholds: The bundle's.
     """
     scores = [_pearson(original, c) for c in copies]
     return tuple(
-        _stability(f"Attribution stability under {name} (Pearson)", part, MIN_PEARSON, "account", f"{how}, {name}")
-        for name, part in (("noise", scores[:NOISY]), ("shift", scores[NOISY:]))
-    )
+        _stability(
+            f"Attribution stability under {name} (Pearson)", part, thresholds.of(key), "account", f"{how}, {name}"
+        )
+        for name, key, part in (
+            ("noise", "pearson_noise", scores[:NOISY]), ("small movements", "pearson_shift", scores[NOISY:])
+        )
+    )  # fmt: skip
 
 
-def evidence_inside(saliency: FloatMap, region: Mask, *, content: Mask, name: str, where: str) -> ReliabilityNumber:
+def evidence_inside(
+    saliency: FloatMap, region: Mask, *, content: Mask, name: str, where: str, thresholds: Thresholds = NONE_MEASURED
+) -> ReliabilityNumber:
     """Part of the Grad-CAM++ map's sum that lies in a region.
 
     Args:
@@ -85,18 +101,22 @@ def evidence_inside(saliency: FloatMap, region: Mask, *, content: Mask, name: st
         content: (h, w) bool: cells that hold image, not padding.
         name: Name of the number.
         where: The region in words, e.g. "the model's lesion region".
+        thresholds: The bundle's.
     """
+    threshold = thresholds.of("inside_lesion")
     inside_image = saliency * content
     total = float(inside_image.sum())
     value = float((inside_image * region).sum()) / total if total > 0 else None
     area = float((region & content).sum() / max(content.sum(), 1))
     if value is None:
         verdict = "Could not be computed: the map is empty."
-    elif value >= MIN_INSIDE:
+    elif value >= threshold.value:
         verdict = f"{value:.0%} of the evidence lies in {where}, which covers {area:.0%} of the image."
     else:
         verdict = f"Only {value:.0%} of the evidence lies in {where}, which covers {area:.0%} of the image."
-    return ReliabilityNumber(name, value, MIN_INSIDE, True, verdict, f"Grad-CAM++ map and {where}")
+    return ReliabilityNumber(
+        name, value, threshold.value, True, verdict, f"Grad-CAM++ map and {where}; {threshold.source}"
+    )
 
 
 def lesion_region(probability: FloatMap) -> Mask:
@@ -120,18 +140,18 @@ def box_region(box: tuple[float, float, float, float], cells: int, canvas: int) 
 
 
 def _stability(
-    name: str, scores: Sequence[float | None], threshold: float, what: str, source: str
+    name: str, scores: Sequence[float | None], threshold: Threshold, what: str, source: str
 ) -> ReliabilityNumber:
     known = [s for s in scores if s is not None]
     value = float(np.mean(known)) if known and len(known) == len(scores) else None
     if value is None:
         nothing = "the map is empty" if what == "map" else "it needs at least three inputs that differ"
         verdict = f"Could not be computed: {nothing}."
-    elif value >= threshold:
+    elif value >= threshold.value:
         verdict = f"The {what} stays much the same when the image changes slightly."
     else:
         verdict = f"The {what} changes when the image changes slightly: read it with caution."
-    return ReliabilityNumber(name, value, threshold, True, verdict, source)
+    return ReliabilityNumber(name, value, threshold.value, True, verdict, f"{source}; {threshold.source}")
 
 
 def _ssim(a: FloatMap, b: FloatMap) -> float | None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mmxai_core.explain.perturb import NOISE_SD, overlap, perturb
+from mmxai_core.explain.perturb import DEGREES, NOISE_SD, Perturbed, overlap, perturb
 from mmxai_core.explain.reliability import (
     additivity,
     attribution_stability,
@@ -24,9 +24,15 @@ def blob(row: float, col: float) -> np.ndarray:
     return np.exp(-((y - row) ** 2 + (x - col) ** 2) / 8).astype(np.float32)
 
 
+def turned_blob(copies: Perturbed, index: int) -> np.ndarray:
+    """Where a blob at (8, 7) of a 16 x 16 grid lies in a copy."""
+    box = copies.boxes((7.5 / 16, 8.5 / 16, 0.05))[index]
+    return blob(box[1] * 16 - 0.5, box[0] * 16 - 0.5)
+
+
 def test_noise_copies_differ_by_the_stated_noise_and_padding_stays_empty() -> None:
     copies = perturb(GREY, GEOMETRY, cells=16, rng=np.random.default_rng(3))
-    assert copies.canvases.shape == (4, 1, 128, 128)
+    assert copies.canvases.shape == (6, 1, 128, 128)
     content = GEOMETRY.content_mask() > 0
     clean = GEOMETRY.to_canvas(GREY)
     scale = clean[content].std()
@@ -40,12 +46,28 @@ def test_shifted_copies_are_the_image_moved_by_whole_cells() -> None:
     copies = perturb(GREY, GEOMETRY, cells=16, rng=np.random.default_rng(3))
     assert copies.shifts[:2].tolist() == [[0, 0], [0, 0]]
     assert np.array_equal(copies.shifts[2], -copies.shifts[3])
+    assert not copies.shifts[4:].any()
     assert np.abs(copies.shifts[2]).tolist() == [1, 1]
     original = standardise(GEOMETRY.to_canvas(GREY), GEOMETRY.content_mask())
     here, there = overlap(original, copies.canvases[2, 0], copies.shifts[2] * 8)
     inside = slice(24, -24)
     assert np.allclose(here[inside, inside], there[inside, inside], atol=0.02)  # mean and SD lose the cut edge
     assert np.corrcoef(here[inside, inside].ravel(), there[inside, inside].ravel())[0, 1] > 0.9999
+
+
+def test_turned_copies_turn_both_ways_and_boxes_turn_with_them() -> None:
+    dot = np.full((128, 128), 0.1, np.float32)
+    dot[84:92, 104:112] = 1.0
+    copies = perturb(dot, CanvasGeometry.letterbox((128, 128), 128), cells=16, rng=np.random.default_rng(0))
+    assert copies.degrees[4:].tolist() == [DEGREES, -DEGREES]
+    y, x = np.mgrid[:128, :128] + 0.5
+    centres = []
+    for index in (4, 5):
+        bright = copies.canvases[index, 0] > 2
+        cx, cy, _ = copies.boxes((108 / 128, 88 / 128, 0.1))[index] * 128
+        assert (x[bright].mean(), y[bright].mean()) == pytest.approx((cx, cy), abs=0.6)
+        centres.append(cy)
+    assert centres[0] < 88 < centres[1]  # counter-clockwise takes the right half up
 
 
 def test_the_same_seed_gives_the_same_copies() -> None:
@@ -73,11 +95,13 @@ def test_overlap_undoes_a_shift() -> None:
 def test_map_stability_compares_the_same_place() -> None:
     copies = perturb(GREY, GEOMETRY, cells=16, rng=np.random.default_rng(3))
     original = blob(8, 7)
-    moved = [blob(8 + dy, 7 + dx) for dy, dx in copies.shifts]
+    moved = [turned_blob(copies, i) for i in range(6)]
     noise, shift = map_stability(original, moved, copies)
     assert noise.value == pytest.approx(1)
-    assert shift.value == pytest.approx(1, abs=1e-6)
-    elsewhere = [blob(8, 7), blob(2, 14), blob(3, 3), blob(13, 2)]
+    assert shift.value == pytest.approx(1, abs=5e-3)  # a turned map is interpolated on its way back
+    still, wrong = map_stability(original, [original] * 6, copies)
+    assert (still.value or 0) > (shift.value or 0) > (wrong.value or 0)
+    elsewhere = [blob(8, 7), blob(2, 14), blob(3, 3), blob(13, 2), blob(12, 3), blob(3, 12)]
     noise, shift = map_stability(original, elsewhere, copies)
     assert 0 < (noise.value or 0) < 0.85
     assert "caution" in noise.verdict
@@ -89,11 +113,11 @@ def test_map_stability_compares_the_same_place() -> None:
 def test_attribution_stability_is_pearson_and_says_when_there_is_none() -> None:
     original = np.array([1.0, -0.5, 0.2, 0.0])
     near, far = original * 2 + 0.1, np.array([-1.0, 1, 0, 0.5])
-    noise, shift = attribution_stability(original, [near, near, far, far], how="exact")
+    noise, shift = attribution_stability(original, [near, near, far, far, far, far], how="exact")
     assert noise.value == pytest.approx(1)
     assert shift.value == pytest.approx(np.corrcoef(original, far)[0, 1])
     assert "caution" in shift.verdict
-    few, _ = attribution_stability(original[:2], [near[:2]] * 4, how="exact")
+    few, _ = attribution_stability(original[:2], [near[:2]] * 6, how="exact")
     assert few.value is None
     assert "at least three" in few.verdict
 
