@@ -7,6 +7,7 @@ row of a matrix product; exact up to `MAX_PLAYERS` players, beyond that `ORDERS`
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from mmxai_core.explain.coalition import MAX_PLAYERS, Coalitions, log_odds
 from mmxai_core.explain.sampled import ORDERS, Z95, draw_orders, estimate
-from mmxai_core.explain.shapley import attribute
+from mmxai_core.explain.shapley import attribute, shapley_values
 from mmxai_core.results import Attribution
 
 SEMANTICS = (
@@ -24,10 +25,29 @@ SEMANTICS = (
 )
 
 
+#: Orders a field where a field's absence is sampled.
+FEWER_ORDERS = 256
+
+
+@dataclass(frozen=True, eq=False)
+class Accounts:
+    """The accounts of one game.
+
+    Attributes:
+        log_odds: In log-odds.
+        probability: In probability.
+        table: (2^P,) log-odds of all coalitions; None where orders were sampled.
+    """
+
+    log_odds: Attribution
+    probability: Attribution
+    table: NDArray[np.float64] | None
+
+
 def joint_accounts(
     game: Coalitions, *, temperature: float, target: int, base: NDArray[np.float64], full: NDArray[np.float64],
     seed: int, check: Callable[[], None] = lambda: None, max_players: int = MAX_PLAYERS, semantics: str = SEMANTICS,
-) -> tuple[Attribution, Attribution]:  # fmt: skip
+) -> Accounts:  # fmt: skip
     """Accounts in log-odds and in probability.
 
     Args:
@@ -71,7 +91,40 @@ def joint_accounts(
                 interval_from=f"95 % interval of the sampling: {ORDERS // 2} pairs of an order and its reverse",
             )
         )  # fmt: skip
-    return found[0], found[1]
+    return Accounts(found[0], found[1], odds if orders is None else None)
+
+
+def contributions_without(
+    game: Coalitions, table: NDArray[np.float64] | None, *, fields: int, temperature: float, target: int, seed: int,
+    check: Callable[[], None] = lambda: None,
+) -> NDArray[np.float64]:  # fmt: skip
+    """What each field contributes (log-odds) once another one is unknown. Costs no pass of the image branch.
+
+    Args:
+        game: The coalitions of the case.
+        table: (2^P,) log-odds of all coalitions, or None: `FEWER_ORDERS` orders are sampled for each field.
+        fields: How many of the players, the first ones, are fields.
+        temperature: Logits are divided by it.
+        target: Index of the class.
+        seed: Of sampled orders.
+        check: Called between fields; may raise.
+
+    Returns:
+        (F, F): row i holds the contributions without field i; 0 on the diagonal.
+    """
+    found = np.zeros((fields, fields))
+    players = len(game.players)
+    for i in range(fields):
+        check()
+        if table is not None:
+            values = shapley_values(without_player(table, i))
+        else:
+            orders = draw_orders(players - 1, count=FEWER_ORDERS, seed=seed)
+            rows = torch.from_numpy(np.insert(orders.rows, i, False, axis=1)).to(game.device)
+            raw = game.evaluate(rows, check=check).double().cpu().numpy()
+            values = estimate(orders, log_odds(raw / temperature, target)).values
+        found[i, [k for k in range(fields) if k != i]] = values[: fields - 1]
+    return found
 
 
 def without_player(table: NDArray[np.float64], player: int) -> NDArray[np.float64]:

@@ -21,9 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mmxai_core.explain.grids import interpolation
-from mmxai_core.explain.joint import without_player
 from mmxai_core.explain.saliency import Score, grad_cam_pp, on_canvas
-from mmxai_core.explain.shapley import shapley_values
 from mmxai_core.model.encoders import ImageState
 from mmxai_core.model.network import FusedNetwork
 from mmxai_core.preprocess import CanvasGeometry
@@ -81,8 +79,8 @@ def maps_without(
 
 
 def unified_map(
-    grid: FloatMap, without: FloatMap, *, density: FloatMap, odds: NDArray[np.float64], fields: Sequence[str],
-    geometry: CanvasGeometry, reference: float, target_class: str,
+    grid: FloatMap, without: FloatMap, *, density: FloatMap, values: NDArray[np.float64],
+    values_without: NDArray[np.float64], fields: Sequence[str], geometry: CanvasGeometry, reference: float, target_class: str,
 ) -> UnifiedMap:  # fmt: skip
     """The map, each field's term, and the map without each field. Costs no pass.
 
@@ -90,19 +88,16 @@ def unified_map(
         grid: (h, w) combined Grad-CAM++ map.
         without: (F, h, w) the same without each field, from `maps_without`.
         density: (F, h, w) attention density of each known field, 1 = even.
-        odds: (2^P,) log-odds of all coalitions, whose first F players are the known fields, in order.
+        values: (F,) what each known field contributes, log-odds.
+        values_without: (F, F) the same once the row's field is unknown, from `contributions_without`.
         fields: Ids of the known fields.
         geometry: How the source lies on the canvas.
         reference: Grad-CAM++ value that counts as 1.
         target_class: The class explained.
     """
     count = len(fields)
-    terms = _terms(grid, density, shapley_values(odds)[:count], reference)
-    fewer = np.zeros_like(terms)
-    for i in range(count):
-        others = [k for k in range(count) if k != i]
-        values = shapley_values(without_player(odds, i))[: count - 1]
-        fewer[i] = _terms(without[i], density[others], values, reference).sum(0)
+    terms = _terms(grid, density, values, reference)
+    fewer = np.stack([_terms(without[i], density, values_without[i], reference).sum(0) for i in range(count)])
     return UnifiedMap(
         fields=tuple(fields), grid=terms.sum(0), field_grids=terms, without=fewer, source=source_grid(geometry, grid),
         target_class=target_class, reference=REFERENCE, unit=UNIT, semantics=SEMANTICS,

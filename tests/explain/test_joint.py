@@ -76,7 +76,8 @@ def test_shaps_exact_explainer_agrees_on_fields_and_regions(
     assert regions.names == ("a", "b", "c")
     base, full = ends(network, image, 1.5)
     head = CoalitionHead(network, image, VALUES, KNOWN, fields=SCHEMA.ids, regions=regions)
-    ours = joint_accounts(head, temperature=1.5, target=1, base=base, full=full, seed=0)[space]
+    ours = joint_accounts(head, temperature=1.5, target=1, base=base, full=full, seed=0)
+    ours = ours.probability if space else ours.log_odds
     assert ours.players == ("age", "palpable", "margin", "birads", "a", "b", "c")
 
     def output(rows: np.ndarray) -> np.ndarray:
@@ -107,7 +108,7 @@ def test_a_prediction_of_other_inputs_withholds_the_account(network: FusedNetwor
     base, full = ends(network, image)
     head = CoalitionHead(network, image, VALUES, KNOWN, fields=SCHEMA.ids, regions=three_regions())
     wrong = joint_accounts(head, temperature=1, target=1, base=base, full=full + np.array([0, 1e-3]), seed=0)
-    assert wrong[0].withheld
+    assert wrong.log_odds.withheld
     with pytest.raises(CancelledError):
         joint_accounts(head, temperature=1, target=1, base=base, full=full, seed=0, check=stop)
 
@@ -119,8 +120,8 @@ def stop() -> None:
 def test_sampled_orders_come_with_intervals_that_hold(network: FusedNetwork, image: ImageState) -> None:
     base, full = ends(network, image)
     head = CoalitionHead(network, image, VALUES, KNOWN, fields=SCHEMA.ids, regions=three_regions())
-    exact = joint_accounts(head, temperature=1, target=1, base=base, full=full, seed=0)[0]
-    sampled = joint_accounts(head, temperature=1, target=1, base=base, full=full, seed=3, max_players=6)[0]
+    exact = joint_accounts(head, temperature=1, target=1, base=base, full=full, seed=0).log_odds
+    sampled = joint_accounts(head, temperature=1, target=1, base=base, full=full, seed=3, max_players=6).log_odds
     assert exact.interval is None
     assert sampled.estimator == "sampled: 2048 orders, seed 3"
     assert "1024 pairs" in sampled.interval_from
@@ -209,7 +210,7 @@ def test_the_interventional_account_is_the_mean_over_background_rows(network: Fu
     removal = joint_accounts(
         CoalitionHead(network, image, VALUES, KNOWN, fields=SCHEMA.ids, regions=regions),
         temperature=1.5, target=1, base=ends(network, image, 1.5)[0], full=full, seed=0,
-    )[0]  # fmt: skip
+    ).log_odds  # fmt: skip
     assert np.abs(removal.values - ours.values).max() > 1e-3  # the two semantics answer different questions
     assert removal.semantics != ours.semantics
 
@@ -253,7 +254,7 @@ def test_twenty_players_are_exact_and_twenty_one_sampled(extra: int) -> None:
     if extra:
         with pytest.raises(ExplanationError, match="at most 20 players; this case has 21"):
             head.table(temperature=1)
-    account = joint_accounts(head, temperature=1, target=1, base=base, full=full, seed=0)[0]
+    account = joint_accounts(head, temperature=1, target=1, base=base, full=full, seed=0).log_odds
     assert account.estimator.split(":")[0] == ("sampled" if extra else "exact")
     assert (account.interval is not None) == bool(extra)
     assert abs(account.residual) < 1e-4

@@ -5,7 +5,9 @@ import pytest
 import torch
 from tiny_bundle import SCHEMA, tiny_network
 
+from mmxai_core.explain.coalition import CoalitionHead
 from mmxai_core.explain.grids import to_source
+from mmxai_core.explain.joint import contributions_without
 from mmxai_core.explain.saliency import grad_cam_pp, on_canvas
 from mmxai_core.explain.shapley import shapley_values
 from mmxai_core.explain.unified import maps_without, unified_map
@@ -32,18 +34,22 @@ def test_the_maps_without_a_field_are_those_of_the_smaller_record() -> None:
     assert len(maps_without(network, image, values, ~known, box=BOX, cells=16, target=1, score="logit")) == 0
 
 
-def made() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def made(odds: np.ndarray) -> tuple[dict, np.ndarray, np.ndarray, np.ndarray]:
     rng = np.random.default_rng(0)
     grid, without = rng.random((16, 16), np.float32), rng.random((2, 16, 16), np.float32)
-    return grid, without, rng.random((2, 16, 16), np.float32) * 2, rng.normal(size=8)
+    density = rng.random((2, 16, 16), np.float32) * 2
+    fewer = np.array([[0, shapley_values(odds[::2])[0]], [shapley_values(odds[[0, 1, 4, 5]])[0], 0]])
+    given = {
+        "density": density, "values": shapley_values(odds)[:2], "values_without": fewer, "fields": ("age", "margin"),
+        "geometry": GEOMETRY, "target_class": "malignant",
+    }  # fmt: skip
+    return given, grid, without, density
 
 
 def test_each_fields_term_is_evidence_times_density_times_contribution() -> None:
-    grid, without, density, odds = made()
-    result = unified_map(
-        grid, without, density=density, odds=odds, fields=SCHEMA.ids[:2], geometry=GEOMETRY, reference=2.5,
-        target_class="malignant",
-    )  # fmt: skip
+    odds = np.random.default_rng(1).normal(size=8)
+    given, grid, without, density = made(odds)
+    result = unified_map(grid, without, reference=2.5, **given)
     values = shapley_values(odds)
     assert np.allclose(result.field_grids[1], grid / 2.5 * values[1] * density[1], atol=1e-6)
     assert np.allclose(result.grid, result.field_grids.sum(0))
@@ -53,12 +59,26 @@ def test_each_fields_term_is_evidence_times_density_times_contribution() -> None
     assert np.allclose(result.without[1], without[1] / 2.5 * left[0] * density[0], atol=1e-6)
 
 
+def test_contributions_without_a_field_by_table_and_by_orders() -> None:
+    network = tiny_network()
+    values, known = torch.tensor([[0.3, 1.0, 0.0, 1.0, 2.0]]), torch.ones(1, 5, dtype=torch.bool)
+    canvas = torch.randn(1, 1, 128, 128, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        image = network.encode_image(canvas)
+    head = CoalitionHead(network, image, values, known, fields=SCHEMA.ids)
+    table = head.table(temperature=1.5).log_odds(1)
+    exact = contributions_without(head, table, fields=5, temperature=1.5, target=1, seed=0)
+    known[0, 2] = False
+    smaller = CoalitionHead(network, image, values, known, fields=SCHEMA.ids).table(temperature=1.5).log_odds(1)
+    assert np.allclose(exact[2, [0, 1, 3, 4]], shapley_values(smaller)[:4], atol=1e-6)
+    assert np.diag(exact).tolist() == [0] * 5
+    sampled = contributions_without(head, None, fields=5, temperature=1.5, target=1, seed=0)
+    assert np.abs(sampled - exact).max() < 0.05 * np.abs(exact).max()
+
+
 def test_toggling_a_field_gives_the_difference_on_the_source_image() -> None:
-    grid, without, density, odds = made()
-    result = unified_map(
-        grid, without, density=density, odds=odds, fields=("age", "margin"), geometry=GEOMETRY, reference=1.0,
-        target_class="malignant",
-    )  # fmt: skip
+    given, grid, without, _ = made(np.random.default_rng(1).normal(size=8))
+    result = unified_map(grid, without, reference=1.0, **given)
     assert result.on_source().shape == (90, 120)
     assert np.allclose(result.on_source(), to_source(result.grid, GEOMETRY), atol=1e-5)
     expected = to_source(result.grid - result.without[1], GEOMETRY)
