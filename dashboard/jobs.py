@@ -77,12 +77,14 @@ class Job:
         """True once there is a result or an error."""
         return self._future is not None and self._future.done()
 
-    def result(self) -> Analysis:
-        """The analysis.
+    @property
+    def error(self) -> BaseException | None:
+        """What stopped a job that is done; None where there is a result."""
+        assert self._future is not None
+        return self._future.exception()
 
-        Raises:
-            MmxaiError: What stopped it.
-        """
+    def result(self) -> Analysis:
+        """The analysis of a job that is done without an error."""
         assert self._future is not None
         return self._future.result()
 

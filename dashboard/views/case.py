@@ -10,7 +10,7 @@ from dashboard.components.result_panel import result_panel
 from dashboard.components.study_facts import show_facts
 from dashboard.components.study_input import Choice, choose_study
 from dashboard.components.viewer import Scene, pack, viewer
-from dashboard.messages import boundary, markdown_safe, sentence
+from dashboard.messages import boundary, incident, markdown_safe, sentence
 from dashboard.views import model_or_stop
 from mmxai_core import io
 from mmxai_core.clinical import ClinicalSchema, Value
@@ -98,12 +98,13 @@ def follow_job() -> None:
             if job.prediction is not None:
                 result_panel(job.prediction, services.bundle().schema, stale=False, explained=False)
             return
-        try:
+        error = job.error
+        if error is None:
             state.update(job=None, analysis=job.result(), problem="")
-        except CancelledError:
+        elif isinstance(error, CancelledError):
             state.update(job=None, problem="")
-        except MmxaiError as error:
-            state.update(job=None, problem=sentence(error))
+        else:
+            state.update(job=None, problem=sentence(error) if isinstance(error, MmxaiError) else incident(error))
         st.rerun()
 
 
