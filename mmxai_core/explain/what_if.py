@@ -17,14 +17,16 @@ from mmxai_core.explain.certainty import branch_account, what_to_ask
 from mmxai_core.explain.counterfactual import search, value_change
 from mmxai_core.explain.options import UNKNOWN, FieldOptions, OptionHead, positive_probability, with_option
 from mmxai_core.explain.plausible import OptionChances
+from mmxai_core.explain.similar import bundle_prototypes, similar_groups
 from mmxai_core.model.encoded import EncodedStudy, check_encoded, concatenate, to_device
 from mmxai_core.model.encoders import ImageState
-from mmxai_core.model.field_statistics import FieldStatistics, background_statistics
+from mmxai_core.model.field_statistics import FieldStatistics, bundle_statistics
 from mmxai_core.model.network import FusedNetwork
 from mmxai_core.model.worker import Cancelled, Ticket
 from mmxai_core.predict import Predictor
 from mmxai_core.results import Prediction
 from mmxai_core.results.certainty import BranchAccount, Questions
+from mmxai_core.results.similar import SimilarGroups
 from mmxai_core.results.what_if import CounterfactualSearch, FieldResponse, ResponsePoint, WhatIfAnswer
 
 T = TypeVar("T")
@@ -60,13 +62,14 @@ class WhatIf:
             encoded: The study as `Predictor.encode` gave it, or None: clinical data only.
             record: Known clinical values.
             prediction: What `Predictor.predict` said of these inputs, or None: made here.
-            statistics: Distributions of the fields measured in training; None: the bundle's background rows.
+            statistics: Distributions of the fields; None: those the bundle carries from training, or else its
+                background rows.
 
         Raises:
             ClinicalValueError: The record does not fit the schema, or there is neither image nor known field.
             StudyReadError: `encoded` belongs to another model.
             ExplanationError: The bundle has no clinical field, or the prediction is of other inputs.
-            BundleError: The bundle's background rows do not fit its schema.
+            BundleError: The bundle's statistics or background rows do not fit its schema.
         """
         bundle = predictor.bundle
         if not bundle.schema.fields:
@@ -79,7 +82,7 @@ class WhatIf:
             raise ExplanationError("The prediction was made from other clinical values.")
         self.prediction = prediction or predictor.predict(study, self.record, encoded=encoded)
         self._options = FieldOptions.make(bundle.schema, self.record)
-        self._chances = OptionChances.make(statistics or background_statistics(bundle), self._options)
+        self._chances = OptionChances.make(statistics or bundle_statistics(bundle), self._options)
         self._head, self._absent = predictor.submit(lambda network, _: self._heads(network))
 
     def _heads(self, network: FusedNetwork) -> tuple[OptionHead, OptionHead]:
@@ -187,6 +190,25 @@ class WhatIf:
                 threshold=bundle.threshold,
             )
         )  # fmt: skip
+
+    def similar(self, *, count: int = 3) -> SimilarGroups | None:
+        """The nearest groups of training cases, or None where the bundle carries none. One pass of the fusion.
+
+        Args:
+            count: Most groups.
+
+        Raises:
+            BundleError: The groups do not fit the bundle.
+        """
+        prototypes = bundle_prototypes(self._predictor.bundle)
+        if prototypes is None:
+            return None
+        image = None
+        if self._encoded is not None:
+            image = to_device(self._encoded.image(self.prediction.image_index or 0), self._predictor.torch_device)
+        return self._predictor.submit(
+            lambda network, _: similar_groups(network, image, self.record, prototypes, count=count)
+        )
 
     def counterfactual(
         self,

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from mmxai_core.clinical import ClinicalRecord, ClinicalSchema, Value
 from mmxai_core.errors import BundleError, ClinicalValueError
 from mmxai_core.model.bundle import Bundle
+from mmxai_core.model.reference import load_reference
 
 #: Added to every category's count: Jeffreys' prior, so that nothing is impossible.
 SMOOTHING = 0.5
@@ -174,6 +175,19 @@ def _numbers(
     ordered, rank = np.sort(numbers), NUMERIC_RANK - 1
     limits = ordered[[rank, -1 - rank]] if len(numbers) > 2 * NUMERIC_RANK else np.array(scale)
     return out, limits
+
+
+def bundle_statistics(bundle: Bundle) -> FieldStatistics:
+    """What the bundle carries: measured class by class in training, or else its background rows. No forward pass.
+
+    Raises:
+        BundleError: What it carries does not fit its schema.
+    """
+    reference = load_reference(bundle)
+    arrays, entry = reference.part("field_statistics"), reference.entries.get("field_statistics")
+    if not arrays or entry is None:
+        return background_statistics(bundle)
+    return FieldStatistics.from_arrays(arrays, schema=bundle.schema, source=str(entry["source"]))
 
 
 def background_statistics(bundle: Bundle) -> FieldStatistics:
