@@ -81,14 +81,9 @@ def explain_copies(
     check()
     maps = grad_cam_pp(network, image, tokens, target=target, score=score).maps.cpu().numpy()
     check()
-    rows = _permutation_rows(len(head.players), np.random.default_rng(seed))
 
     def account(of: CoalitionHead) -> NDArray[np.float64]:
-        if rows is None:
-            return shapley_values(of.table(temperature=temperature, check=check).log_odds(target))
-        logits = of.evaluate(torch.from_numpy(rows.reshape(-1, rows.shape[-1])).to(device), check=check)
-        outputs = log_odds(logits.double().cpu().numpy() / temperature, target).reshape(rows.shape[:2])
-        return _from_permutations(rows, outputs)
+        return quick_values(of, target=target, temperature=temperature, seed=seed, check=check)
 
     heads = [
         CoalitionHead(network, select(image, slice(i, i + 1)), values, known, fields=fields)
@@ -99,8 +94,33 @@ def explain_copies(
         maps=tuple(on_canvas(m, box_of(image, i), perturbed.cells) for i, m in enumerate(maps)),
         original=account(head),
         copies=tuple(account(h) for h in heads),
-        how="exact Shapley values" if rows is None else f"Shapley values from {len(rows)} sampled orders, seed {seed}",
+        how="exact Shapley values"
+        if len(head.players) <= EXACT_PLAYERS
+        else f"Shapley values from {PERMUTATIONS} sampled orders, seed {seed}",
     )
+
+
+def quick_values(
+    head: CoalitionHead, *, target: int, temperature: float, seed: int, check: Callable[[], None] = lambda: None
+) -> NDArray[np.float64]:
+    """Shapley values in log-odds, within milliseconds: exact for few players, else from sampled orders.
+
+    Args:
+        head: The coalitions of one case.
+        target: Index of the class.
+        temperature: The logits are divided by it.
+        seed: Of the sampled orders; the same seed draws the same orders for every head of as many players.
+        check: Called between chunks.
+
+    Returns:
+        (P,) float64.
+    """
+    rows = _permutation_rows(len(head.players), np.random.default_rng(seed))
+    if rows is None:
+        return shapley_values(head.table(temperature=temperature, check=check).log_odds(target))
+    logits = head.evaluate(torch.from_numpy(rows.reshape(-1, rows.shape[-1])).to(head.device), check=check)
+    outputs = log_odds(logits.double().cpu().numpy() / temperature, target).reshape(rows.shape[:2])
+    return _from_permutations(rows, outputs)
 
 
 def _permutation_rows(players: int, rng: np.random.Generator) -> NDArray[np.bool_] | None:

@@ -1,0 +1,102 @@
+"""What a bundle carries for its reliability numbers: the cohort's thresholds and the null of the saliency maps.
+
+For `mmxai_core.training.enrich`: the names under which the reference keeps them are in
+`mmxai_core.explain.strip_reference`, which reads them back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mmxai_core.explain.evidence_scale import DRAWS, Peaks, null_peaks
+from mmxai_core.explain.strip import measure_strip, read_strip
+from mmxai_core.explain.strip_case import StripSettings, prepare_case
+from mmxai_core.explain.thresholds import measure_thresholds
+from mmxai_core.model.network import FusedNetwork
+from mmxai_core.preprocess import CanvasGeometry
+from mmxai_core.training.data import CohortArrays
+from mmxai_core.training.image_stage import encode_cases
+from mmxai_core.types import Json
+
+#: Cases the strip runs over: each costs some 40 forward passes.
+STRIP_CASES = 64
+#: Cases the null is measured on: each costs half a forward pass a random read-out.
+NULL_CASES = 256
+#: Images encoded together.
+BATCH = 8
+Progress = Callable[[int, int], None]
+
+
+def sample(data: CohortArrays, *, most: int, seed: int) -> NDArray[np.int64]:
+    """Sorted indices of at most `most` cases, drawn evenly at random."""
+    drawn: NDArray[np.int64] = np.sort(np.random.default_rng(seed).permutation(len(data))[:most])
+    return drawn
+
+
+def reliability_thresholds(
+    network: FusedNetwork, data: CohortArrays, *, settings: StripSettings, most: int = STRIP_CASES,
+    progress: Progress = lambda done, total: None,
+) -> Json:  # fmt: skip
+    """The cohort's distribution of every reliability number, all its known fields known.
+
+    Args:
+        network: In evaluation mode, on the CPU.
+        data: Cases, encoded with the bundle's schema.
+        settings: How they are tested; `exact=False` is quick and close.
+        most: Most cases.
+        progress: Called with (cases done, all).
+
+    Returns:
+        What `measure_thresholds` gives: the entry "reliability_thresholds".
+    """
+    index = sample(data, most=most, seed=settings.seed)
+    rows = []
+    for done, i in enumerate(index, start=1):
+        one = data.take(index[done - 1 : done])
+        state = encode_cases(network.image_encoder, one)[0]
+        grey, geometry = canvas_image(data, int(i))
+        case = prepare_case(
+            network, grey, geometry, state, torch.from_numpy(one.values), torch.from_numpy(one.known),
+            settings=settings,
+        )  # fmt: skip
+        rows.append(read_strip(measure_strip(network, case)).values())
+        progress(done, len(index))
+    return measure_thresholds(rows)
+
+
+def null_saliency(
+    network: FusedNetwork, data: CohortArrays, *, target: int, most: int = NULL_CASES, draws: int = DRAWS,
+    seed: int = 0, progress: Progress = lambda done, total: None,
+) -> Peaks:  # fmt: skip
+    """Peaks of maps without meaning, over the cohort: the array "null_saliency_peaks/peaks".
+
+    Args:
+        network: In evaluation mode, on the CPU; not changed.
+        data: Cases, encoded with the bundle's schema.
+        target: Index of the positive class.
+        most: Most cases.
+        draws: Random read-outs.
+        seed: Of the random weights and the sample.
+        progress: Called with (read-outs done, all).
+    """
+    index = sample(data, most=most, seed=seed)
+    cases = []
+    for start in range(0, len(index), BATCH):  # batch by batch: attention maps are large, and are not needed
+        part = data.take(index[start : start + BATCH])
+        state = replace(encode_cases(network.image_encoder, part, batch=BATCH)[0], block_attention=())
+        with torch.no_grad():
+            cases.append((state, network.encode_clinical(torch.from_numpy(part.values), torch.from_numpy(part.known))))
+    return null_peaks(network, cases, target=target, draws=draws, seed=seed, progress=progress)
+
+
+def canvas_image(data: CohortArrays, index: int) -> tuple[NDArray[np.float32], CanvasGeometry]:
+    """One case's image as it lies on its canvas -> (grey in [0, 1], geometry without scaling)."""
+    y, x, rows, cols = (int(v) for v in data.content[index])
+    side = data.grey.shape[-1]
+    grey = data.grey[index][y : y + rows, x : x + cols].astype(np.float32) / 255
+    return grey, CanvasGeometry((rows, cols), side, (rows, cols), (y, x))
