@@ -52,7 +52,9 @@ def bundle_path() -> Path:
 
 @st.cache_resource(show_spinner=False)
 def _predictor(path: Path) -> Predictor:
-    return Predictor(load_bundle(path), device=os.environ.get("MMXAI_DEVICE", "auto"))
+    # A busy or slow machine may need longer than the two minutes a reader is asked to wait at most.
+    deadline = float(os.environ.get("MMXAI_DEADLINE_S", 120))
+    return Predictor(load_bundle(path), device=os.environ.get("MMXAI_DEVICE", "auto"), deadline_s=deadline)
 
 
 def predictor() -> Predictor:

@@ -38,7 +38,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         port = probe.getsockname()[1]
     folder = tmp_path_factory.mktemp("server")
     # One thread: two that wait for each other on a busy machine are many times slower than one.
-    environment = {"OMP_NUM_THREADS": "1", **os.environ}
+    environment = {"OMP_NUM_THREADS": "1", "MMXAI_DEADLINE_S": "220", **os.environ}
     environment |= {"MMXAI_STORE": str(folder / "ratings.sqlite"), "MMXAI_BUNDLE": str(BUNDLE)}
     command = [sys.executable, "-m", "streamlit", "run", "dashboard/app.py", "--server.port", str(port)]
     with (folder / "log.txt").open("w") as log:
