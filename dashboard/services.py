@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import streamlit as st
-from mmxai_core.explain.explainer import Explainer
 
 from mmxai_core import io
 from mmxai_core.errors import BundleError
+from mmxai_core.explain.explainer import Explainer
 from mmxai_core.model.bundle import Bundle, load_bundle
 from mmxai_core.predict import Predictor
 from mmxai_core.reader_study.store import RatingStore, default_store_path
