@@ -1,0 +1,238 @@
+"""The step after training: measures what a bundle must carry of its cohort, as aggregates, and writes it in.
+
+Writes `reference.npz` and the entries "conformal" and "reference" of `metadata.json`; read back by
+`mmxai_core.model.reference.load_reference`. Run again with another part of the inputs, it replaces the parts it
+measures and keeps the others.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmxai_core.cohorts.case import Cohort
+from mmxai_core.errors import CohortError
+from mmxai_core.model.bundle import Bundle, load_bundle, refresh_hashes
+from mmxai_core.model.field_statistics import FieldStatistics, measure_field_statistics
+from mmxai_core.model.network import FusedNetwork
+from mmxai_core.model.reference import ENTRY, REFERENCE, load_reference
+from mmxai_core.training.coverage import calibrate_sets
+from mmxai_core.training.data import CohortArrays, load_arrays
+from mmxai_core.training.input_reference import fit_inputs, input_vectors, sample_cases
+from mmxai_core.types import Json
+
+#: DICOM modality of the images of the cohorts there is an adapter for.
+MODALITY = {
+    "breast_lesions_usg": "US", "bus_bra": "US", "cbis_ddsm": "MG", "duke_breast_mri": "MR", "tcga_brca": "MG",
+    "tcga_luad": "CT", "tcga_gbm": "MR", "tcga_lgg": "MR",
+}  # fmt: skip
+#: Most cases of a cohort that are encoded for the statistics.
+MOST_CASES = 600
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """What is measured on.
+
+    Attributes:
+        name: Cohort name.
+        data: Its cases.
+    """
+
+    name: str
+    data: CohortArrays
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """What every measurement is given.
+
+    Attributes:
+        bundle: The bundle.
+        network: Its network, in evaluation mode.
+        main: The cohort with the clinical fields, encoded with the bundle's schema.
+        others: Further cohorts the image branch was trained on.
+        folds: Content of the cross-validation's fold files; empty: none at hand.
+        seed: Of every random number.
+        progress: Called with (step in words, done, all).
+    """
+
+    bundle: Bundle
+    network: FusedNetwork
+    main: Source
+    others: tuple[Source, ...]
+    folds: tuple[Json, ...]
+    seed: int
+    progress: Progress
+
+    @property
+    def statistics(self) -> FieldStatistics:
+        """Distribution of the clinical fields in the main cohort."""
+        return measure_field_statistics(
+            self.main.data.records, self.main.data.labels, schema=self.bundle.schema,
+            classes=len(self.bundle.classes), source=f"{len(self.main.data)} cases of {self.main.name}",
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """One measured part.
+
+    Attributes:
+        entry: Plain values for the part's entry in `metadata.json`.
+        arrays: For `reference.npz`, without the part's prefix.
+    """
+
+    entry: Json
+    arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+
+def _conformal(setting: Setting) -> Part:
+    reference, account = calibrate_sets(setting.folds, classes=setting.bundle.classes, seed=setting.seed)
+    return Part({"reference": reference.to_json(), "account": account})
+
+
+def _field_statistics(setting: Setting) -> Part:
+    found = setting.statistics
+    return Part({"source": found.source}, found.to_arrays())
+
+
+def _input(setting: Setting) -> Part:
+    sources = (setting.main, *setting.others)
+    data = [sample_cases(s.data, most=MOST_CASES, seed=setting.seed) for s in sources]
+    vectors = [
+        input_vectors(
+            setting.network.image_encoder, d,
+            progress=lambda done, total, s=s: setting.progress(f"encoding {s.name}", done, total),  # type: ignore[misc]
+        )
+        for s, d in zip(sources, data, strict=True)
+    ]  # fmt: skip
+    codes = {MODALITY.get(s.name) for s in sources}
+    reference, account = fit_inputs(
+        vectors, data, [s.name for s in sources], modality=codes.pop() if len(codes) == 1 else None,
+        statistics=setting.statistics,
+    )  # fmt: skip
+    entry = {"modality": reference.modality, "source": reference.source, "account": account}
+    return Part(entry, reference.to_arrays())
+
+
+#: Parts in the order they are measured; names as in `mmxai_core.model.reference.PARTS`.
+MEASUREMENTS: dict[str, Callable[[Setting], Part]] = {
+    "conformal": _conformal,
+    "field_statistics": _field_statistics,
+    "input": _input,
+}
+
+
+def enrich(setting: Setting, *, parts: Sequence[str] | None = None) -> tuple[Bundle, Json]:
+    """Measures the parts and writes them into the bundle.
+
+    Args:
+        setting: Bundle, network and cases.
+        parts: Names of the parts; None: all.
+
+    Returns:
+        (the bundle, reread; an account: by part what was measured, or {"skipped": why}).
+
+    Raises:
+        BundleError: The bundle's files do not fit.
+    """
+    wanted = list(MEASUREMENTS) if parts is None else list(parts)
+    old = load_reference(setting.bundle)
+    entries, arrays, account = dict(old.entries), dict(old.arrays), {}
+    extra: dict[str, Json] = {}
+    for name in wanted:
+        try:
+            found = MEASUREMENTS[name](setting)
+        except CohortError as error:
+            account[name] = {"skipped": str(error)}
+            continue
+        account[name] = found.entry
+        if name == "conformal":
+            extra["conformal"] = found.entry["reference"] | {"account": found.entry["account"]}
+            continue
+        entries[name] = found.entry
+        arrays = {k: v for k, v in arrays.items() if not k.startswith(f"{name}/")}
+        arrays |= {f"{name}/{k}": v for k, v in found.arrays.items()}
+    folder = setting.bundle.path
+    with tempfile.TemporaryDirectory(prefix=".writing-", dir=folder) as stage:
+        np.savez_compressed(Path(stage) / REFERENCE, **arrays)  # type: ignore[arg-type]
+        (Path(stage) / REFERENCE).replace(folder / REFERENCE)
+    return refresh_hashes(folder, add=[REFERENCE], extra=extra | {ENTRY: entries}), account
+
+
+def enrich_bundle(
+    path: Path, cohort: Cohort, *, others: Sequence[Cohort] = (), run_dir: Path | None = None, seed: int = 0,
+    parts: Sequence[str] | None = None, progress: Progress = lambda step, done, total: None,
+) -> tuple[Bundle, Json]:  # fmt: skip
+    """Reads the cohorts and enriches a bundle.
+
+    Args:
+        path: The bundle's folder.
+        cohort: The cohort it was trained on, with the clinical fields.
+        others: Cohorts its image branch was trained on besides.
+        run_dir: Folder with fold-<k>.json of its training; None: no prediction sets.
+        seed: Of every random number.
+        parts: See `enrich`.
+        progress: Called with (step in words, done, all).
+
+    Raises:
+        BundleError: The bundle cannot be read.
+        CohortError: A cohort cannot be read, has other classes than the bundle, or a fold file is malformed.
+    """
+    bundle = load_bundle(path)
+    if tuple(cohort.classes) != bundle.classes:
+        raise CohortError(
+            f"Bundle {bundle.name!r} tells {', '.join(bundle.classes)} apart, "
+            f"cohort {cohort.name} {', '.join(cohort.classes)}."
+        )
+
+    def read(c: Cohort) -> Source:
+        data = load_arrays(
+            c, schema=bundle.schema, canvas=bundle.arch.canvas,
+            progress=lambda done, total: progress(f"reading {c.name}", done, total),
+        )  # fmt: skip
+        return Source(c.name, data)
+
+    setting = Setting(
+        bundle,
+        bundle.build_network(),
+        read(cohort),
+        tuple(read(_part_of(c, seed)) for c in others),
+        read_folds(run_dir),
+        seed,
+        progress,
+    )
+    return enrich(setting, parts=parts)
+
+
+def _part_of(cohort: Cohort, seed: int) -> Cohort:
+    """The cohort with no more labelled cases than are measured, so that no more files are read."""
+    cases = [c for c in cohort.cases if c.label is not None]
+    if len(cases) <= MOST_CASES:
+        return cohort
+    kept = np.sort(np.random.default_rng(seed).choice(len(cases), MOST_CASES, replace=False))
+    return replace(cohort, cases=tuple(cases[i] for i in kept))
+
+
+def read_folds(run_dir: Path | None) -> tuple[Json, ...]:
+    """The fold files of a run, in order; empty without a folder or without files.
+
+    Raises:
+        CohortError: One is not valid JSON.
+    """
+    out = []
+    for path in sorted(run_dir.glob("fold-*.json")) if run_dir is not None else []:
+        try:
+            out.append(json.loads(path.read_text(encoding="utf-8")))
+        except ValueError as error:
+            raise CohortError(f"Fold file {path.name} is not valid JSON ({error}).") from error
+    return tuple(out)
