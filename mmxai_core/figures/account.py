@@ -63,6 +63,11 @@ def say(value: float, space: str, *, sign: bool = False) -> str:
     return f"{shown:+.2f}" if sign else f"{shown:.2f}"
 
 
+def first_name(attribution: Attribution) -> str:
+    """What the account starts from: nothing known, or the background's mean."""
+    return "Mean of the background" if "background rows" in attribution.interval_from else "Nothing known"
+
+
 def require_additive(attribution: Attribution) -> None:
     """Refuse to draw an account that does not add up.
 

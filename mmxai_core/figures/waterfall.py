@@ -8,7 +8,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from mmxai_core.figures.account import Step, probability_of, require_additive, say, steps
+from mmxai_core.figures.account import Step, first_name, probability_of, require_additive, say, steps
 from mmxai_core.figures.colour import AWAY, TOWARD
 from mmxai_core.results import Attribution
 
@@ -42,7 +42,7 @@ def waterfall_figure(attribution: Attribution, labels: Mapping[str, str], *, tar
     """
     require_additive(attribution)
     space, rows = attribution.space, steps(attribution, labels)
-    first, last = "Nothing known", "This prediction"
+    first, last = first_name(attribution), "This prediction"
     # Two fields may share a label: rows are placed by number, and named by tick text.
     names = [first, *(s.label for s in rows), last]
     figure = go.Figure()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from matplotlib.ticker import FuncFormatter
 
-from mmxai_core.figures.account import probability_of, require_additive, say, steps
+from mmxai_core.figures.account import first_name, probability_of, require_additive, say, steps
 from mmxai_core.figures.canvas import FAINT, INK, PAPER, caption, new_figure, style, to_png
 from mmxai_core.figures.colour import AWAY, TOWARD
 from mmxai_core.results import Attribution
@@ -20,7 +20,7 @@ def waterfall_png(attribution: Attribution, labels: Mapping[str, str], *, target
     """
     require_additive(attribution)
     space, rows = attribution.space, steps(attribution, labels)
-    names = ["Nothing known", *(s.label for s in rows), "This prediction"]
+    names = [first_name(attribution), *(s.label for s in rows), "This prediction"]
     height = 1.75 + 0.27 * len(names)
     figure = new_figure(8.0, height)
     axes = figure.add_axes((0.36, 1.05 / height, 0.58, 1 - 1.5 / height))

@@ -7,6 +7,7 @@ import pytest
 from synthetic_results import LABELS, attribution
 
 from mmxai_core.figures.interactions import FULL_COLOUR, interaction_figure
+from mmxai_core.figures.waterfall import waterfall_figure
 
 
 def made(space: str = "log_odds", residual: float = 0.0):
@@ -30,6 +31,13 @@ def test_pairs_off_the_diagonal_and_own_parts_on_it() -> None:
     assert "more than each alone" in heat.hovertext[0][3]
     assert "on its own" in heat.hovertext[1][1]
     assert list(figure.layout.xaxis.ticktext) == ["Age", "Palpable lump", "Margin", "Image"]
+
+
+def test_an_account_against_a_background_starts_from_its_mean() -> None:
+    account = replace(made(), interval=np.zeros((4, 2)), interval_from="95 % interval over the 9 background rows")
+    names = waterfall_figure(account, LABELS, target="malignant").layout.yaxis.ticktext
+    assert names[0].replace("<br>", " ") == "Mean of the background"
+    assert waterfall_figure(made(), LABELS, target="malignant").layout.yaxis.ticktext[0] == "Nothing known"
 
 
 def test_probability_is_in_points_and_what_does_not_add_up_is_not_drawn() -> None:
