@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 
 from mmxai_core.cohorts.case import Cohort
 from mmxai_core.errors import CohortError
+from mmxai_core.explain.strip_case import StripSettings
+from mmxai_core.explain.strip_reference import NULL_ARRAY, NULL_PART, THRESHOLDS
 from mmxai_core.model.bundle import Bundle, load_bundle, refresh_hashes
 from mmxai_core.model.field_statistics import FieldStatistics, measure_field_statistics
 from mmxai_core.model.network import FusedNetwork
@@ -26,6 +28,8 @@ from mmxai_core.model.reference import ENTRY, REFERENCE, load_reference
 from mmxai_core.training.coverage import calibrate_sets
 from mmxai_core.training.data import CohortArrays, load_arrays
 from mmxai_core.training.input_reference import fit_inputs, input_vectors, sample_cases
+from mmxai_core.training.prototypes import measure_prototypes
+from mmxai_core.training.reliability_reference import STRIP_CASES, null_saliency, reliability_thresholds
 from mmxai_core.types import Json
 
 #: DICOM modality of the images of the cohorts there is an adapter for.
@@ -74,11 +78,16 @@ class Setting:
     progress: Progress
 
     @property
+    def described(self) -> str:
+        """The main cohort's cases, in words."""
+        return f"{len(self.main.data)} cases of {self.main.name}"
+
+    @property
     def statistics(self) -> FieldStatistics:
         """Distribution of the clinical fields in the main cohort."""
         return measure_field_statistics(
             self.main.data.records, self.main.data.labels, schema=self.bundle.schema,
-            classes=len(self.bundle.classes), source=f"{len(self.main.data)} cases of {self.main.name}",
+            classes=len(self.bundle.classes), source=self.described,
         )  # fmt: skip
 
 
@@ -124,11 +133,43 @@ def _input(setting: Setting) -> Part:
     return Part(entry, reference.to_arrays())
 
 
+def _reliability_thresholds(setting: Setting) -> Part:
+    bundle = setting.bundle
+    settings = StripSettings(
+        bundle.schema.ids, bundle.positive_index, bundle.temperature, seed=setting.seed, exact=False
+    )
+    found = reliability_thresholds(
+        setting.network, setting.main.data, settings=settings, most=STRIP_CASES,
+        progress=lambda done, total: setting.progress("reliability strip", done, total),
+    )  # fmt: skip
+    return Part(found)
+
+
+def _null_saliency_peaks(setting: Setting) -> Part:
+    peaks = null_saliency(
+        setting.network, setting.main.data, target=setting.bundle.positive_index, seed=setting.seed,
+        progress=lambda done, total: setting.progress("maps without meaning", done, total),
+    )  # fmt: skip
+    return Part({"source": f"{len(peaks)} quantiles over {setting.described}"}, {NULL_ARRAY: peaks})
+
+
+def _similar_cases(setting: Setting) -> Part:
+    found = measure_prototypes(
+        setting.network, setting.main.data, schema=setting.bundle.schema, classes=setting.bundle.classes,
+        source=setting.described, seed=setting.seed,
+        progress=lambda done, total: setting.progress("similar cases", done, total),
+    )  # fmt: skip
+    return Part(found.entry(), found.to_arrays())
+
+
 #: Parts in the order they are measured; names as in `mmxai_core.model.reference.PARTS`.
 MEASUREMENTS: dict[str, Callable[[Setting], Part]] = {
     "conformal": _conformal,
     "field_statistics": _field_statistics,
     "input": _input,
+    "similar_cases": _similar_cases,
+    NULL_PART: _null_saliency_peaks,
+    THRESHOLDS: _reliability_thresholds,
 }
 
 

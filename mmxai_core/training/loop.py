@@ -69,6 +69,20 @@ def _average(ema: nn.Module, model: nn.Module, decay: float) -> None:
                 a.copy_(b)
 
 
+def _is_over(epoch: int, best_epoch: int, config: StageConfig, keep_epoch: int | None) -> bool:
+    """Whether training ends before `epoch` (from 0)."""
+    early = best_epoch >= 0 and (best_epoch == keep_epoch or epoch - 1 - best_epoch >= config.patience)
+    return early or epoch >= config.epochs
+
+
+def is_finished(checkpoint: Path | None, *, config: StageConfig, keep_epoch: int | None = None) -> bool:
+    """Whether `fit` with these settings would only read its result from the checkpoint."""
+    if checkpoint is None or not checkpoint.is_file():
+        return False
+    saved = torch.load(checkpoint, weights_only=True)
+    return _is_over(saved["epoch"] + 1, saved["best_epoch"], config, keep_epoch)
+
+
 def fit(
     model: nn.Module,
     *,
@@ -119,7 +133,7 @@ def fit(
         torch.set_rng_state(saved["torch_rng"])
     done_epochs = first
     for epoch in range(first, config.epochs):
-        if best_epoch >= 0 and (best_epoch == keep_epoch or epoch - 1 - best_epoch >= config.patience):
+        if _is_over(epoch, best_epoch, config, keep_epoch):
             break
         done_epochs = epoch + 1
         started, sums, cases = time.perf_counter(), dict[str, float](), order(rng)

@@ -23,7 +23,7 @@ from mmxai_core.training.data import CohortArrays
 from mmxai_core.training.fusion_stage import StateCache, clinical_logits, fused_logits, train_clinical, train_fusion
 from mmxai_core.training.image_stage import image_logits, train_image
 from mmxai_core.training.initial_weights import load_initial_weights
-from mmxai_core.training.loop import Hooks
+from mmxai_core.training.loop import Hooks, is_finished
 from mmxai_core.training.split import hold_out, split_hash
 
 
@@ -138,6 +138,9 @@ def fit_split(
     """
     keep = dict(keep_epochs or {})
     schema = fence_schema(schema, train)
+    kept = log.folder / f"{name.replace(' ', '-')}.fitted"
+    if kept.is_file():
+        return _reread(kept, schema=schema, config=config)
     train, validation = train.encoded(schema), validation.encoded(schema)
     encoder = copy.deepcopy(pretrained)
     pool, weights = train, np.full(len(train), 50.0)
@@ -152,13 +155,15 @@ def fit_split(
     torch.manual_seed(seed)
     network = FusedNetwork(config.arch, schema)
     network.image_encoder.load_state_dict(encoder.state_dict())
+    fusion_hooks = log.hooks(f"{name} fusion")
+    over = is_finished(fusion_hooks.checkpoint, config=config.fusion, keep_epoch=keep.get("fusion"))
     caches = (
-        StateCache.build(encoder, train, views=config.views, seed=seed),
+        StateCache.build(encoder, train, views=0 if over else config.views, seed=seed),
         StateCache.build(encoder, validation, views=0, seed=seed),
     )
     stages["fusion"] = train_fusion(
         network, train, validation, schema=schema, caches=caches, stage=config.fusion, config=config, seed=seed,
-        keep_epoch=keep.get("fusion"), hooks=log.hooks(f"{name} fusion"),
+        keep_epoch=keep.get("fusion"), hooks=fusion_hooks,
     )  # fmt: skip
     torch.manual_seed(seed)
     sibling = ClinicalOnlyNetwork(config.arch, schema)
@@ -178,6 +183,36 @@ def fit_split(
         "image": temperature([image_logits(encoder, validation)]),
         "clinical": temperature([single[k] for k in levels]),
     }
-    return Fitted(
+    fitted = Fitted(
         network.eval(), encoder.eval(), sibling.eval(), schema, temperatures, fused, validation.labels, stages
     )
+    _keep(kept, fitted)
+    return fitted
+
+
+def _keep(path: Path, fitted: Fitted) -> None:
+    """Writes the models of a split, so that scoring it again needs no training."""
+    partial = path.with_suffix(".part")
+    torch.save(
+        {
+            "network": fitted.network.state_dict(), "image": fitted.image.state_dict(),
+            "clinical": fitted.clinical.state_dict(), "temperature": dict(fitted.temperature),
+            "validation_logits": dict(fitted.validation_logits),
+            "validation_labels": torch.from_numpy(fitted.validation_labels),
+            "stages": {k: dict(v) for k, v in fitted.stages.items()},
+        },
+        partial,
+    )  # fmt: skip
+    partial.replace(path)
+
+
+def _reread(path: Path, *, schema: ClinicalSchema, config: TrainConfig) -> Fitted:
+    saved = torch.load(path, weights_only=True)
+    network, clinical = FusedNetwork(config.arch, schema), ClinicalOnlyNetwork(config.arch, schema)
+    image = ImageEncoder(config.arch)
+    for model, name in ((network, "network"), (clinical, "clinical"), (image, "image")):
+        model.load_state_dict(saved[name])
+    return Fitted(
+        network.eval(), image.eval(), clinical.eval(), schema, saved["temperature"], saved["validation_logits"],
+        saved["validation_labels"].numpy(), saved["stages"],
+    )  # fmt: skip

@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from mmxai_core.explain.grids import canvas_cells
-from mmxai_core.explain.saliency import box_of, grad_cam_pp, on_canvas
+from mmxai_core.explain.mirror import mirrored_grad_cam_pp
+from mmxai_core.explain.saliency import box_of, on_canvas
 from mmxai_core.model.network import FusedNetwork
-from mmxai_core.training.data import CohortArrays
-from mmxai_core.training.image_stage import encode_cases
+from mmxai_core.training.data import CohortArrays, standardise_batch
+from mmxai_core.training.image_stage import encode_cases, make_batch
 from mmxai_core.types import FloatMap
 
 
@@ -35,8 +36,11 @@ def case_maps(network: FusedNetwork, data: CohortArrays, known: Tensor) -> Itera
         stop = start + len(state.tokens)
         with torch.no_grad():
             tokens = network.encode_clinical(torch.from_numpy(data.values[start:stop]), known[start:stop])
-        read = [grad_cam_pp(network, state, tokens, target=k) for k in range(network.arch.classes)]
-        for i, k in enumerate(read[0].logits.argmax(1).tolist()):
+            predicted = network.fuse(state, tokens)[0].logits.argmax(1).tolist()
+        plain = make_batch(data, range(start, stop))
+        canvas = standardise_batch(plain.grey, plain.content)
+        read = {k: mirrored_grad_cam_pp(network, canvas, state, tokens, target=k) for k in set(predicted)}
+        for i, k in enumerate(predicted):
             yield on_canvas(read[k].maps[i].numpy(), box_of(state, i), cells)
         start = stop
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from mmxai_core.cohorts.case import Cohort
+from mmxai_core.errors import CohortError
 from mmxai_core.evaluation.bootstrap import metric_intervals
 from mmxai_core.evaluation.calibration import fit_temperature, youden_threshold
 from mmxai_core.evaluation.metrics import Scored
@@ -22,6 +23,7 @@ from mmxai_core.training.card import INTENDED_USE, model_card
 from mmxai_core.training.config import TrainConfig
 from mmxai_core.training.crossval import cross_validate, summarise
 from mmxai_core.training.data import CohortArrays, load_arrays
+from mmxai_core.training.enrich import Setting, Source, enrich
 from mmxai_core.training.image_stage import image_logits
 from mmxai_core.training.phantoms import score_phantoms
 from mmxai_core.training.recipe import RunLog, fit_split, pretrain_encoder
@@ -87,7 +89,10 @@ def train_bundle(
     """
     started = time.time()
     log.folder.mkdir(parents=True, exist_ok=True)
-    (log.folder / "config.json").write_text(json.dumps(config.to_json(), indent=1), encoding="utf-8")
+    settings, kept_settings = json.dumps(config.to_json(), indent=1), log.folder / "config.json"
+    if kept_settings.is_file() and kept_settings.read_text(encoding="utf-8") != settings:
+        raise CohortError(f"The run folder {log.folder.name} holds a run with other settings; give another one.")
+    kept_settings.write_text(settings, encoding="utf-8")
 
     def read(c: Cohort) -> CohortArrays:
         return load_arrays(
@@ -137,6 +142,12 @@ def train_bundle(
         model_card=model_card(name, cohort, pretrain, config, results), results=results,
         extra={"calibration": account, "saliency_reference": reference},
     )  # fmt: skip
+    setting = Setting(
+        bundle, fitted.network, Source(cohort.name, data.encoded(fitted.schema)),
+        (Source(pretrain.name, source),) if pretrain is not None and source is not None else (), tuple(folds),
+        config.seed, log.progress,
+    )  # fmt: skip
+    bundle, _ = enrich(setting)
     for checkpoint in log.folder.glob("*.checkpoint"):
         checkpoint.unlink()
     return bundle
