@@ -30,7 +30,7 @@ def questions_figure(questions: Questions, *, by: str = "change", most: int = 12
     figure = go.Figure()
     figure.add_bar(
         y=list(range(len(rows))), x=values, orientation="h", customdata=[q.field for q in rows],
-        text=[f"{v:.1f} {unit}" if by == "change" else f"{v:+.2f} {unit}" for v in values], textposition="auto",
+        text=[f"{v:.1f} {unit}" if by == "change" else f"{v:.2f} {unit}" for v in values], textposition="auto",
         marker={
             "color": [AWAY if v < 0 else TOWARD if q.flip_chance >= 0.005 else "#6c8ebf"
                       for v, q in zip(values, rows, strict=True)],

@@ -26,11 +26,14 @@ def response_figure(response: FieldResponse) -> Any:
         _bars(figure, response)
     figure.add_hline(
         y=response.threshold, line={"color": _FAINT, "dash": "dash", "width": 1},
-        annotation={"text": f"decision at {100 * response.threshold:.0f} %", "font": {"size": 10}},
+        annotation={
+            "text": f"decision<br>at {100 * response.threshold:.0f} %", "font": {"size": 10}, "x": 1.01,
+            "xanchor": "left", "yanchor": "middle", "align": "left",
+        },
     )  # fmt: skip
     unit = f" ({response.unit})" if response.unit else ""
     figure.update_layout(
-        height=260, margin={"l": 8, "r": 12, "t": 16, "b": 44}, showlegend=False, dragmode=False,
+        height=260, margin={"l": 8, "r": 66, "t": 16, "b": 44}, showlegend=False, dragmode=False,
         xaxis={"title": {"text": f"{response.label}{unit}"}, "automargin": True, "zeroline": False},
         yaxis={
             "title": {"text": f"Probability of {response.positive_class}"}, "tickformat": ".0%", "range": [0, 1.02],
