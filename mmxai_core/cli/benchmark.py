@@ -8,6 +8,7 @@ from pathlib import Path
 import mmxai_core
 from mmxai_core.cli.arguments import Commands, UsageError, new_command
 from mmxai_core.cli.output import progress, write_json, write_table
+from mmxai_core.types import Json
 
 #: The bundle that ships with the code.
 _SHIPPED = Path(mmxai_core.__file__).resolve().parents[1] / "pretrained" / "breast-us"
@@ -37,10 +38,14 @@ def run(args: argparse.Namespace) -> None:
         [
             ("bundle", f"{found['bundle']} on {found['device']}, {found['threads']} threads"),
             ("one forward pass", f"{found['forward_seconds']:.3f} s"),
-            *(
-                (name, f"{r['value']:.2f} {r['unit']} (bar {r['bar']:g}, {'met' if r['met'] else 'missed'})")
-                for name, r in found["ratios"].items()
-            ),
+            *((name, f"{r['value']:.2f} {r['unit']} ({_against(r)})") for name, r in found["ratios"].items()),
             *((f"largest difference to {name}", f"{value:.1e}") for name, value in found["agreement"].items()),
         ]
     )
+
+
+def _against(ratio: Json) -> str:
+    """How a ratio stands against its bar."""
+    if ratio["bar"] is None:
+        return "no bar"
+    return f"bar {ratio['bar']:g}, {'met' if ratio['met'] else 'missed'}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mmxai_core.cli.arguments import (
     Commands,
+    UsageError,
     add_bundle,
     add_case,
     new_command,
@@ -20,6 +21,7 @@ from mmxai_core.cli.predict import prediction_object, prediction_rows
 
 if TYPE_CHECKING:
     from mmxai_core.clinical import ClinicalRecord, ClinicalSchema
+    from mmxai_core.results import Explanation
 
 
 def add_parser(commands: Commands) -> None:
@@ -29,15 +31,24 @@ def add_parser(commands: Commands) -> None:
     add_case(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the files")
     parser.add_argument("--target-class", metavar="CLASS", help="class explained (default: the positive class)")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the stability tests (default 0)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of every random number (default 0)")
+    parser.add_argument(
+        "--regions", choices=("lesion", "grid"), default="lesion",
+        help="players of the image: lesion, ring and rest (default), or a 3 x 3 grid",
+    )  # fmt: skip
+    parser.add_argument(
+        "--parts", metavar="NAMES", help="comma-separated parts after maps and account (default: all; none: only these)"
+    )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:
     """Explains, writes the files and prints where they are."""
     clinical = read_clinical(args.clinical)
-    from mmxai_core.explain.files import write_explanation
+    from mmxai_core.explain.files import check_folder, write_explanation
 
+    parts = chosen_parts(args.parts)
+    check_folder(args.out)
     with progress("explain") as step:
         step("reading the image", 0.0)
         study = read_image(args.image)
@@ -52,6 +63,8 @@ def run(args: argparse.Namespace) -> None:
             record,
             target_class=args.target_class,
             seed=args.seed,
+            partition=args.regions,
+            parts=parts,
             progress=lambda what, part: step(what, 0.2 + 0.6 * part),
         )
         step("writing the files", 0.8)
@@ -77,23 +90,75 @@ def run(args: argparse.Namespace) -> None:
                 "attributions": {p: float(v) for p, v in zip(account.players, account.values, strict=True)},
                 "residual": account.residual,
                 "reliability": {n.name: n.value for n in explanation.reliability},
+                "parts": list(explanation.parts),
                 "seconds": dict(explanation.seconds),
             }
         )
         return
     largest = sorted(zip(account.players, account.values, strict=True), key=lambda row: -abs(row[1]))
+    labels = player_labels(schema, record)
     write_table(
         [
+            *first_rows(explanation),
             *prediction_rows(explanation.prediction)[:-1],
             *((f"contribution of {player}", f"{value:+.3f} log-odds") for player, value in largest),
             *((n.name, n.value) for n in explanation.reliability),
+            *part_rows(explanation, labels),
             ("files", f"{args.out}: {', '.join(files)}"),
             ("use", "Research use only, not for diagnosis."),
         ]
     )
 
 
+def first_rows(explanation: Explanation) -> list[tuple[str, object]]:
+    """What comes before the prediction: the check of the input."""
+    check = explanation.input_check
+    return [] if check is None else [("kind of input", sentence) for sentence in check.sentences]
+
+
+def part_rows(explanation: Explanation, labels: dict[str, str]) -> list[tuple[str, object]]:
+    """The later parts in one row each, or one a field."""
+    rows: list[tuple[str, object]] = []
+    if explanation.prediction_set is not None:
+        rows.append(("classes not ruled out", explanation.prediction_set.sentence))
+    joint, audit = explanation.joint, explanation.audit
+    if joint is not None and joint.regions:
+        for account in (joint.removal, joint.background):
+            if account is not None:
+                how = "joint account" if account is joint.removal else "against the background"
+                parts = (f"{labels.get(r, r)} {account.value_of(r):+.3f}" for r in account.players if r not in
+                         explanation.prediction.known_fields)  # fmt: skip
+                rows.append((f"{how} ({account.estimator})", f"{', '.join(parts)}; residual {account.residual:.1e}"))
+    if audit is not None:
+        rows += [(f"attention of {f}", v) for f, v in zip(audit.fields, audit.verdicts, strict=True)]
+    if explanation.branches is not None:
+        rows += [("certainty", view.sentence) for view in explanation.branches.views]
+    if explanation.questions is not None:
+        rows += [("ask next", q.sentence) for q in explanation.questions.questions[:3]]
+    if explanation.similar is not None:
+        rows.append(("similar training cases", explanation.similar.sentence))
+    return rows
+
+
+def chosen_parts(given: str | None) -> tuple[str, ...]:
+    """The parts named on the command line; None: all of them; "none": none.
+
+    Raises:
+        UsageError: One does not exist.
+    """
+    from mmxai_core.explain.explainer import ALL_PARTS
+
+    if given is None:
+        return ALL_PARTS
+    named = [] if given.strip() == "none" else [p.strip() for p in given.split(",")]
+    if unknown := [p for p in named if p not in ALL_PARTS]:
+        raise UsageError(f"--parts takes {', '.join(ALL_PARTS)} or none; got {unknown[0]!r}.")
+    return tuple(p for p in ALL_PARTS if p in named)
+
+
 def player_labels(schema: ClinicalSchema, record: ClinicalRecord) -> dict[str, str]:
     """What the pictures call each player: the field with its value, e.g. "Age: 57 years"."""
     known = {f.id: f"{f.label}: {f.describe(record.get(f.id))}" for f in schema.fields if f.id in record.values}
-    return {**{f.id: f.label for f in schema.fields}, **known, "image": "Image"}
+    from mmxai_core.results import REGION_LABELS
+
+    return {**{f.id: f.label for f in schema.fields}, **known, **REGION_LABELS}

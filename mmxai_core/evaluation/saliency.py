@@ -17,7 +17,7 @@ from mmxai_core.types import FloatMap
 def grad_cam_map(
     predictor: Predictor, encoded: EncodedStudy, record: ClinicalRecord, prediction: Prediction
 ) -> FloatMap:
-    """Raw Grad-CAM++ for the positive class, as the page shows it first, of the image that decided.
+    """Raw Grad-CAM++ for the class called, as the page shows it first, of the image that decided.
 
     Args:
         predictor: What made the prediction.
@@ -33,7 +33,7 @@ def grad_cam_map(
     """
     index = prediction.image_index or 0
     clinical = predictor.bundle.schema.encode(record)
-    target = predictor.bundle.positive_index
+    target = predictor.bundle.classes.index(prediction.predicted_class)
     device = predictor.torch_device
 
     def job(network: FusedNetwork) -> FloatMap:

@@ -129,13 +129,16 @@ def knock_out(
     return Knockouts(blocks, attention.cpu().numpy(), relevance, effect.T, attended, random, removed)
 
 
-def attention_audit(found: Knockouts, *, fields: Sequence[str], box: tuple[float, float, float]) -> AttentionAudit:
+def attention_audit(
+    found: Knockouts, *, fields: Sequence[str], box: tuple[float, float, float], target_class: str
+) -> AttentionAudit:
     """The audit as it is shown. Costs no pass.
 
     Args:
         found: From `knock_out`.
         fields: Ids of the known fields, in order.
         box: Second glance, parts of the canvas.
+        target_class: The class the knockouts were measured for.
     """
     members = found.blocks.tokens.T.astype(np.float64)
     attention, relevance = found.attention @ members, found.relevance @ members
@@ -153,7 +156,7 @@ def attention_audit(found: Knockouts, *, fields: Sequence[str], box: tuple[float
         blocks=found.blocks.labels, attention_mass=attention, relevance_mass=relevance, effect=found.effect,
         attended_effect=found.attended_effect, random_effect=found.random_effect, attention_rank=ranks[0],
         relevance_rank=ranks[1], between_rank=ranks[2], threshold=threshold, removed=found.removed, verdicts=verdicts,
-        semantics=SEMANTICS,
+        target_class=target_class, semantics=SEMANTICS,
     )  # fmt: skip
 
 

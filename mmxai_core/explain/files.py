@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -11,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from mmxai_core.errors import ExplanationError
-from mmxai_core.results import Attribution, CrossModal, Explanation, Prediction, SaliencyMap
+from mmxai_core.explain.part_files import ARRAY_FILES, account_json, part_arrays, part_entries
+from mmxai_core.results import CrossModal, Explanation, Prediction, SaliencyMap
 from mmxai_core.study import Study
 from mmxai_core.types import Json
 
@@ -27,8 +27,9 @@ def write_explanation(
 
     `explanation.json` holds every number; `saliency.npy`, `rollout.npy` and `lesion_map.npy` are (H, W) float32 on the
     source image's pixels; `cross_modal.npz` holds `clinical_to_image` (F, h, w) on the canvas grid, each map summing
-    to 1, `image_to_clinical` (M, F) and `fields`. Parts the case does not have are null in the JSON, and files of
-    that name left from an earlier explanation are removed.
+    to 1, `image_to_clinical` (M, F) and `fields`; the maps of later parts are those of
+    `mmxai_core.explain.part_files.part_arrays`. Parts the case does not have are null in the JSON, and files of that
+    name left from an earlier explanation are removed.
 
     Args:
         explanation: What to write.
@@ -69,6 +70,12 @@ def write_explanation(
                 image_to_clinical=cross.image_to_clinical,
                 fields=np.array(cross.fields),
             )
+        arrays = part_arrays(explanation)
+        for name in ARRAY_FILES:
+            if name in arrays:
+                np.savez_compressed(folder / name, **arrays[name])  # type: ignore[arg-type]
+            else:
+                (folder / name).unlink(missing_ok=True)
         for name, data in pictures.items():
             (folder / name).write_bytes(data)
         text = json.dumps(explanation_json(explanation, study=study, pictures=tuple(pictures)), indent=1)
@@ -76,7 +83,18 @@ def write_explanation(
     except OSError as error:
         raise ExplanationError(f"The explanation cannot be written to {folder.name!r}: {error.strerror}.") from error
     written = [n for n, v in maps.items() if v is not None] + ([CROSS_MODAL] if cross is not None else [])
-    return tuple(folder / n for n in (*written, *pictures, EXPLANATION))
+    return tuple(folder / n for n in (*written, *arrays, *pictures, EXPLANATION))
+
+
+def check_folder(out_dir: Path | str) -> None:
+    """Refuses a place that `write_explanation` could not write to, before the work is done. Makes nothing.
+
+    Raises:
+        ExplanationError: A file is in the way.
+    """
+    folder = Path(out_dir)
+    if folder.exists() and not folder.is_dir():
+        raise ExplanationError(f"The explanation cannot be written to {folder.name!r}: it is a file.")
 
 
 def explanation_json(explanation: Explanation, *, study: Study | None, pictures: tuple[str, ...] = ()) -> Json:
@@ -94,14 +112,15 @@ def explanation_json(explanation: Explanation, *, study: Study | None, pictures:
         "id": explanation.id,
         "prediction": prediction_json(prediction),
         "target_class": explanation.target_class,
-        **_account(explanation.attribution),
-        "probability": _account(explanation.attribution_probability),
+        **account_json(explanation.attribution),
+        "probability": account_json(explanation.attribution_probability),
         "reliability": [asdict(n) for n in explanation.reliability],
         "saliency": _map(explanation.saliency, SALIENCY),
         "rollout": _map(explanation.rollout, ROLLOUT),
         "lesion_map": None if explanation.lesion_map is None else {"file": LESION, "unit": "probability"},
         "cross_modal": None if cross is None else _cross_modal(cross),
         "geometry": explanation.geometry,
+        **part_entries(explanation),
         "pictures": list(pictures),
         "seeds": {"explanation": prediction.versions.seed},
         "versions": asdict(prediction.versions),
@@ -162,21 +181,6 @@ def read_explanation_json(path: Path | str) -> Json:
             f"this version reads {FORMAT_VERSION}."
         )
     return content
-
-
-def _account(account: Attribution) -> Json:
-    return {
-        "space": account.space,
-        "base_value": account.base_value,
-        "output": account.output,
-        "attributions": {p: float(v) for p, v in zip(account.players, account.values, strict=True)},
-        "interactions": {"players": list(account.players), "values": account.interactions.tolist()},
-        "residual": account.residual if math.isfinite(account.residual) else None,
-        "withheld": account.withheld,
-        "estimator": account.estimator,
-        "coalitions": account.coalitions,
-        "semantics": account.semantics,
-    }
 
 
 def _map(saliency: SaliencyMap | None, file: str) -> Json:

@@ -36,12 +36,16 @@ class Accounts:
     Attributes:
         log_odds: In log-odds.
         probability: In probability.
-        table: (2^P,) log-odds of all coalitions; None where orders were sampled.
+        logits: (2^P, K) of all coalitions, after temperature; None where orders were sampled.
     """
 
     log_odds: Attribution
     probability: Attribution
-    table: NDArray[np.float64] | None
+    logits: NDArray[np.float64] | None
+
+    def table(self, target: int) -> NDArray[np.float64] | None:
+        """(2^P,) log-odds of a class in all coalitions; None where orders were sampled."""
+        return None if self.logits is None else log_odds(self.logits, target)
 
 
 def joint_accounts(
@@ -91,7 +95,7 @@ def joint_accounts(
                 interval_from=f"95 % interval of the sampling: {ORDERS // 2} pairs of an order and its reverse",
             )
         )  # fmt: skip
-    return Accounts(found[0], found[1], odds if orders is None else None)
+    return Accounts(found[0], found[1], logits if orders is None else None)
 
 
 def contributions_without(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from mmxai_core.figures.cross_modal import cross_modal_png
 from mmxai_core.figures.overlay import overlay_png
+from mmxai_core.figures.unified import unified_png
 from mmxai_core.figures.waterfall_png import waterfall_png
 from mmxai_core.results import Explanation, SaliencyMap
 from mmxai_core.types import GreyImage
@@ -27,9 +28,10 @@ def explanation_pictures(
     found: dict[str, bytes] = {}
 
     def overlay(saliency: SaliencyMap, image: GreyImage) -> bytes:
+        title = f"{saliency.method}, {saliency.target_class.replace('_', ' ')}"
         return overlay_png(
             image, saliency.source, reference=saliency.reference, box=explanation.prediction.lesion_box,
-            title=f"{saliency.method}, {target}", unit=saliency.unit, semantics=saliency.semantics, provenance=made,
+            title=title, unit=saliency.unit, semantics=saliency.semantics, provenance=made,
         )  # fmt: skip
 
     if grey is not None:
@@ -39,10 +41,17 @@ def explanation_pictures(
             found["rollout.png"] = overlay(explanation.rollout, grey)
         if explanation.cross_modal is not None:
             found["cross_modal.png"] = cross_modal_png(grey, explanation.cross_modal, labels, provenance=made)
+        if explanation.unified is not None:
+            found["unified.png"] = unified_png(grey, explanation.unified, provenance=made)
     accounts = {
         "waterfall.png": explanation.attribution,
         "waterfall_probability.png": explanation.attribution_probability,
     }
+    joint = explanation.joint
+    if joint is not None:
+        accounts |= {"waterfall_joint.png": joint.removal, "waterfall_joint_probability.png": joint.removal_probability}
+        if joint.background is not None:
+            accounts["waterfall_background.png"] = joint.background
     for name, account in accounts.items():
         if not account.withheld:
             found[name] = waterfall_png(account, labels, target=target, provenance=made)

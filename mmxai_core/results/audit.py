@@ -31,6 +31,7 @@ class AttentionAudit:
         threshold: Below it, `attention_rank` is not told from chance (one-sided 5 % level for B blocks).
         removed: How many blocks the most attended set holds.
         verdicts: One plain sentence a field.
+        target_class: The class that relevance and effect speak of.
         semantics: What the numbers mean.
     """
 
@@ -48,6 +49,7 @@ class AttentionAudit:
     threshold: float
     removed: int
     verdicts: tuple[str, ...]
+    target_class: str
     semantics: str
 
     @property

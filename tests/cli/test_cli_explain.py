@@ -50,7 +50,8 @@ def test_writes_what_the_design_says(
     arrays = np.load(out / "cross_modal.npz")
     cells = 4 * ARCH.grid
     assert arrays["clinical_to_image"].shape == (3, cells, cells) and arrays["image_to_clinical"].shape[1] == 3
-    for name in ("overlay.png", "waterfall.png", "cross_modal.png", "rollout.png", "waterfall_probability.png"):
+    for name in ("overlay.png", "waterfall.png", "cross_modal.png", "rollout.png", "waterfall_probability.png",
+                 "unified.png", "waterfall_joint.png", "waterfall_background.png"):  # fmt: skip
         with Image.open(out / name) as picture:
             assert picture.format == "PNG" and np.asarray(picture.convert("L")).std() > 5
 
@@ -59,6 +60,7 @@ def test_table_and_clinical_only(bundle: Path, tmp_path: Path, capsys: pytest.Ca
     code, out, err = run(capsys, "--bundle", bundle, "--clinical", '{"age": 61, "palpable": "no"}', "--out", tmp_path)
     assert code == 0 and "explain" in err
     assert "contribution of age" in out and "log-odds" in out and "Research use only" in out
+    assert "kind of input" in out and "classes not ruled out" in out and "ask next" in out
     assert not (tmp_path / "saliency.npy").exists() and (tmp_path / "waterfall.png").is_file()
 
 
@@ -69,6 +71,7 @@ def test_refusals(bundle: Path, study: Path, tmp_path: Path, capsys: pytest.Capt
         (("--image", study, "--out", tmp_path / "file"), "cannot be written to 'file'"),
         (("--out", tmp_path), "needs an image or at least one known clinical field"),
         (("--image", study), "required: --out"),
+        (("--image", study, "--out", tmp_path, "--parts", "joint,maps"), "questions or none; got 'maps'"),
     )
     for args, said in cases:
         code, out, err = run(capsys, "--bundle", bundle, *args)

@@ -102,7 +102,7 @@ def test_the_audit_marks_what_is_not_borne_out() -> None:
         BLOCKS, attention, attention, effect, attended_effect=np.array([0.5, 0.1, 0.2]),
         random_effect=np.array([0.2, 0.3, 0.2]), removed=4,
     )  # fmt: skip
-    shown = attention_audit(measured, fields=("age", "margin", "birads"), box=BOX)
+    shown = attention_audit(measured, fields=("age", "margin", "birads"), box=BOX, target_class="malignant")
     assert shown.attention_rank[0] == pytest.approx(1)
     assert shown.attention_rank[1] == pytest.approx(-1)
     assert np.isnan(shown.attention_rank[2])

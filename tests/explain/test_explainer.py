@@ -58,9 +58,10 @@ def test_image_and_fields_together(explainer: Explainer) -> None:
     assert 0 <= result.lesion_map.min() <= result.lesion_map.max() <= 1
     assert result.geometry["image_index"] == prediction.image_index
     assert result.geometry["grid"] == 16
-    assert len(result.reliability) == 6
-    assert all(v is not None for v in by_name(result).values())
-    assert set(result.seconds) >= {"encode", "predict", "saliency", "coalitions", "stability", "maps", "total"}
+    assert result.saliency.target_class == prediction.predicted_class
+    assert len(result.reliability) == 13
+    assert set(result.seconds) >= {"encode", "predict", "input_check", "maps", "joint", "attention", "strip", "total"}
+    assert result.parts == ("maps", "joint", "attention", "strip", "questions")
     assert [p for _, p in steps] == sorted(p for _, p in steps)
     assert steps[-1] == ("Done", 1.0)
 
@@ -72,7 +73,8 @@ def test_the_map_is_grad_cam_of_the_deciding_image(explainer: Explainer) -> None
     clinical = SCHEMA.encode(RECORD)
     tokens = network.encode_clinical(torch.from_numpy(clinical.values)[None], torch.from_numpy(clinical.known)[None])
     state = encoded.image(result.prediction.image_index or 0)
-    maps = grad_cam_pp(network, state, tokens, target=1).maps[0].numpy()
+    called = ("benign", "malignant").index(result.prediction.predicted_class)
+    maps = grad_cam_pp(network, state, tokens, target=called).maps[0].numpy()
     expected = on_canvas(maps, tuple(state.boxes[0].tolist()), 16)
     assert result.saliency is not None
     assert np.allclose(result.saliency.grid, expected, rtol=1e-4, atol=1e-7)
@@ -83,14 +85,66 @@ def test_clinical_only_and_image_only(explainer: Explainer) -> None:
     assert clinical.attribution.players == ("age", "palpable", "margin", "birads")
     assert (clinical.saliency, clinical.rollout, clinical.lesion_map, clinical.cross_modal) == (None,) * 4
     assert abs(clinical.attribution.residual) < 1e-5
-    assert list(by_name(clinical)) == ["Additivity residual"]
+    assert next(iter(by_name(clinical))) == "Additivity residual"
+    assert (clinical.audit, clinical.unified) == (None, None)
+    assert clinical.joint is not None
+    assert (clinical.joint.partition, clinical.joint.regions, clinical.joint.labels) == ("none", (), None)
+    assert np.array_equal(clinical.joint.removal.values, clinical.attribution.values)
     image = explainer.explain(tiny_study(), ClinicalRecord())
     assert image.attribution.players == ("image",)
     assert image.cross_modal is None
+    assert image.audit is None
+    assert image.joint is not None
+    assert image.joint.background is None
+    assert set(image.joint.removal.players) == set(image.joint.regions)
     assert image.saliency is not None
     assert abs(image.attribution.residual) < 1e-5
     with pytest.raises(ClinicalValueError, match="got neither"):
         explainer.explain(None, ClinicalRecord())
+
+
+def test_the_joint_account_adds_up_and_its_regions_lie_on_the_image(explainer: Explainer) -> None:
+    study = tiny_study()
+    for partition in ("lesion", "grid"):
+        result = explainer.explain(study, RECORD, partition=partition, parts=("joint",))  # type: ignore[arg-type]
+        joint = result.joint
+        assert joint is not None
+        assert joint.partition == partition
+        assert joint.removal.players == ("age", "palpable", "margin", "birads", *joint.regions)
+        for account in (joint.removal, joint.removal_probability, joint.background, joint.background_probability):
+            assert account is not None
+            assert abs(account.residual) < 1e-5
+        assert joint.labels_source is not None
+        assert joint.labels_source.shape == (90, 120)
+        assert set(np.unique(joint.labels_source)) <= set(range(-1, len(joint.regions)))
+        assert joint.removal.output == pytest.approx(result.attribution.output)
+        assert set(joint.synergy()) == set(RECORD.values)
+        assert joint.background is not None
+        assert "bootstrap" in joint.background.interval_from
+    assert len(joint.regions) == 9
+
+
+def test_parts_come_one_by_one_after_the_prediction(explainer: Explainer) -> None:
+    heard: list[object] = []
+    result = explainer.explain(
+        tiny_study(), RECORD, parts=("attention", "strip"), on_first=heard.append, on_part=heard.append
+    )
+    first, *so_far = heard
+    assert first.prediction.logits == result.prediction.logits  # type: ignore[attr-defined]
+    assert first.input_check.measured is False  # type: ignore[attr-defined]
+    assert [e.parts for e in so_far] == [  # type: ignore[attr-defined]
+        ("maps",), ("maps", "attention"), ("maps", "attention", "strip"),
+    ]  # fmt: skip
+    assert result is so_far[-1]
+    assert (result.joint, result.questions) == (None, None)
+    assert result.audit is not None
+    assert result.audit.fields == ("age", "palpable", "margin", "birads")
+    assert result.unified is not None
+    assert result.unified.difference("margin").shape == (90, 120)
+    assert result.strip is not None
+    assert any("does not carry" in m for m in result.missing)
+    with pytest.raises(ExplanationError, match="got 'maps'"):
+        explainer.explain(tiny_study(), RECORD, parts=("maps",))
 
 
 def test_the_same_question_has_the_same_answer_and_id(explainer: Explainer) -> None:
@@ -152,29 +206,40 @@ def test_a_bundle_without_a_colour_scale_says_so(explainer: Explainer, monkeypat
     assert "no measured colour scale" in result.saliency.unit
 
 
-def test_eight_threads_get_what_one_gets(explainer: Explainer) -> None:
-    studies = [tiny_study(seed=i) for i in range(8)]
-    records = [SCHEMA.record({"age": 20 + 5 * i, "palpable": i % 2 == 0, "birads": "4"}) for i in range(8)]
-    serial = [explainer.explain(s, r) for s, r in zip(studies, records, strict=True)]
+@pytest.mark.slow
+def test_two_hundred_explanations_from_eight_threads_are_nobody_elses(explainer: Explainer) -> None:
+    parts = ("attention",)
+    cases = [(tiny_study(seed=i), SCHEMA.record({"age": 20 + 2 * i, "palpable": i % 2 == 0})) for i in range(25)]
+    serial = [explainer.explain(s, r, parts=parts) for s, r in cases]
     parallel: dict[tuple[int, int], Explanation] = {}
 
-    def ask(i: int) -> None:
-        for turn in range(2):
-            parallel[i, turn] = explainer.explain(studies[i], records[i])
+    def ask(thread: int) -> None:
+        for i in np.random.default_rng(thread).permutation(len(cases)):
+            parallel[thread, int(i)] = explainer.explain(*cases[i], parts=parts)
 
     threads = [threading.Thread(target=ask, args=(i,)) for i in range(8)]
     for t in threads:
         t.start()
     for t in threads:
         t.join()
-    assert len(parallel) == 16
-    for (i, _), got in parallel.items():
+    assert len(parallel) == 200
+    for (_, i), got in parallel.items():
         assert got.id == serial[i].id
+        assert got.prediction.logits == serial[i].prediction.logits
         assert np.array_equal(got.attribution.values, serial[i].attribution.values)
-        assert got.saliency is not None
-        assert serial[i].saliency is not None
-        assert np.array_equal(got.saliency.source, serial[i].saliency.source)
-    assert len({s.id for s in serial}) == 8
+        for one, other in (
+            (got.saliency, serial[i].saliency),
+            (got.rollout, serial[i].rollout),
+            (got.unified, serial[i].unified),
+        ):
+            assert one is not None
+            assert other is not None
+            assert np.array_equal(one.grid, other.grid)
+        assert got.audit is not None
+        assert serial[i].audit is not None
+        assert np.array_equal(got.audit.effect, serial[i].audit.effect)
+    assert len({s.id for s in serial}) == 25
+    assert len({float(s.saliency.grid.sum()) for s in serial if s.saliency}) == 25
 
 
 def test_sampled_orders_agree_with_the_exact_account(explainer: Explainer, monkeypatch: pytest.MonkeyPatch) -> None:
