@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -39,9 +40,25 @@ NAME = "Strength of the evidence (percentile of maps without meaning)"
 Peaks = NDArray[np.float64]
 
 
+@dataclass(frozen=True, eq=False)
+class NullBatch:
+    """Cases the null is measured on.
+
+    Attributes:
+        state: Their image states; `block_attention` may be left out.
+        mirror: States of their mirror images, as `mmxai_core.explain.mirror.mirrored_state` gives them: the map shown
+            is averaged over both.
+        tokens: (B, F, d) field tokens from `encode_clinical`.
+    """
+
+    state: ImageState
+    mirror: ImageState
+    tokens: Tensor
+
+
 def null_peaks(
     network: FusedNetwork,
-    cases: Sequence[tuple[ImageState, Tensor]],
+    cases: Sequence[NullBatch],
     *,
     target: int,
     score: Score = "logit",
@@ -49,12 +66,11 @@ def null_peaks(
     seed: int = 0,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Peaks:
-    """Measured once, on the cohort, after training. Costs about 0.5 x (draws + 1) forward passes a case.
+    """Measured once, on the cohort, after training. Costs about 1 x (draws + 1) forward passes a case.
 
     Args:
         network: In evaluation mode; not changed.
-        cases: Batches of (image state, (B, F, d) field tokens from `encode_clinical`) on the network's device; up to
-            some 250 cases say enough, and their features are held in memory.
+        cases: Batches on the network's device; up to some 250 cases say enough, and their features are held in memory.
         target: Index of the class.
         score: What is differentiated.
         draws: Random read-outs.
@@ -65,20 +81,25 @@ def null_peaks(
         Peaks of the combined null maps, sorted; at most `KEPT`, as equally spaced quantiles; for the bundle's
         reference as "null_saliency_peaks".
     """
-    trained = np.concatenate([_values(network, s, t, target=target, score=score) for s, t in cases])
+    trained = np.concatenate([_values(network, c.state, c.tokens, target=target, score=score) for c in cases])
     cells, generator = canvas_cells(network.arch), torch.Generator().manual_seed(seed)
     peaks: list[float] = []
     for draw in range(draws):
         model = copy.deepcopy(network)
         for depth in (0, 1):
             randomise(stage_modules(model, depth), generator)
-        found = [_gradient(model, s, t, target=target, score=score) for s, t in cases]
-        spread = float(np.concatenate([v for v, _ in found]).std())
+        found = [
+            [_gradient(model, s, c.tokens, target=target, score=score) for s in (c.state, c.mirror)] for c in cases
+        ]
+        spread = float(np.concatenate([own[0] for own, _ in found]).std())
         loudness = float(trained.std()) / spread if spread > 1e-9 else 0.0
-        for (state, _), (_, gradient) in zip(cases, found, strict=True):
-            features = state.features
-            maps = cam(features, channel_weights(features, gradient * loudness)).cpu().numpy()
-            peaks += [float(on_canvas(m, box_of(state, i), cells).max()) for i, m in enumerate(maps)]
+        for case, gradients in zip(cases, found, strict=True):
+            own, other = (
+                cam(s.features, channel_weights(s.features, g * loudness))
+                for s, (_, g) in zip((case.state, case.mirror), gradients, strict=True)
+            )
+            maps = ((own + other.flip(-1)) / 2).cpu().numpy()
+            peaks += [float(on_canvas(m, box_of(case.state, i), cells).max()) for i, m in enumerate(maps)]
         progress(draw + 1, draws)
     ordered = np.sort(np.array(peaks))
     return ordered if len(ordered) <= KEPT else np.quantile(ordered, np.linspace(0, 1, KEPT))

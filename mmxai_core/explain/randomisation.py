@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from mmxai_core.explain.mirror import mirrored_grad_cam_pp
 from mmxai_core.explain.saliency import Score, grad_cam_pp
 from mmxai_core.model.encoders import ImageState
 from mmxai_core.model.network import FusedNetwork
@@ -26,8 +27,9 @@ from mmxai_core.types import FloatArray
 
 #: Stages from the output down; each also keeps the ones before it random.
 STAGES = ("fusion and heads", "Transformer and pooling", "CNN neck", "CNN: every weight of the image branch")
-#: Forward passes that `weight_randomisation` costs, about: two read-outs with gradient, two whole passes.
-PASSES = 5
+#: Forward passes that `weight_randomisation` costs, about: a read-out with gradient a stage and two whole passes; with
+#: mirror images a whole pass and a read-out more a stage.
+PASSES = 10
 
 
 def weight_randomisation(
@@ -41,6 +43,7 @@ def weight_randomisation(
     score: Score,
     seed: int,
     check: Callable[[], None] = lambda: None,
+    mirrored: bool = False,
 ) -> tuple[CascadeStep, ...]:
     """Runs on the predictor's worker, on a copy of the network; costs about `PASSES` forward passes.
 
@@ -54,6 +57,7 @@ def weight_randomisation(
         score: See `grad_cam_pp`.
         seed: Of the random weights.
         check: Called between stages.
+        mirrored: Whether maps are averaged over image and mirror image, as `maps` were.
     """
     model = copy.deepcopy(network)
     generator = torch.Generator().manual_seed(seed)
@@ -65,8 +69,12 @@ def weight_randomisation(
         if depth >= 2:
             with torch.no_grad():
                 image = model.encode_image(canvas, boxes=state.boxes)
-        random = grad_cam_pp(model, image, tokens, target=target, score=score).maps[0].cpu().numpy()
-        steps.append(CascadeStep(stage, similarity(maps, random)))
+        read = (
+            mirrored_grad_cam_pp(model, canvas, image, tokens, target=target, score=score)
+            if mirrored
+            else grad_cam_pp(model, image, tokens, target=target, score=score)
+        )
+        steps.append(CascadeStep(stage, similarity(maps, read.maps[0].cpu().numpy())))
     return tuple(steps)
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mmxai_core.explain.coalition import CoalitionHead, log_odds
+from mmxai_core.explain.mirror import mirrored_grad_cam_pp
 from mmxai_core.explain.perturb import Perturbed
 from mmxai_core.explain.saliency import Score, box_of, grad_cam_pp, on_canvas
 from mmxai_core.explain.shapley import shapley_values
@@ -56,6 +57,7 @@ def explain_copies(
     temperature: float,
     seed: int,
     check: Callable[[], None],
+    mirrored: bool = False,
 ) -> CopyExplanations:
     """Runs on the predictor's worker.
 
@@ -72,6 +74,7 @@ def explain_copies(
         temperature: The logits are divided by it.
         seed: Of the sampled permutations.
         check: Called between parts.
+        mirrored: Whether the maps are averaged over image and mirror image, as the original's was.
     """
     device = values.device
     canvases = torch.from_numpy(perturbed.canvases).to(device)
@@ -79,7 +82,12 @@ def explain_copies(
         image = network.encode_image(canvases, boxes=None if boxes is None else torch.from_numpy(boxes).to(device))
         tokens = network.encode_clinical(values, known).expand(len(canvases), -1, -1)
     check()
-    maps = grad_cam_pp(network, image, tokens, target=target, score=score).maps.cpu().numpy()
+    read = (
+        mirrored_grad_cam_pp(network, canvases, image, tokens, target=target, score=score)
+        if mirrored
+        else grad_cam_pp(network, image, tokens, target=target, score=score)
+    )
+    maps = read.maps.cpu().numpy()
     check()
 
     def account(of: CoalitionHead) -> NDArray[np.float64]:

@@ -1,6 +1,6 @@
 """The reliability strip of one case: measured on the worker in a few batched passes, then read against thresholds.
 
-Cost: about `PASSES` forward passes in all (copies 9, deletion and insertion 33, cascade 5); everything else is read
+Cost: about `PASSES` forward passes in all (copies 15, deletion and insertion 33, cascade 10); everything else is read
 from what is cached.
 """
 
@@ -42,8 +42,8 @@ from mmxai_core.results import ReliabilityNumber
 from mmxai_core.results.strip import CascadeStep, DeletionCurves, FieldRemoval, ReliabilityStrip
 from mmxai_core.types import FloatMap, GreyImage, Mask
 
-#: Forward passes that `measure_strip` costs, about; a copy's map needs half a pass more for its gradient.
-PASSES = deletion.PASSES + randomisation.PASSES + round(1.5 * (NOISY + SHIFTED + ROTATED))
+#: Forward passes that `measure_strip` costs, about; with its mirror image and both gradients, a copy costs 2.5.
+PASSES = deletion.PASSES + randomisation.PASSES + round(2.5 * (NOISY + SHIFTED + ROTATED))
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +56,7 @@ class StripImage:
         state: Its state, a batch of one, on the network's device.
         read: Its differentiated pass.
         drawn: Whether the reader drew the second glance; then it stays with each copy.
+        mirrored: Whether `read` averages its maps over image and mirror image; the strip's maps then do too.
     """
 
     grey: GreyImage
@@ -63,6 +64,7 @@ class StripImage:
     state: ImageState
     read: ReadOut
     drawn: bool
+    mirrored: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,7 +219,7 @@ def _measure_image(
         copies = explain_copies(
             network, case.head, perturbed, case.values, case.known, fields=case.fields,
             boxes=perturbed.boxes(box_of(state)) if image.drawn else None, target=case.target, score=case.score,
-            temperature=case.temperature, seed=case.seed, check=check,
+            temperature=case.temperature, seed=case.seed, check=check, mirrored=image.mirrored,
         )  # fmt: skip
     step("Testing whether the marked regions matter", 0.25)
     with _timed(seconds, "deletion"):
@@ -229,7 +231,7 @@ def _measure_image(
     with _timed(seconds, "randomisation"):
         cascade = randomisation.weight_randomisation(
             network, canvas, state, tokens, maps=maps, target=case.target, score=case.score, seed=case.seed,
-            check=check,
+            check=check, mirrored=image.mirrored,
         )  # fmt: skip
     inside = deletion.content_cells(content, cells)
     return ImageEvidence(

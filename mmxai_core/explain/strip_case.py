@@ -8,13 +8,14 @@ import torch
 from torch import Tensor
 
 from mmxai_core.explain.coalition import CoalitionHead
-from mmxai_core.explain.saliency import Score, grad_cam_pp
+from mmxai_core.explain.mirror import mirrored_grad_cam_pp
+from mmxai_core.explain.saliency import Score
 from mmxai_core.explain.shapley import shapley_values
 from mmxai_core.explain.stability import quick_values
 from mmxai_core.explain.strip import StripCase, StripImage
 from mmxai_core.model.encoders import ImageState
 from mmxai_core.model.network import FusedNetwork
-from mmxai_core.preprocess import CanvasGeometry
+from mmxai_core.preprocess import CanvasGeometry, standardise
 from mmxai_core.types import GreyImage
 
 
@@ -43,7 +44,7 @@ def prepare_case(
     network: FusedNetwork, grey: GreyImage, geometry: CanvasGeometry, state: ImageState, values: Tensor, known: Tensor,
     *, settings: StripSettings,
 ) -> StripCase:  # fmt: skip
-    """On the worker; costs half a forward pass for the map, and the coalition table.
+    """On the worker; costs two forward passes for the map (with its mirror image), and the coalition table.
 
     Args:
         network: The network.
@@ -57,14 +58,16 @@ def prepare_case(
     target, temperature = settings.target, settings.temperature
     with torch.no_grad():
         tokens = network.encode_clinical(values, known)
-    read = grad_cam_pp(network, state, tokens, target=target, score=settings.score)
+    canvas = torch.from_numpy(standardise(geometry.to_canvas(grey), geometry.content_mask()))[None, None]
+    read = mirrored_grad_cam_pp(network, canvas.to(values.device), state, tokens, target=target, score=settings.score)
     head = CoalitionHead(network, state, values, known, fields=settings.fields)
     contributions = (
         shapley_values(head.table(temperature=temperature).log_odds(target))
         if settings.exact
         else quick_values(head, target=target, temperature=temperature, seed=settings.seed)
     )
+    image = StripImage(grey, geometry, state, read, drawn=False, mirrored=True)
     return StripCase(
-        StripImage(grey, geometry, state, read, drawn=False), values, known, settings.fields, head, contributions,
-        target, settings.score, temperature, settings.seed,
+        image, values, known, settings.fields, head, contributions, target, settings.score, temperature,
+        settings.seed,
     )  # fmt: skip

@@ -13,14 +13,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mmxai_core.explain.evidence_scale import DRAWS, Peaks, null_peaks
+from mmxai_core.explain.evidence_scale import DRAWS, NullBatch, Peaks, null_peaks
+from mmxai_core.explain.mirror import mirrored_state
 from mmxai_core.explain.strip import measure_strip, read_strip
 from mmxai_core.explain.strip_case import StripSettings, prepare_case
 from mmxai_core.explain.thresholds import measure_thresholds
 from mmxai_core.model.network import FusedNetwork
 from mmxai_core.preprocess import CanvasGeometry
-from mmxai_core.training.data import CohortArrays
-from mmxai_core.training.image_stage import encode_cases
+from mmxai_core.training.data import CohortArrays, standardise_batch
+from mmxai_core.training.image_stage import encode_cases, make_batch
 from mmxai_core.types import Json
 
 #: Cases the strip runs over: each costs some 40 forward passes.
@@ -47,7 +48,8 @@ def reliability_thresholds(
     Args:
         network: In evaluation mode, on the CPU.
         data: Cases, encoded with the bundle's schema.
-        settings: How they are tested; `exact=False` is quick and close.
+        settings: How they are tested; `exact=False` is quick and close. The class explained is each case's most
+            probable one, as on the page; `settings.target` is not read.
         most: Most cases.
         progress: Called with (cases done, all).
 
@@ -60,9 +62,11 @@ def reliability_thresholds(
         one = data.take(index[done - 1 : done])
         state = encode_cases(network.image_encoder, one)[0]
         grey, geometry = canvas_image(data, int(i))
+        values, known = torch.from_numpy(one.values), torch.from_numpy(one.known)
+        with torch.no_grad():
+            called = int(network.fuse(state, network.encode_clinical(values, known))[0].logits.argmax())
         case = prepare_case(
-            network, grey, geometry, state, torch.from_numpy(one.values), torch.from_numpy(one.known),
-            settings=settings,
+            network, grey, geometry, state, values, known, settings=replace(settings, target=called)
         )  # fmt: skip
         rows.append(read_strip(measure_strip(network, case)).values())
         progress(done, len(index))
@@ -89,8 +93,11 @@ def null_saliency(
     for start in range(0, len(index), BATCH):  # batch by batch: attention maps are large, and are not needed
         part = data.take(index[start : start + BATCH])
         state = replace(encode_cases(network.image_encoder, part, batch=BATCH)[0], block_attention=())
+        plain = make_batch(part, range(len(part)))
+        mirror = mirrored_state(network, standardise_batch(plain.grey, plain.content), state)
         with torch.no_grad():
-            cases.append((state, network.encode_clinical(torch.from_numpy(part.values), torch.from_numpy(part.known))))
+            tokens = network.encode_clinical(torch.from_numpy(part.values), torch.from_numpy(part.known))
+        cases.append(NullBatch(state, replace(mirror, block_attention=()), tokens))
     return null_peaks(network, cases, target=target, draws=draws, seed=seed, progress=progress)
 
 

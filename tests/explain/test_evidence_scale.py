@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 import torch
 from tiny_bundle import tiny_network, tiny_study
 
 from mmxai_core.explain import evidence_scale as scale
+from mmxai_core.explain.mirror import mirrored_state
 from mmxai_core.explain.saliency import saliency_peak
 from mmxai_core.explain.strip_reference import bundle_null, bundle_scale, bundle_thresholds
 from mmxai_core.model.network import FusedNetwork
@@ -20,10 +19,13 @@ CANVASES = torch.from_numpy(
 )[:, None]
 
 
-def cases(network: FusedNetwork) -> list[tuple[Any, torch.Tensor]]:
-    r = ready(network)
-    with torch.no_grad():
-        return [(network.encode_image(c), r.tokens.expand(len(c), -1, -1)) for c in torch.split(CANVASES, 4)]
+def cases(network: FusedNetwork) -> list[scale.NullBatch]:
+    r, out = ready(network), []
+    for c in torch.split(CANVASES, 4):
+        with torch.no_grad():
+            state = network.encode_image(c)
+        out.append(scale.NullBatch(state, mirrored_state(network, c, state), r.tokens.expand(len(c), -1, -1)))
+    return out
 
 
 def test_null_peaks_are_seeded_sorted_and_leave_the_network_alone() -> None:

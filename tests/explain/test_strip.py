@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mmxai_core.explain.faithfulness import cascade_number, coherence_numbers, curve_numbers, removal_number
+from mmxai_core.explain.mirror import mirrored_grad_cam_pp
 from mmxai_core.explain.strip import StripEvidence, measure_strip, read_strip
 from mmxai_core.explain.thresholds import GENERAL, Thresholds
 from mmxai_core.results.strip import CascadeStep, DeletionCurves, FieldRemoval
@@ -66,6 +67,20 @@ def test_the_same_seed_gives_the_same_strip_and_work_can_be_stopped(measured: tu
 
     with pytest.raises(StopError):
         measure_strip(r.network, r.case, check=stop)
+
+
+def test_a_mirrored_map_is_tested_as_one(measured: tuple[Ready, StripEvidence]) -> None:
+    r, plain = measured
+    read = mirrored_grad_cam_pp(r.network, r.canvas, r.image.state, r.tokens, target=1)
+    image = replace(r.image, read=read, mirrored=True)
+    found = measure_strip(r.network, replace(r.case, image=image))
+    assert found.image is not None
+    assert plain.image is not None
+    assert not np.allclose(found.image.grid, plain.image.grid)
+    right = read_strip(found).values()["ssim_noise"] or 0
+    wrong = read_strip(measure_strip(r.network, replace(r.case, image=replace(image, mirrored=False))))
+    assert right > (wrong.values()["ssim_noise"] or 0)  # copies without their mirror image are other maps
+    assert found.image.cascade != plain.image.cascade
 
 
 def test_clinical_data_alone_have_the_removal_of_fields(measured: tuple[Ready, StripEvidence]) -> None:
