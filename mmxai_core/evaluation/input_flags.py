@@ -47,7 +47,8 @@ def count_flags(
         inputs: `Reference.inputs` of the bundle.
         read_header: False: the DICOM modality is hidden, so that the pixels alone must tell.
     """
-    flagged, passed = [], []
+    flagged: list[str] = []
+    passed: list[str] = []
     for name, study in studies:
         shown = study if read_header else replace(study, modality=None)
         check = check_input(predictor.encode(shown), ClinicalRecord(), inputs=inputs)

@@ -39,6 +39,8 @@ MODALITY = {
 }  # fmt: skip
 #: Most cases of a cohort that are encoded for the statistics.
 MOST_CASES = 600
+#: Fewest cases that say anything of a 10th percentile.
+MIN_STRIP = 40
 Progress = Callable[[str, int, int], None]
 
 
@@ -134,7 +136,9 @@ def _input(setting: Setting) -> Part:
 
 
 def _reliability_thresholds(setting: Setting) -> Part:
-    bundle = setting.bundle
+    bundle, count = setting.bundle, len(setting.main.data)
+    if count < MIN_STRIP:
+        raise CohortError(f"Thresholds of the reliability numbers need {MIN_STRIP} cases; there are {count}.")
     settings = StripSettings(
         bundle.schema.ids, bundle.positive_index, bundle.temperature, seed=setting.seed, exact=False
     )

@@ -11,9 +11,12 @@ from PIL import Image
 from mmxai_core.cli import enrich as command
 from mmxai_core.cli.main import main
 from mmxai_core.cohorts.case import Case, Cohort
+from mmxai_core.explain.similar import bundle_prototypes
+from mmxai_core.explain.strip_reference import bundle_null, bundle_thresholds
 from mmxai_core.model.bundle import load_bundle
 from mmxai_core.model.field_statistics import FieldStatistics
-from mmxai_core.model.reference import load_reference
+from mmxai_core.model.reference import PARTS, load_reference
+from mmxai_core.training import enrich as training
 from tests.tiny_bundle import SCHEMA, tiny_study, write_tiny_bundle
 from tests.training.test_coverage import fold
 
@@ -44,6 +47,7 @@ def case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, list[st
     monkeypatch.setattr(registry, "load_cohort", lambda name, root, task=None: cohort)
     for k in range(3):
         (tmp_path / "run" / f"fold-{k}.json").write_text(json.dumps(fold(k)), encoding="utf-8")
+    monkeypatch.setattr(training, "STRIP_CASES", 2)
     bundle = write_tiny_bundle(tmp_path / "tiny")
     args = ["enrich", "--bundle", str(bundle), "--cohort", "made_up", "--root", str(tmp_path / "cohort")]
     return bundle, args
@@ -56,10 +60,12 @@ def test_a_bundle_is_enriched_and_read_back(
     weights = load_bundle(bundle).sha256
     assert main([*args, "--run-dir", str(tmp_path / "run"), "--json"]) == 0
     printed: dict[str, Any] = json.loads(capsys.readouterr().out)
-    assert {"conformal", "field_statistics", "input"} <= set(printed["parts"])
+    assert set(printed["parts"]) == set(PARTS) and not [p for p in printed["parts"].values() if "skipped" in p]
     assert printed["parts"]["input"]["account"]["accepted_held_out"]["made_up"] >= 0.95
     loaded = load_bundle(bundle)
     found = load_reference(loaded)
+    assert found.missing == () and bundle_prototypes(loaded) is not None and bundle_null(found) is not None
+    assert bundle_thresholds(found).measured["ssim_noise"]["cases"] == 2
     assert loaded.sha256 == weights and found.conformal is not None and found.inputs is not None
     assert found.conformal.levels["history"]["malignant"].measured == pytest.approx(
         printed["parts"]["conformal"]["account"]["levels"]["history"]["coverage"]["malignant"]["value"]
