@@ -1,6 +1,6 @@
 """The reliability strip of one case: measured on the worker in a few batched passes, then read against thresholds.
 
-Cost: about `PASSES` forward passes in all (copies 15, deletion and insertion 33, cascade 10); everything else is read
+Cost: about `PASSES` forward passes in all (copies 15, deletion and insertion 25, cascade 10); everything else is read
 from what is cached.
 """
 
