@@ -6,13 +6,15 @@ account and the answer is their mean; resampling the rows gives the error bars t
 A bundle ships no patient's image, so removed regions are absent here as well, and fields that are not known stay
 unknown.
 
-Cost: no pass of the image branch. All rows' terms for an image state come from one call, since a field's terms do not
-depend on the other fields. Exact where rows x 2^P stays within `EXACT_OUTPUTS`, else `ROW_ORDERS` orders a row.
+Cost: no pass of the image branch. An image state's terms for all rows come from one call over the distinct values,
+since a field's terms do not depend on the other fields. Exact where rows x 2^P stays within `EXACT_OUTPUTS`, else
+`ROW_ORDERS` orders a row.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -25,7 +27,7 @@ from mmxai_core.explain.regions import Regions
 from mmxai_core.explain.sampled import draw_orders, estimate
 from mmxai_core.explain.shapley import shapley_interactions, shapley_values
 from mmxai_core.model.encoders import ImageState
-from mmxai_core.model.fusion import FieldTerms
+from mmxai_core.model.fusion import FieldSums, FieldTerms
 from mmxai_core.model.network import FusedNetwork
 from mmxai_core.results import Attribution
 
@@ -71,34 +73,34 @@ def interventional_accounts(
         raise ExplanationError("The interventional account needs background rows; this bundle has none.")
     if image is None or (regions is not None and len(regions.names) > MAX_REGIONS):
         regions = None
-    background = background[0], background[1] & known
-    with torch.no_grad():
-        start = network.fuse(network.encode_image(None, batch=rows), network.encode_clinical(*background))[0].logits
-    base = log_odds(start.double().cpu().numpy() / temperature, target)
+    replaced = _Replaced.make(network, background[0], background[1] & known)
+    base = log_odds(replaced.without_image(network).double().cpu().numpy() / temperature, target)
     end = float(log_odds(full, target))
     names = () if image is None else (IMAGE,) if regions is None else regions.names
     players = tuple(f for f, k in zip(fields, known[0].tolist(), strict=True) if k) + names
     exact = rows * 2 ** len(players) <= EXACT_OUTPUTS
     parts: tuple[list[NDArray[np.float64]], list[NDArray[np.float64]]] = ([], [])
     pairs = [np.zeros((len(players),) * 2) for _ in parts]
-    orders = draw_orders(len(players), count=ROW_ORDERS, seed=seed)
-    outputs = 0
-    for game in _games(network, image, values, known, background, players=players, regions=regions):
+    orders = None if exact else draw_orders(len(players), count=ROW_ORDERS, seed=seed)
+    total, outputs = [np.zeros(2 ** len(players) if exact else 0) for _ in parts], 0
+    for game in _games(network, image, values, known, replaced, players=players, regions=regions):
         check()
-        if exact:
+        if orders is None:
             odds = game.table(temperature=temperature, check=check).log_odds(target)
         else:
             raw = game.evaluate(torch.from_numpy(orders.rows).to(game.device), check=check)
             odds = log_odds(raw.double().cpu().numpy() / temperature, target)
         outputs += len(odds)
         for i, table in enumerate((odds, _logistic(odds))):
-            if exact:
+            if orders is None:
                 parts[i].append(shapley_values(table))
-                pairs[i] += shapley_interactions(table) / rows
+                total[i] += table / rows
             else:
                 guess = estimate(orders, table)
                 parts[i].append(guess.values)
                 pairs[i] += guess.interactions / rows
+    if exact:  # interactions are linear in the game, so those of the mean are enough
+        pairs = [shapley_interactions(t) for t in total]
     drawn = np.random.default_rng(seed).integers(0, rows, (RESAMPLES, rows))
     weight = np.stack([np.bincount(d, minlength=rows) for d in drawn]) / rows
     accounts = []
@@ -124,25 +126,22 @@ def interventional_accounts(
 
 def _games(
     network: FusedNetwork, image: ImageState | None, values: Tensor, known: Tensor,
-    background: tuple[Tensor, Tensor], *, players: tuple[str, ...], regions: Regions | None,
+    replaced: _Replaced, *, players: tuple[str, ...], regions: Regions | None,
 ) -> Iterator[Coalitions]:  # fmt: skip
     """The game of each background row."""
-    rows, f = background[0].shape
     chosen = known[0].nonzero()[:, 0]
     found: list[tuple[Tensor, Tensor, FieldTerms, FieldTerms]] = []
     with torch.no_grad():
         given = network.encode_clinical(values, known)
-        removed = network.encode_clinical(*background).reshape(1, rows * f, -1)
         for states in image_states(network, image, regions):
             b = len(states.tokens)
             kept = network.fusion.field_terms(given.expand(b, -1, -1), states)
-            taken = network.fusion.field_terms(removed.expand(b, -1, -1), states)
+            taken = network.fusion.field_terms(replaced.tokens.expand(b, -1, -1), states)
             found += [
                 (states.pooled[i], states.logits[i], term_row(kept, i), _without_attention(term_row(taken, i)))
                 for i in range(b)
             ]
-        for z in range(rows):
-            own = slice(z * f, (z + 1) * f)
+        for own in replaced.where:
             sides = [
                 Side(
                     network, pooled, logits, terms,
@@ -152,6 +151,44 @@ def _games(
                 for pooled, logits, terms, other in found
             ]  # fmt: skip
             yield Coalitions(players, sides, regions=len(players) - len(chosen))
+
+
+@dataclass(frozen=True, eq=False)
+class _Replaced:
+    """What background rows put in a field's place: each value of each field once, since rows share most of them.
+
+    Attributes:
+        tokens: (1, U, d) field tokens.
+        where: (Z, F) which of them each row has.
+    """
+
+    tokens: Tensor
+    where: Tensor
+
+    @classmethod
+    def make(cls, network: FusedNetwork, values: Tensor, known: Tensor) -> _Replaced:
+        """(Z, F) encoded values and (Z, F) bool known."""
+        rows, f = values.shape
+        field = torch.arange(f, device=values.device).expand(rows, f)
+        key = torch.stack([field.to(values.dtype), torch.where(known, values, 0), known.to(values.dtype)], 2)
+        unique, where = torch.unique(key.reshape(rows * f, 3), dim=0, return_inverse=True)
+        example = torch.empty(len(unique), dtype=torch.long, device=values.device)
+        example[where] = torch.arange(rows * f, device=values.device)
+        with torch.no_grad():
+            tokens = network.encode_clinical(values, known).reshape(rows * f, -1)[example]
+        return cls(tokens[None], where.reshape(rows, f))
+
+    def without_image(self, network: FusedNetwork) -> Tensor:
+        """(Z, K) raw logits of the rows without an image, by the fusion itself."""
+        with torch.no_grad():
+            state = network.encode_image(None)
+            terms = network.fusion.field_terms(self.tokens, state)
+            weight = terms.weight[0][:, self.where].transpose(0, 1)  # (Z, M, F)
+            sums = FieldSums(terms.vector[0][self.where].sum(1), weight @ terms.value[0][self.where], weight.sum(2))
+            z = len(self.where)
+            return network.fusion.combine(
+                state.pooled.expand(z, -1), state.logits.expand(z, -1), sums, fields=self.where.shape[1]
+            ).logits
 
 
 def _without_attention(terms: FieldTerms) -> FieldTerms:
