@@ -97,6 +97,8 @@ class TrainConfig:
         validation: Part of the patients kept for early stopping, temperature and threshold.
         pretrain_validation: The same, of the pretraining cohort.
         views: Augmented views a case whose tokens are cached for the fusion stage.
+        image_mix: How far the fused network's image branch goes from pretrained (0) to fine-tuned (1) weights.
+        refit: Train fusion and sibling once more on training + validation cases, for the epochs chosen.
         phantoms: Fresh synthetic breast ultrasound phantoms the finished bundle is scored on; 0 for none.
         amp: "bf16" for mixed precision in the image stages, or "none".
         arch: Architecture.
@@ -113,7 +115,9 @@ class TrainConfig:
     init: str = "imagenet"
     validation: float = 0.2
     pretrain_validation: float = 0.15
-    views: int = 8
+    views: int = 4
+    image_mix: float = 0.5
+    refit: bool = True
     phantoms: int = 0
     amp: str = "none"
     arch: Architecture = field(default_factory=Architecture)
@@ -143,7 +147,7 @@ def _build(kind: type[Any], values: Json, where: str, default: Any) -> Any:
         else:
             if wanted is float and isinstance(value, int):
                 value = float(value)
-            if not isinstance(value, wanted) or isinstance(value, bool):
+            if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
                 raise CohortError(f"Training setting {where}{key} must be {wanted.__name__}; got {value!r}.")
             out[key] = value
     return kind(**out)

@@ -39,7 +39,7 @@ def score_fold(fitted: Fitted, test: CohortArrays) -> dict[str, list[float]]:
     Keys: "fused|<level>", "clinical|<level>", "image" (the image-only sibling), "fused|image" (fused, no field known).
     """
     test = test.encoded(fitted.schema)
-    cache = StateCache.build(fitted.image, test, views=0, seed=0)
+    cache = StateCache.build(fitted.network.image_encoder, test, views=0, seed=0)
     fused = fused_logits(fitted.network, cache, test, fitted.schema)
     single = clinical_logits(fitted.clinical, test, fitted.schema)
     t = fitted.temperature

@@ -49,6 +49,15 @@ class StateCache:
         )
         return cls(tokens, summary, pooled, logits, per_view[0][0])
 
+    @staticmethod
+    def join(*parts: StateCache) -> StateCache:
+        """The cases of several caches of as many views, one after the other."""
+
+        def along(name: str) -> Tensor:
+            return torch.cat([getattr(p, name) for p in parts], 1)
+
+        return StateCache(along("tokens"), along("summary"), along("pooled"), along("logits"), parts[0].rest)
+
     def take(self, view: Tensor, case: Tensor) -> ImageState:
         """(B,) views and (B,) cases -> their states."""
         return replace(

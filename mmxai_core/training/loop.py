@@ -75,14 +75,6 @@ def _is_over(epoch: int, best_epoch: int, config: StageConfig, keep_epoch: int |
     return early or epoch >= config.epochs
 
 
-def is_finished(checkpoint: Path | None, *, config: StageConfig, keep_epoch: int | None = None) -> bool:
-    """Whether `fit` with these settings would only read its result from the checkpoint."""
-    if checkpoint is None or not checkpoint.is_file():
-        return False
-    saved = torch.load(checkpoint, weights_only=True)
-    return _is_over(saved["epoch"] + 1, saved["best_epoch"], config, keep_epoch)
-
-
 def fit(
     model: nn.Module,
     *,

@@ -23,7 +23,7 @@ from mmxai_core.training.data import CohortArrays
 from mmxai_core.training.fusion_stage import StateCache, clinical_logits, fused_logits, train_clinical, train_fusion
 from mmxai_core.training.image_stage import image_logits, train_image
 from mmxai_core.training.initial_weights import load_initial_weights
-from mmxai_core.training.loop import Hooks, is_finished
+from mmxai_core.training.loop import Hooks
 from mmxai_core.training.split import hold_out, split_hash
 
 
@@ -64,7 +64,7 @@ class Fitted:
     """Models of one split.
 
     Attributes:
-        network: Fused network.
+        network: Fused network, on the blended image branch; refitted on training and validation cases together.
         image: Image branch as fine-tuned (the image-only sibling: its own head).
         clinical: Clinical-only sibling.
         schema: Schema with the training cases' fences.
@@ -116,12 +116,28 @@ def pretrain_encoder(data: CohortArrays, *, config: TrainConfig, log: RunLog) ->
     return encoder.eval()
 
 
+def blend(pretrained: ImageEncoder, tuned: ImageEncoder, mix: float) -> ImageEncoder:
+    """Weights `mix` of the way from the pretrained to the fine-tuned encoder (WiSE-FT, Wortsman et al. 2022).
+
+    The fusion learns from the image states of the very cases the encoder was tuned on, which look surer than those of
+    new cases; half-way states are less so, and the fusion then weighs the clinical fields better.
+    """
+    start, out = pretrained.state_dict(), copy.deepcopy(tuned)
+    out.load_state_dict(
+        {k: torch.lerp(start[k], v, mix) if v.is_floating_point() else v for k, v in tuned.state_dict().items()}
+    )
+    return out.eval()
+
+
 def fit_split(
     train: CohortArrays, validation: CohortArrays, *, pretrained: ImageEncoder, replay: CohortArrays | None,
     schema: ClinicalSchema, config: TrainConfig, log: RunLog, name: str, seed: int,
     keep_epochs: Mapping[str, int] | None = None,
 ) -> Fitted:  # fmt: skip
     """Fine-tunes the image branch and trains fusion and clinical-only sibling for one split.
+
+    Early stopping and temperature come from the validation cases; with `config.refit`, fusion and sibling are then
+    trained once more on training and validation cases together, for as many epochs as early stopping chose.
 
     Args:
         train: Training cases.
@@ -152,25 +168,32 @@ def fit_split(
         encoder, pool, validation, stage=config.image, config=config, seed=seed, weights=weights,
         keep_epoch=keep.get("image"), hooks=log.hooks(f"{name} image"),
     )  # fmt: skip
-    torch.manual_seed(seed)
-    network = FusedNetwork(config.arch, schema)
-    network.image_encoder.load_state_dict(encoder.state_dict())
-    fusion_hooks = log.hooks(f"{name} fusion")
-    over = is_finished(fusion_hooks.checkpoint, config=config.fusion, keep_epoch=keep.get("fusion"))
+    blended = blend(pretrained, encoder, config.image_mix)
     caches = (
-        StateCache.build(encoder, train, views=0 if over else config.views, seed=seed),
-        StateCache.build(encoder, validation, views=0, seed=seed),
+        StateCache.build(blended, train, views=config.views, seed=seed),
+        StateCache.build(blended, validation, views=config.views if config.refit else 0, seed=seed + 1),
     )
-    stages["fusion"] = train_fusion(
-        network, train, validation, schema=schema, caches=caches, stage=config.fusion, config=config, seed=seed,
-        keep_epoch=keep.get("fusion"), hooks=fusion_hooks,
-    )  # fmt: skip
-    torch.manual_seed(seed)
-    sibling = ClinicalOnlyNetwork(config.arch, schema)
-    stages["clinical"] = train_clinical(
-        sibling, train, validation, schema=schema, stage=config.fusion, config=config, seed=seed,
-        keep_epoch=keep.get("clinical"), hooks=log.hooks(f"{name} clinical"),
-    )  # fmt: skip
+
+    def heads(
+        cases: CohortArrays, cache: StateCache, stop: Mapping[str, int], tag: str
+    ) -> tuple[FusedNetwork, ClinicalOnlyNetwork, dict[str, dict[str, float | int]]]:
+        torch.manual_seed(seed)
+        network = FusedNetwork(config.arch, schema)
+        network.image_encoder.load_state_dict(blended.state_dict())
+        fusion = train_fusion(
+            network, cases, validation, schema=schema, caches=(cache, caches[1]), stage=config.fusion, config=config,
+            seed=seed, keep_epoch=stop.get("fusion"), hooks=log.hooks(f"{name} fusion{tag}"),
+        )  # fmt: skip
+        torch.manual_seed(seed)
+        sibling = ClinicalOnlyNetwork(config.arch, schema)
+        clinical = train_clinical(
+            sibling, cases, validation, schema=schema, stage=config.fusion, config=config, seed=seed,
+            keep_epoch=stop.get("clinical"), hooks=log.hooks(f"{name} clinical{tag}"),
+        )  # fmt: skip
+        return network, sibling, {"fusion": fusion, "clinical": clinical}
+
+    network, sibling, more = heads(train, caches[0], keep, "")
+    stages |= more
     fused = fused_logits(network, caches[1], validation, schema)
     single = clinical_logits(sibling, validation, schema)
     levels = [k for k in fused if k != "image"]
@@ -183,6 +206,10 @@ def fit_split(
         "image": temperature([image_logits(encoder, validation)]),
         "clinical": temperature([single[k] for k in levels]),
     }
+    if config.refit and keep_epochs is None:
+        stop = {k: int(v["best_epoch"]) for k, v in more.items()}
+        everyone = CohortArrays.concatenate([train, validation])
+        network, sibling, _ = heads(everyone, StateCache.join(*caches), stop, " refit")
     fitted = Fitted(
         network.eval(), encoder.eval(), sibling.eval(), schema, temperatures, fused, validation.labels, stages
     )
