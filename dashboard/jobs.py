@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mmxai_core.clinical import ClinicalRecord
-from mmxai_core.results import Explanation, Prediction
+from mmxai_core.results import Explanation, FirstAnswer, Prediction
 from mmxai_core.study import Study
 from mmxai_core.types import Box
 
@@ -58,12 +58,14 @@ class Job:
     Attributes:
         step: What it is doing, in words.
         fraction: Share done, [0, 1].
-        prediction: Set as soon as it is known, before the explanation.
+        first: Input check, prediction and prediction set, as soon as they are known.
+        partial: The analysis so far, once the first maps and contributions are there.
     """
 
     step: str = "Waiting for the model"
     fraction: float = 0.0
-    prediction: Prediction | None = None
+    first: FirstAnswer | None = None
+    partial: Analysis | None = None
     _stop: threading.Event = field(default_factory=threading.Event)
     _future: Future[Analysis] | None = None
 
@@ -125,13 +127,23 @@ def start(
                 )  # fmt: skip
         job.report(0.45, 0.5, "Weighing image and clinical data", 0.0)
         prediction = predictor.predict(study, record, encoded=encoded, cancelled=cancelled)
-        job.prediction = prediction
-        explanation = explainer.explain(
-            study, record, prediction=prediction, encoded=encoded, cancelled=cancelled,
-            progress=lambda step, share: job.report(0.5, 1.0, step, share),
-        )  # fmt: skip
-        return Analysis(
-            study, record, roi, roi_image, encoded, prediction, explanation, time.monotonic() - began
+
+        def analysis(explanation: Explanation) -> Analysis:
+            spent = time.monotonic() - began
+            return Analysis(study, record, roi, roi_image, encoded, prediction, explanation, spent)
+
+        def hear_first(first: FirstAnswer) -> None:
+            job.first = first
+
+        def hear_part(explanation: Explanation) -> None:
+            if job.partial is None:
+                job.partial = analysis(explanation)
+
+        return analysis(
+            explainer.explain(
+                study, record, prediction=prediction, encoded=encoded, cancelled=cancelled, on_first=hear_first,
+                on_part=hear_part, progress=lambda step, share: job.report(0.5, 1.0, step, share),
+            )
         )  # fmt: skip
 
     job._future = _POOL.submit(run)

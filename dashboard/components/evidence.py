@@ -8,7 +8,7 @@ from dashboard.components.viewer import Layer, Scene
 from dashboard.components.wording import percent
 from mmxai_core.figures.account import say
 from mmxai_core.figures.cross_modal import DENSITY_FLOOR, DENSITY_REFERENCE, image_to_clinical_share
-from mmxai_core.results import Explanation
+from mmxai_core.results import EvidenceScale, Explanation, SaliencyMap
 from mmxai_core.study import StudyImage
 
 _FIELD = "field:"
@@ -22,14 +22,11 @@ def layers(explanation: Explanation, labels: Mapping[str, str]) -> tuple[Layer, 
         labels: Label of each field.
     """
     found: list[Layer] = []
-    for ident, saliency in (("gradcam", explanation.saliency), ("rollout", explanation.rollout)):
-        if saliency is not None:
-            found.append(
-                Layer(
-                    ident, saliency.method, "Model", saliency.source, 0.0, saliency.reference, saliency.unit,
-                    saliency.semantics,
-                )
-            )  # fmt: skip
+    if explanation.saliency is not None:
+        found.append(_gradcam(explanation.saliency, explanation.evidence_scale))
+    if explanation.rollout is not None:
+        r = explanation.rollout
+        found.append(Layer("rollout", r.method, "Model", r.source, 0.0, r.reference, r.unit, r.semantics))
     if explanation.lesion_map is not None:
         found.append(
             Layer(
@@ -38,16 +35,25 @@ def layers(explanation: Explanation, labels: Mapping[str, str]) -> tuple[Layer, 
             )
         )  # fmt: skip
     if explanation.cross_modal is not None:
-        cross = explanation.cross_modal
+        cross, audit = explanation.cross_modal, explanation.audit
         for i, field in enumerate(cross.fields):
+            audited = audit is not None and field in audit.fields
+            verdict = " " + audit.verdicts[audit.fields.index(field)] if audit is not None and audited else ""
             found.append(
                 Layer(
                     _FIELD + field, labels.get(field, field), "What a field looks at",
                     cross.clinical_to_image_source[i], DENSITY_FLOOR, DENSITY_REFERENCE,
-                    "times even attention", cross.semantics,
+                    "times even attention", cross.semantics + verdict,
                 )
             )  # fmt: skip
     return tuple(found)
+
+
+def _gradcam(saliency: SaliencyMap, scale: EvidenceScale | None) -> Layer:
+    """The evidence for the class the map names; blank up to where meaningless weights reach, if that was measured."""
+    floor, reference = (0.0, saliency.reference) if scale is None else (scale.floor, scale.reference)
+    label = f"{saliency.method} for {saliency.target_class.replace('_', ' ')}"
+    return Layer("gradcam", label, "Model", saliency.source, floor, reference, saliency.unit, saliency.semantics)
 
 
 def scene(image: StudyImage, explanation: Explanation, labels: Mapping[str, str], *, height: int) -> Scene:

@@ -9,7 +9,7 @@ import streamlit as st
 from dashboard.components.wording import names, percent, verdict
 from dashboard.messages import markdown_safe
 from mmxai_core.clinical import ClinicalSchema
-from mmxai_core.results import Prediction
+from mmxai_core.results import InputCheck, Prediction, PredictionSet
 
 #: More unknown fields than this are listed in the tooltip only.
 LISTED = 9
@@ -72,7 +72,10 @@ def scores(prediction: Prediction) -> str:
     )
 
 
-def result_panel(prediction: Prediction, schema: ClinicalSchema, *, stale: bool, explained: bool) -> None:
+def result_panel(
+    prediction: Prediction, schema: ClinicalSchema, *, stale: bool, explained: bool = True,
+    check: InputCheck | None = None, prediction_set: PredictionSet | None = None,
+) -> None:  # fmt: skip
     """Shows a prediction.
 
     Args:
@@ -80,7 +83,11 @@ def result_panel(prediction: Prediction, schema: ClinicalSchema, *, stale: bool,
         schema: The bundle's fields.
         stale: True where a field or the study changed since.
         explained: True where its explanation is ready.
+        check: Whether this is the model's kind of input; said before the prediction where it is not.
+        prediction_set: The classes that cannot be ruled out.
     """
+    if check is not None and check.flagged:
+        st.warning(markdown_safe(" ".join(check.sentences)), icon=":material/warning:")
     if stale:
         st.warning("Out of date: something changed after this analysis. Analyse again.", icon=":material/history:")
     st.html(
@@ -91,6 +98,10 @@ def result_panel(prediction: Prediction, schema: ClinicalSchema, *, stale: bool,
     strip = scores(prediction)
     if strip:
         st.html(strip)
+    if prediction_set is not None and prediction_set.outcome != "not_calibrated":
+        st.markdown(markdown_safe(prediction_set.sentence))
+    if check is not None and not check.flagged and any(i.findings for i in check.images) | bool(check.findings):
+        st.caption(f":orange[{markdown_safe(' '.join(check.sentences[1:]))}]")
     unknown = prediction.unknown_fields
     st.caption(
         markdown_safe(basis(prediction, schema)) + ("" if explained else " :blue[Explanation still being computed.]"),

@@ -10,11 +10,12 @@ from dashboard.components.result_panel import result_panel
 from dashboard.components.study_facts import show_facts
 from dashboard.components.study_input import Choice, choose_study
 from dashboard.components.viewer import Scene, pack, viewer
-from dashboard.messages import boundary, incident, markdown_safe, sentence
+from dashboard.messages import markdown_safe
 from dashboard.views import model_or_stop
+from dashboard.views.following import follow_job
 from mmxai_core import io
 from mmxai_core.clinical import ClinicalSchema, Value
-from mmxai_core.errors import CancelledError, ClinicalValueError, MmxaiError
+from mmxai_core.errors import ClinicalValueError
 from mmxai_core.study import Study
 
 HEADER, SAMPLE = "from header", "from sample"
@@ -84,30 +85,6 @@ def begin() -> None:
     state.update(job=job, problem="")
 
 
-@st.fragment(run_every=0.4)
-def follow_job() -> None:
-    """Progress of the running analysis; the prediction shows as soon as it is known."""
-    with boundary():
-        job = state.current().job
-        if job is None:
-            return
-        if not job.done:
-            left, right = st.columns([4, 1], vertical_alignment="center")
-            left.progress(job.fraction, text=job.step)
-            right.button("Cancel", on_click=job.cancel, key="cancel", width="stretch")
-            if job.prediction is not None:
-                result_panel(job.prediction, services.bundle().schema, stale=False, explained=False)
-            return
-        error = job.error
-        if error is None:
-            state.update(job=None, analysis=job.result(), problem="")
-        elif isinstance(error, CancelledError):
-            state.update(job=None, problem="")
-        else:
-            state.update(job=None, problem=sentence(error) if isinstance(error, MmxaiError) else incident(error))
-        st.rerun()
-
-
 def show_result(problems: list[str]) -> None:
     """The Analyse button and what came of it."""
     session = state.current()
@@ -131,13 +108,14 @@ def show_result(problems: list[str]) -> None:
     if session.problem:
         st.error(markdown_safe(session.problem), icon=":material/error:")
     if session.job is not None:
-        follow_job()
+        follow_job(show=True)
     elif session.analysis is not None:
         a = session.analysis
         record = schema.record(dict(session.values))
+        stale = bool(problems) or not a.is_about(session.study, record, session.roi)
         result_panel(
-            a.prediction, schema, stale=bool(problems) or not a.is_about(session.study, record, session.roi),
-            explained=True,
+            a.prediction, schema, stale=stale, check=a.explanation.input_check,
+            prediction_set=a.explanation.prediction_set,
         )  # fmt: skip
     elif nothing:
         st.caption("Fill in at least one field; without an image the model has nothing else to go by.")

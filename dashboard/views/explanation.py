@@ -15,6 +15,7 @@ from dashboard.components.wording import player_labels, verdict
 from dashboard.jobs import Analysis
 from dashboard.messages import boundary, markdown_safe
 from dashboard.views import model_or_stop
+from dashboard.views.following import follow_job
 
 
 @st.fragment
@@ -36,7 +37,7 @@ def evidence() -> None:
             if analysis.study is None or index is None:
                 st.info("No image was given, so there is no picture of evidence.", icon=":material/info:")
             else:
-                key = f"evidence-{explanation.id}"
+                key = f"evidence-{explanation.id}-{len(explanation.parts)}"
                 packed = session.scenes.get(key) or state.keep_scene(
                     key, pack(scene(analysis.study.images[index], explanation, fields, height=430))
                 )
@@ -52,7 +53,7 @@ def evidence() -> None:
             reliability_panel(explanation.reliability)
         with limits:
             st.subheader("What this cannot tell", anchor=False)
-            st.markdown("\n".join(f"- {line}" for line in LIMITS))
+            st.markdown("\n".join(f"- {markdown_safe(line)}" for line in (*LIMITS, *explanation.missing)))
             save(analysis, players)
 
 
@@ -89,6 +90,10 @@ def main() -> None:
         st.markdown(f"**{markdown_safe(verdict(analysis.prediction))}**", width="stretch")
         if st.button("Rate this explanation", icon=":material/rate_review:", key="to-survey"):
             st.switch_page("views/survey.py")
+    if session.job is not None:
+        follow_job(show=False)
+    if session.problem:
+        st.error(markdown_safe(session.problem), icon=":material/error:")
     evidence()
 
 

@@ -4,6 +4,7 @@ import io
 import json
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from synthetic_results import FIELDS, LABELS, blob, explanation, grey
 from dashboard.components.evidence import field_of, field_sentence, layers, scene
 from dashboard.components.viewer import _SCRIPTS, Layer, Scene, pack
 from dashboard.components.viewer.scene import IMAGE_SIDE, reduce_map
+from mmxai_core.results import EvidenceScale
 from mmxai_core.study import PixelGeometry, StudyImage
 
 
@@ -84,6 +86,11 @@ def test_layers_cover_every_map_of_an_explanation() -> None:
     head, _ = unpack(pack(scene(image, explanation(), LABELS, height=400)))
     assert len(head["layers"]) == 6 and head["box"] == [40.0, 10.0, 70.0, 40.0]
     assert layers(explanation(image=False), LABELS) == ()
+
+
+def test_a_measured_scale_and_an_audit_are_used_where_there_are_any() -> None:
+    (cam, *_) = layers(replace(explanation(), evidence_scale=EvidenceScale(0.2, 2.0, 50)), LABELS)
+    assert (cam.floor, cam.reference, cam.label) == (0.2, 2.0, "Grad-CAM++ for malignant")
 
 
 def test_a_field_says_what_it_did_in_numbers() -> None:
