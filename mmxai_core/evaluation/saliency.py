@@ -6,10 +6,12 @@ import torch
 
 from mmxai_core.clinical import ClinicalRecord
 from mmxai_core.explain.grids import canvas_cells, to_source
-from mmxai_core.explain.saliency import box_of, grad_cam_pp, on_canvas
+from mmxai_core.explain.mirror import mirrored_grad_cam_pp
+from mmxai_core.explain.saliency import box_of, on_canvas
 from mmxai_core.model.encoded import EncodedStudy, to_device
 from mmxai_core.model.network import FusedNetwork
 from mmxai_core.predict import Predictor
+from mmxai_core.preprocess import prepare_image
 from mmxai_core.results import Prediction
 from mmxai_core.types import FloatMap
 
@@ -17,7 +19,7 @@ from mmxai_core.types import FloatMap
 def grad_cam_map(
     predictor: Predictor, encoded: EncodedStudy, record: ClinicalRecord, prediction: Prediction
 ) -> FloatMap:
-    """Raw Grad-CAM++ for the class called, as the page shows it first, of the image that decided.
+    """Raw Grad-CAM++ for the class called, as the page shows it: mean of the deciding image and its mirror image.
 
     Args:
         predictor: What made the prediction.
@@ -38,11 +40,13 @@ def grad_cam_map(
 
     def job(network: FusedNetwork) -> FloatMap:
         image = to_device(encoded.image(index), device)
+        pixels, _ = prepare_image(encoded.study.images[index].grey, canvas=network.arch.canvas)
+        canvas = torch.from_numpy(pixels)[None, None].to(device)
         with torch.no_grad():
             tokens = network.encode_clinical(
                 torch.from_numpy(clinical.values)[None].to(device), torch.from_numpy(clinical.known)[None].to(device)
             )
-        maps = grad_cam_pp(network, image, tokens, target=target).maps[0].cpu().numpy()
+        maps = mirrored_grad_cam_pp(network, canvas, image, tokens, target=target).maps[0].cpu().numpy()
         return on_canvas(maps, box_of(image), canvas_cells(network.arch))
 
     return to_source(predictor.submit(lambda network, _: job(network)), encoded.geometries[index])

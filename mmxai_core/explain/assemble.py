@@ -19,6 +19,7 @@ from mmxai_core.explain.joint import Accounts
 from mmxai_core.explain.regions import Partition
 from mmxai_core.model.bundle import Bundle
 from mmxai_core.model.encoded import EncodedStudy
+from mmxai_core.preprocess import prepare_image
 from mmxai_core.results import Explanation, Prediction, SaliencyMap
 from mmxai_core.types import Json
 
@@ -53,6 +54,12 @@ class Request:
     def index(self) -> int:
         """The image explained."""
         return self.prediction.image_index or 0
+
+    def canvas(self, device: torch.device) -> torch.Tensor:
+        """(1, 1, S, S) the image explained, standardised as it was encoded."""
+        assert self.encoded is not None
+        grey, size = self.encoded.study.images[self.index].grey, self.encoded.geometries[self.index].canvas
+        return torch.from_numpy(prepare_image(grey, canvas=size)[0])[None, None].to(device)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +114,7 @@ def assemble(request: Request, evidence: Evidence, bundle: Bundle) -> Explanatio
             method=saliency.METHOD, layer=saliency.LAYER, target_class=mapped, grid=grid,
             glances={"whole": glances[0], "lesion": glances[1]}, source=on_source[0],
             unit=saliency.UNIT + missing, reference=bundle.saliency_reference or 1.0,
-            semantics=saliency.SEMANTICS,
+            semantics=f"{saliency.SEMANTICS} Averaged over the image and its mirror image.",
         ),
         rollout=SaliencyMap(
             method=rollout.METHOD, layer=rollout.LAYER, target_class=mapped, grid=spread,

@@ -24,6 +24,7 @@ from mmxai_core.explain.coalition import SEMANTICS, CoalitionHead
 from mmxai_core.explain.conformal import prediction_set
 from mmxai_core.explain.input_check import check_input
 from mmxai_core.explain.joint import joint_accounts
+from mmxai_core.explain.mirror import mirrored_grad_cam_pp
 from mmxai_core.explain.parts import PARTS, Case, background_rows, case_tensors
 from mmxai_core.explain.regions import Partition
 from mmxai_core.explain.what_if import WhatIf
@@ -222,7 +223,10 @@ class Explainer:
             with _timed(seconds, "saliency"):
                 with torch.no_grad():
                     tokens = network.encode_clinical(values, known)
-                read = saliency.grad_cam_pp(network, image, tokens, target=request.map_target, score=request.score)
+                read = mirrored_grad_cam_pp(
+                    network, request.canvas(values.device), image, tokens, target=request.map_target,
+                    score=request.score,
+                )  # fmt: skip
         ticket.step("Sharing the prediction among its inputs", 0.5)
         with _timed(seconds, "coalitions"):
             prediction = request.prediction

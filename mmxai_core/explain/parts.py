@@ -21,6 +21,7 @@ from mmxai_core.explain.coalition import CoalitionHead
 from mmxai_core.explain.grids import canvas_cells
 from mmxai_core.explain.interventional import interventional_accounts
 from mmxai_core.explain.joint import Accounts, contributions_without, joint_accounts
+from mmxai_core.explain.mirror import mirrored_state
 from mmxai_core.explain.regions import Regions, case_regions
 from mmxai_core.explain.saliency import box_of
 from mmxai_core.explain.shapley import shapley_values
@@ -160,7 +161,7 @@ def joint_part(network: FusedNetwork, ticket: Ticket, case: Case, so_far: Explan
 
 
 def attention_part(network: FusedNetwork, ticket: Ticket, case: Case, so_far: Explanation) -> Explanation:
-    """Audited attention and the unified map. About 6 passes' time; none without an image or a known field."""
+    """Audited attention and the unified map. About 8 passes' time; none without an image or a known field."""
     image, request, cross = case.image, case.request, so_far.cross_modal
     if image is None or cross is None or so_far.saliency is None:
         return so_far
@@ -172,8 +173,8 @@ def attention_part(network: FusedNetwork, ticket: Ticket, case: Case, so_far: Ex
     )  # fmt: skip
     ticket.step("Joining image and clinical evidence in one map", 0.4)
     without = maps_without(
-        network, image, case.values, case.known, box=box, cells=cells, target=request.map_target, score=request.score,
-        check=ticket.check,
+        network, image, mirrored_state(network, request.canvas(case.values.device), image), case.values, case.known,
+        box=box, cells=cells, target=request.map_target, score=request.score, check=ticket.check,
     )  # fmt: skip
     count, values = len(cross.fields), case.map_contributions()
     fewer = contributions_without(
@@ -197,7 +198,9 @@ def strip_part(network: FusedNetwork, ticket: Ticket, case: Case, so_far: Explan
     shown = None
     if encoded is not None and image is not None and read is not None:
         drawn = request.prediction.lesion_box_source == "reader"
-        shown = StripImage(encoded.study.images[request.index].grey, case.geometry(), image, read, drawn)
+        shown = StripImage(
+            encoded.study.images[request.index].grey, case.geometry(), image, read, drawn, mirrored=True
+        )  # fmt: skip
     evidence = measure_strip(
         network,
         StripCase(

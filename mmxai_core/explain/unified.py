@@ -7,7 +7,8 @@ whole image as players) and a_f(x) its attention density (1 = even). Attention d
 so that without a field the others look where they looked; their contributions and the Grad-CAM++ map change.
 
 Cost: the contributions without a field come from the table of coalitions that is there already; the Grad-CAM++ maps
-without each field take one pass of the Transformer (not the CNN) with its gradient a field, in batches of `BATCH`.
+without each field take two passes of the Transformer (image and mirror image; not the CNN) with their gradient a field,
+in batches of `BATCH`.
 """
 
 from __future__ import annotations
@@ -40,14 +41,15 @@ SEMANTICS = (
 
 
 def maps_without(
-    network: FusedNetwork, image: ImageState, values: Tensor, known: Tensor, *, box: tuple[float, float, float],
-    cells: int, target: int, score: Score, check: Callable[[], None] = lambda: None,
+    network: FusedNetwork, image: ImageState, mirror: ImageState, values: Tensor, known: Tensor, *,
+    box: tuple[float, float, float], cells: int, target: int, score: Score, check: Callable[[], None] = lambda: None,
 ) -> FloatMap:  # fmt: skip
     """The combined Grad-CAM++ map with each known field made unknown in turn. Runs on the predictor's worker.
 
     Args:
         network: The network.
         image: State of one image.
+        mirror: State of its mirror image (`mmxai_core.explain.mirror.mirrored_state`): the map shown is their mean.
         values: (1, F) encoded values.
         known: (1, F) bool.
         box: Second glance, parts of the canvas.
@@ -69,18 +71,22 @@ def maps_without(
         check()
         with torch.no_grad():
             tokens = network.encode_clinical(values.expand(len(part), -1), part)
-        states = replace(
-            image, features=image.features.expand(len(part), -1, -1, -1, -1), boxes=image.boxes.expand(len(part), -1),
-            lesion_logits=image.lesion_logits.expand(len(part), -1, -1, -1),
-        )  # fmt: skip
-        maps = grad_cam_pp(network, states, tokens, target=target, score=score).maps.cpu().numpy()
+        both = []
+        for of in (image, mirror):
+            states = replace(
+                of, features=of.features.expand(len(part), -1, -1, -1, -1), boxes=of.boxes.expand(len(part), -1),
+                lesion_logits=of.lesion_logits.expand(len(part), -1, -1, -1),
+            )  # fmt: skip
+            both.append(grad_cam_pp(network, states, tokens, target=target, score=score).maps)
+        maps = ((both[0] + both[1].flip(-1)) / 2).cpu().numpy()
         found += [on_canvas(m, box, cells) for m in maps]
     return np.stack(found)
 
 
 def unified_map(
     grid: FloatMap, without: FloatMap, *, density: FloatMap, values: NDArray[np.float64],
-    values_without: NDArray[np.float64], fields: Sequence[str], geometry: CanvasGeometry, reference: float, target_class: str,
+    values_without: NDArray[np.float64], fields: Sequence[str], geometry: CanvasGeometry,
+    reference: float, target_class: str,
 ) -> UnifiedMap:  # fmt: skip
     """The map, each field's term, and the map without each field. Costs no pass.
 

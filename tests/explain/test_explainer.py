@@ -13,9 +13,11 @@ from mmxai_core.clinical import ClinicalRecord
 from mmxai_core.errors import CancelledError, ClinicalValueError, DeadlineError, ExplanationError
 from mmxai_core.explain import stability
 from mmxai_core.explain.explainer import Explainer
-from mmxai_core.explain.saliency import grad_cam_pp, on_canvas
+from mmxai_core.explain.mirror import mirrored_grad_cam_pp
+from mmxai_core.explain.saliency import on_canvas
 from mmxai_core.model.bundle import load_bundle
 from mmxai_core.predict import Predictor
+from mmxai_core.preprocess import prepare_image
 from mmxai_core.results import Explanation
 
 RECORD = SCHEMA.record({"age": 61, "palpable": "yes", "margin": "spiky", "birads": "4"})
@@ -74,7 +76,9 @@ def test_the_map_is_grad_cam_of_the_deciding_image(explainer: Explainer) -> None
     tokens = network.encode_clinical(torch.from_numpy(clinical.values)[None], torch.from_numpy(clinical.known)[None])
     state = encoded.image(result.prediction.image_index or 0)
     called = ("benign", "malignant").index(result.prediction.predicted_class)
-    maps = grad_cam_pp(network, state, tokens, target=called).maps[0].numpy()
+    index = result.prediction.image_index or 0
+    canvas = torch.from_numpy(prepare_image(study.images[index].grey, canvas=128)[0])[None, None]
+    maps = mirrored_grad_cam_pp(network, canvas, state, tokens, target=called).maps[0].numpy()
     expected = on_canvas(maps, tuple(state.boxes[0].tolist()), 16)
     assert result.saliency is not None
     assert np.allclose(result.saliency.grid, expected, rtol=1e-4, atol=1e-7)

@@ -8,7 +8,8 @@ from tiny_bundle import SCHEMA, tiny_network
 from mmxai_core.explain.coalition import CoalitionHead
 from mmxai_core.explain.grids import to_source
 from mmxai_core.explain.joint import contributions_without
-from mmxai_core.explain.saliency import grad_cam_pp, on_canvas
+from mmxai_core.explain.mirror import mirrored_grad_cam_pp, mirrored_state
+from mmxai_core.explain.saliency import on_canvas
 from mmxai_core.explain.shapley import shapley_values
 from mmxai_core.explain.unified import maps_without, unified_map
 from mmxai_core.preprocess import CanvasGeometry
@@ -23,15 +24,16 @@ def test_the_maps_without_a_field_are_those_of_the_smaller_record() -> None:
     canvas = torch.randn(1, 1, 128, 128, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         image = network.encode_image(canvas, boxes=torch.tensor([BOX]))
-    maps = maps_without(network, image, values, known, box=BOX, cells=16, target=1, score="logit")
+    mirror = mirrored_state(network, canvas, image)
+    maps = maps_without(network, image, mirror, values, known, box=BOX, cells=16, target=1, score="logit")
     assert maps.shape == (5, 16, 16)
     for i in (0, 4):
         fewer = known.clone()
         fewer[0, i] = False
         tokens = network.encode_clinical(values, fewer)
-        expected = grad_cam_pp(network, image, tokens, target=1).maps[0].numpy()
+        expected = mirrored_grad_cam_pp(network, canvas, image, tokens, target=1).maps[0].numpy()
         assert np.allclose(maps[i], on_canvas(expected, BOX, 16), rtol=1e-3, atol=1e-7)
-    assert len(maps_without(network, image, values, ~known, box=BOX, cells=16, target=1, score="logit")) == 0
+    assert len(maps_without(network, image, mirror, values, ~known, box=BOX, cells=16, target=1, score="logit")) == 0
 
 
 def made(odds: np.ndarray) -> tuple[dict, np.ndarray, np.ndarray, np.ndarray]:
