@@ -56,6 +56,9 @@ def model_card(name: str, cohort: Cohort, pretrain: Cohort | None, config: Train
         f"Image branch: {config.arch.backbone} to stride 16 over two glances (whole frame, and the lesion that its own "
         f"lesion map finds), then {config.arch.depth} Transformer blocks of width {config.arch.width}. Clinical "
         "branch: one token a field. Fusion: cross-attention in both directions, additive over fields before the head.",
+        f"The fused network's image branch lies {config.image_mix:.0%} of the way from the weights pretrained on "
+        f"{pretrain.name if pretrain else cohort.name} to those fine-tuned on {cohort.name}; the image-only sibling is the "
+        "fine-tuned one. Settings were chosen on validation folds.",
         "",
         "## Intended use",
         INTENDED_USE,
@@ -85,6 +88,10 @@ def model_card(name: str, cohort: Cohort, pretrain: Cohort | None, config: Train
         "sensitivity and specificity at probability 0.5.",
         "",
         *_metric_rows(cv["models"]),
+        "",
+        "Mean of the folds' own AUCs (pooling also mixes the folds' calibrations): "
+        + "; ".join(f"{_model_name(k)} {sum(v) / len(v):.3f}" for k, v in cv["auc_by_fold"].items() if None not in v)
+        + ".",
         "",
         "Descriptor fields are a reader's description of the same image, and BI-RADS is a reader's own assessment, so "
         "that the rows with them measure reader + model.",
