@@ -78,7 +78,7 @@ def field_sentence(explanation: Explanation, field: str, label: str) -> str:
         return ""
     value = account.value_of(field)
     way = "toward" if value > 0 else "away from"
-    text = f"{label}: moves the prediction by {say(value, account.space, sign=True)} log-odds, {way} "
+    text = f"{label}. It moves the prediction by {say(value, account.space, sign=True)} log-odds, {way} "
     text += explanation.target_class.replace("_", " ")
     if explanation.cross_modal is not None and field in explanation.cross_modal.fields:
         share = image_to_clinical_share(explanation.cross_modal)[field]

@@ -25,9 +25,10 @@ def reliability_panel(numbers: Sequence[ReliabilityNumber]) -> None:
         return
     marks = {True: ":green[✓ passes]", False: ":orange[✗ below the bar]", None: ":gray[○ no bar]"}
     for n in numbers:
+        mark = marks[passes(n)] if n.value is not None else ""
         value = "not computed" if n.value is None else f"{n.value:.2f}" if abs(n.value) >= 0.01 else f"{n.value:.1g}"
         bar = "" if n.threshold is None else f" (bar {'≥' if n.higher_is_better else '≤'} {n.threshold:g})"
         st.markdown(
-            f"**{markdown_safe(n.name)}: {value}**{bar} {marks[passes(n)]}  \n{markdown_safe(n.verdict)}",
+            f"**{markdown_safe(n.name)}: {value}**{bar} {mark}  \n{markdown_safe(n.verdict)}",
             help=f"Computed from {n.computed_from}.",
         )

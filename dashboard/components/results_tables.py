@@ -24,10 +24,20 @@ class ResultTable:
     facts: tuple[tuple[str, str], ...]
 
 
+_SHORT = {
+    "auc": "AUC", "ece": "ECE", "iou": "IoU", "f1": "F1", "n": "N", "sd": "SD", "ppv": "PPV", "npv": "NPV",
+    "delong": "(DeLong)", "ci": "CI",
+}  # fmt: skip
+_COHORTS = {"bus bra": "BUS-BRA", "breast lesions usg": "BrEaST"}
+
+
 def words(key: str) -> str:
-    """A JSON key as a heading."""
-    upper = {"auc", "ece", "iou", "cv", "ci", "f1", "bus", "breast", "sd", "n"}
-    return " ".join(w.upper() if w in upper - {"breast"} else w for w in key.replace("_", " ").split()).strip()
+    """A JSON key as a heading: "fused|history+descriptor" -> "fused: history + descriptor"."""
+    spaced = key.replace("_", " ").replace("|", ": ").replace("+", " + ")
+    text = " ".join(_SHORT.get(w, w) for w in spaced.split())
+    for name, proper in _COHORTS.items():
+        text = text.replace(name, proper)
+    return text
 
 
 def number(value: Any) -> str | None:
@@ -91,7 +101,8 @@ def tables(results: Any, path: tuple[str, ...] = ()) -> Iterator[ResultTable]:
 
 
 def _title(path: tuple[str, ...]) -> str:
-    return ", ".join(words(p) for p in path).capitalize() or "Results"
+    title = ", ".join(words(p) for p in path)
+    return title[:1].upper() + title[1:] or "Results"
 
 
 def _row(node: Mapping[str, Any]) -> tuple[dict[str, str], tuple[tuple[str, str], ...]]:

@@ -53,7 +53,10 @@ def evidence() -> None:
             reliability_panel(explanation.reliability)
         with limits:
             st.subheader("What this cannot tell", anchor=False)
-            st.markdown("\n".join(f"- {markdown_safe(line)}" for line in (*LIMITS, *explanation.missing)))
+            st.markdown("\n".join(f"- {markdown_safe(line)}" for line in LIMITS))
+            if explanation.missing:
+                with st.expander(f"Not in this bundle ({len(explanation.missing)})"):
+                    st.markdown("\n".join(f"- {markdown_safe(line)}" for line in explanation.missing))
             save(analysis, players)
 
 

@@ -41,8 +41,7 @@ def image_to_clinical_figure(cross_modal: CrossModal, labels: Mapping[str, str],
     values = np.array([v for _, v in shares])
     figure = go.Figure()
     figure.add_bar(
-        y=list(range(len(names))), x=values, orientation="h", text=[f"{100 * v:.1f} %" for v in values],
-        textposition="auto",
+        y=list(range(len(names))), x=values, orientation="h",
         error_x={"symmetric": False, "array": high - values, "arrayminus": values - low, "thickness": 1},
         marker={
             "color": "#6c8ebf",
@@ -57,7 +56,9 @@ def image_to_clinical_figure(cross_modal: CrossModal, labels: Mapping[str, str],
     figure.update_layout(
         height=90 + 25 * len(names), margin={"l": 8, "r": 12, "t": 8, "b": 44}, showlegend=False, dragmode=False,
         yaxis={
-            "tickvals": list(range(len(names))), "ticktext": names, "range": [len(names) - 0.4, -0.6],
+            "tickvals": list(range(len(names))),
+            "ticktext": [f"{n}  {100 * v:.1f} %" for n, v in zip(names, values, strict=True)],
+            "range": [len(names) - 0.4, -0.6],
             "automargin": True, "showgrid": False,
         },
         xaxis={

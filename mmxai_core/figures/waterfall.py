@@ -12,6 +12,8 @@ from mmxai_core.figures.account import Step, first_name, probability_of, require
 from mmxai_core.figures.colour import AWAY, TOWARD
 from mmxai_core.results import Attribution
 
+#: Marks toward both ends, where equal steps of probability run ever farther apart in log-odds.
+_ENDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999)
 #: Steps between the probabilities marked on the second axis, the coarsest that gives three marks.
 _STEPS = (0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)
 
@@ -115,10 +117,11 @@ def _marks(view: list[float]) -> list[float]:
         marks = [k * step for k in range(1, round(1 / step)) if low <= k * step <= high]
         if len(marks) >= 3:
             break
+    marks += [p for p in _ENDS if low <= p <= high and p not in marks]
     kept: list[float] = []
     for p in sorted(marks, key=lambda m: abs(m - 0.5)):
         at = math.log(p / (1 - p))
-        if all(abs(at - math.log(k / (1 - k))) > (view[1] - view[0]) / 6 for k in kept):
+        if all(abs(at - math.log(k / (1 - k))) > (view[1] - view[0]) / 7 for k in kept):
             kept.append(p)
     return kept
 

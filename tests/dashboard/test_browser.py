@@ -212,7 +212,7 @@ def test_a_real_image_from_upload_to_a_kept_rating(page: Page, sent: list[int], 
     expect(page.locator(".js-plotly-plot").nth(1).locator(".bars .point")).to_have_count(2)
     cam = pixels(overlay)
     viewer.get_by_role("radio", name="Age").click()
-    expect(page.get_by_text(re.compile(r"Age: 57 years: moves the prediction by"))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"Age: 57 years\. It moves the prediction by"))).to_be_visible()
     assert viewer.get_attribute("data-layer") == "field:age"
     assert pixels(overlay) != cam, "a chosen field must light its own regions"
 

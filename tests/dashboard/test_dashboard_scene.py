@@ -97,7 +97,7 @@ def test_a_field_says_what_it_did_in_numbers() -> None:
     assert field_of("field:age") == "age" and field_of("gradcam") == field_of(None) == ""
     text = field_sentence(explanation(), "palpable", "Palpable lump: yes")
     assert text == (
-        "Palpable lump: yes: moves the prediction by -0.70 log-odds, away from malignant; "
+        "Palpable lump: yes. It moves the prediction by -0.70 log-odds, away from malignant; "
         "it gets 5 % of the image's attention."
     )
     assert field_sentence(explanation(), "halo", "Halo") == ""

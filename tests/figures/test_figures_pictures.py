@@ -102,7 +102,7 @@ def test_cross_modal_pictures_and_shares() -> None:
     maps = cross_modal()
     assert image_to_clinical_share(maps) == pytest.approx({"age": 0.3, "palpable": 0.05, "margin": 0.2})
     figure = image_to_clinical_figure(maps, LABELS, highlight="age")
-    assert list(figure.layout.yaxis.ticktext) == ["Age", "Margin", "Palpable lump"]
+    assert list(figure.layout.yaxis.ticktext) == ["Age  30.0 %", "Margin  20.0 %", "Palpable lump  5.0 %"]
     assert list(figure.data[0].x) == pytest.approx([0.3, 0.2, 0.05])
     assert list(figure.data[0].marker.line.width) == [2, 0, 0]
     assert opened(cross_modal_png(grey(), maps, LABELS)).size[0] > 300 * len(FIELDS)
