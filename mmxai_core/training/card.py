@@ -57,8 +57,8 @@ def model_card(name: str, cohort: Cohort, pretrain: Cohort | None, config: Train
         f"lesion map finds), then {config.arch.depth} Transformer blocks of width {config.arch.width}. Clinical "
         "branch: one token a field. Fusion: cross-attention in both directions, additive over fields before the head.",
         f"The fused network's image branch lies {config.image_mix:.0%} of the way from the weights pretrained on "
-        f"{pretrain.name if pretrain else cohort.name} to those fine-tuned on {cohort.name}; the image-only sibling is the "
-        "fine-tuned one. Settings were chosen on validation folds.",
+        f"{pretrain.name if pretrain else cohort.name} to those fine-tuned on {cohort.name}; the image-only sibling "
+        "is the fine-tuned one. Settings were chosen on validation folds.",
         "",
         "## Intended use",
         INTENDED_USE,
