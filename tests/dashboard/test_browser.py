@@ -54,7 +54,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
                 assert process.poll() is None, (folder / "log.txt").read_text()
                 time.sleep(0.3)
         yield address
-        assert "Traceback" not in (folder / "log.txt").read_text(), (folder / "log.txt").read_text()
+        # The server itself logs a traceback when a browser hangs up in the middle of a message; ours are incidents.
+        said = (folder / "log.txt").read_text()
+        assert "incident" not in said and "mmxai_core" not in said, said
     finally:
         process.terminate()
         try:
