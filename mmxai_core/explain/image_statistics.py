@@ -13,7 +13,8 @@ STATISTICS = (
     "mean", "sd", "black share", "white share", "dark border share", "black corners", "grey 10th percentile",
     "grey median", "grey 90th percentile", "histogram entropy", "brightness by depth", "top to middle",
     "bottom to middle", "left-right symmetry", "top-bottom symmetry", "aspect", "texture strength",
-    "texture to brightness", "texture skewness", "texture tails", "across lag 1", "across lag 3", "across lag 6", "down lag 1", "down lag 3",
+    "texture to brightness", "texture skewness", "texture tails", "across lag 1", "across lag 3", "across lag 6",
+    "down lag 1", "down lag 3",
     "down lag 6", "fine to coarse", "edge direction", "flat share",
 )  # fmt: skip
 #: At or below this display grey a pixel counts as black: two of 255 levels, for JPEG's sake.
