@@ -72,7 +72,7 @@ def test_explain_a_real_case(data_dir: Path, tmp_path: Path, capsys: pytest.Capt
     assert total == pytest.approx(logits["malignant"] - logits["benign"], abs=1e-4)
     assert abs(written["residual"]) < 1e-4
     saliency = np.load(tmp_path / "saliency.npy")
-    assert saliency.dtype == np.float32 and saliency.shape == (485, 537) and saliency.max() > 0
+    assert saliency.dtype == np.float32 and saliency.shape == (537, 485) and saliency.max() > 0
     maps = np.load(tmp_path / "cross_modal.npz")
     assert maps["clinical_to_image"].shape[0] == 4
     assert list(tmp_path.glob("*.png")) and found
