@@ -1,4 +1,4 @@
-"""The model card, written from the run's own numbers: nothing in it is typed by hand."""
+"""The model card of a breast ultrasound bundle: every number in it is the run's own."""
 
 from __future__ import annotations
 
@@ -84,8 +84,8 @@ def model_card(name: str, cohort: Cohort, pretrain: Cohort | None, config: Train
         "",
         f"## Cross-validation on {cohort.name}",
         f"{cv['folds']} patient-grouped folds, {cv['n']} cases, {cv['prevalence']:.0%} {cohort.positive_class}. "
-        "Out of fold, pooled; 95 % intervals by patient bootstrap; calibrated on each fold's validation split; "
-        "sensitivity and specificity at probability 0.5.",
+        "Out of fold, pooled; 95 % intervals by patient bootstrap; temperature from each fold's "
+        "validation split, before the refit; sensitivity and specificity at probability 0.5.",
         "",
         *_metric_rows(cv["models"]),
         "",
@@ -106,7 +106,9 @@ def model_card(name: str, cohort: Cohort, pretrain: Cohort | None, config: Train
     loc = cv["localization"]
     lines += [
         "",
-        f"Grad-CAM++ against the lesion masks, out of fold, {loc['n']} cases: pointing game {_cell(loc['hit'])}; "
+        "No case has a lesion mask: the maps were not scored."
+        if loc is None
+        else f"Grad-CAM++ against the lesion masks, out of fold, {loc['n']} cases: pointing game {_cell(loc['hit'])}; "
         f"overlap (IoU) at the lesion's area {_cell(loc['iou'])}; "
         f"share of the map inside the lesion {_cell(loc['energy'])}.",
         "",

@@ -7,9 +7,22 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
+import timm
+
 from mmxai_core.errors import CohortError
 from mmxai_core.model.config import Architecture
 from mmxai_core.types import Json
+
+
+def _check(settings: object, name: str, low: float, high: float) -> None:
+    """Refuses a setting outside [low, high] by name.
+
+    Raises:
+        CohortError: It is outside.
+    """
+    value = getattr(settings, name)
+    if not low <= value <= high:
+        raise CohortError(f"Training setting {name} must be from {low:g} to {high:g}; got {value:g}.")
 
 
 @dataclass(frozen=True)
@@ -38,6 +51,17 @@ class StageConfig:
     samples: int = 0
     clip: float = 2.0
 
+    def __post_init__(self) -> None:
+        _check(self, "epochs", 1, 10_000)
+        _check(self, "batch", 1, 4096)
+        _check(self, "lr", 1e-8, 1.0)
+        _check(self, "weight_decay", 0.0, 10.0)
+        _check(self, "warmup", 0.0, 1.0)
+        _check(self, "patience", 1, 10_000)
+        _check(self, "ema", 0.0, 0.99999)
+        _check(self, "samples", 0, 10**9)
+        _check(self, "clip", 1e-6, 1e6)
+
 
 @dataclass(frozen=True)
 class LossConfig:
@@ -55,6 +79,11 @@ class LossConfig:
     coherence: float = 0.1
     branch: float = 0.3
 
+    def __post_init__(self) -> None:
+        _check(self, "smoothing", 0.0, 0.5)
+        for name in ("lesion", "coherence", "branch"):
+            _check(self, name, 0.0, 100.0)
+
 
 @dataclass(frozen=True)
 class DropConfig:
@@ -71,6 +100,10 @@ class DropConfig:
     field: float = 0.15
     image: float = 0.1
     clinical: float = 0.1
+
+    def __post_init__(self) -> None:
+        for name in ("field", "image", "clinical"):
+            _check(self, name, 0.0, 0.95)
 
 
 def _pretrain() -> StageConfig:
@@ -126,6 +159,19 @@ class TrainConfig:
     fusion: StageConfig = field(default_factory=_fusion)
     loss: LossConfig = field(default_factory=LossConfig)
     drop: DropConfig = field(default_factory=DropConfig)
+
+    def __post_init__(self) -> None:
+        _check(self, "seed", 0, 2**31 - 1)
+        _check(self, "folds", 2, 50)
+        _check(self, "validation", 0.02, 0.5)
+        _check(self, "pretrain_validation", 0.02, 0.5)
+        _check(self, "views", 0, 100)
+        _check(self, "image_mix", 0.0, 1.0)
+        _check(self, "phantoms", 0, 10_000)
+        if self.amp not in ("none", "bf16"):
+            raise CohortError(f'Training setting amp must be "none" or "bf16"; got {self.amp!r}.')
+        if not timm.is_model(self.arch.backbone):
+            raise CohortError(f"Training setting arch.backbone must be a timm model; got {self.arch.backbone!r}.")
 
     def to_json(self) -> Json:
         """A plain dict."""

@@ -50,11 +50,16 @@ def score_fold(fitted: Fitted, test: CohortArrays) -> dict[str, list[float]]:
 
 
 def localise_fold(fitted: Fitted, test: CohortArrays) -> list[dict[str, float]]:
-    """Grad-CAM++ of the predicted class against each held-out case's mask; history known; padding left out."""
+    """Grad-CAM++ of the more probable class against each held-out case's mask; history known; padding left out.
+
+    Cases without a lesion mask are left out.
+    """
     test = test.encoded(fitted.schema)
     known = torch.from_numpy(test.known) & level_mask(fitted.schema, LEVELS["history"])
     size, rows = test.grey.shape[-1], []
     for i, grid in enumerate(case_maps(fitted.network, test, known)):
+        if not test.lesion[i].any():
+            continue
         y, x, h, w = test.content[i].tolist()
         fine = F.interpolate(torch.from_numpy(grid)[None, None], size=(size, size), mode="bilinear")[0, 0].numpy()
         found = localize(fine[y : y + h, x : x + w], test.lesion[i][y : y + h, x : x + w].astype(bool))
@@ -95,7 +100,9 @@ def cross_validate(
                 "validation_labels": fitted.validation_labels.tolist(),
                 "stages": {n: dict(v) for n, v in fitted.stages.items()},
             }
-            path.write_text(json.dumps(result), encoding="utf-8")
+            partial = path.with_suffix(".part")
+            partial.write_text(json.dumps(result), encoding="utf-8")
+            partial.replace(path)
         out.append(json.loads(path.read_text(encoding="utf-8")))
     return out
 
@@ -138,7 +145,9 @@ def summarise(folds: list[Json], *, seed: int, replicates: int = 2000) -> Json:
         "auc_by_fold": {
             key: [_fold_auc(f, key) for f in folds] for key in ("image", *(f"fused|{level}" for level in LEVELS))
         },
-        "localization": {"n": len(rows)} | {m: _interval([r[m] for r in rows], seed) for m in ("hit", "iou", "energy")},
+        "localization": {"n": len(rows)} | {m: _interval([r[m] for r in rows], seed) for m in ("hit", "iou", "energy")}
+        if rows
+        else None,
     }
 
 

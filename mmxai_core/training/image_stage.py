@@ -82,14 +82,15 @@ def train_image(
         weights: (N,) sampling weights for `stage.samples` draws an epoch without replacement; None: equal.
         keep_epoch: See `fit`.
         hooks: Log, progress, cancel, checkpoint.
-        device: Where to run.
+        device: Where to run; None: CUDA where there is one. The encoder is on the CPU afterwards.
 
     Returns:
         What `fit` returns.
     """
     labels = torch.from_numpy(train.labels)
     has_mask = torch.from_numpy(train.has_mask)
-    where = device or torch.device("cpu")
+    where = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    encoder.to(where)
     p = torch.ones(len(train)) if weights is None else torch.from_numpy(weights).float()
 
     def order(rng: torch.Generator) -> Tensor:
@@ -109,7 +110,9 @@ def train_image(
         assert isinstance(model, ImageEncoder)
         return validation_numbers(image_logits(model, validation, device=where), validation.labels)
 
-    return fit(
+    result = fit(
         encoder, config=stage, order=order, step=step, validate=validate, seed=seed, keep_epoch=keep_epoch,
         hooks=hooks,
     )  # fmt: skip
+    encoder.to("cpu")
+    return result

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from mmxai_core.errors import CancelledError
+from mmxai_core.errors import CancelledError, CohortError
 from mmxai_core.training.config import StageConfig
 
 #: Parameters of a pretrained CNN move more slowly than the parts on top of it.
@@ -104,6 +104,7 @@ def fit(
 
     Raises:
         CancelledError: The run was cancelled; the last checkpoint stays.
+        CohortError: No epoch had a finite validation loss.
     """
     hooks = hooks or Hooks()
     rng = torch.Generator().manual_seed(seed)
@@ -116,7 +117,7 @@ def fit(
     total = per_epoch * config.epochs
     best_loss, best_epoch, best, first = math.inf, -1, copy.deepcopy(ema.state_dict()), 0
     if hooks.checkpoint and hooks.checkpoint.is_file():
-        saved = torch.load(hooks.checkpoint, weights_only=True)
+        saved = torch.load(hooks.checkpoint, weights_only=True, map_location="cpu")
         model.load_state_dict(saved["model"])
         ema.load_state_dict(saved["ema"])
         optimiser.load_state_dict(saved["optimiser"])
@@ -169,6 +170,8 @@ def fit(
             partial.replace(hooks.checkpoint)
         if epoch == keep_epoch:
             break
+    if best_epoch < 0:
+        raise CohortError(f"Training did not converge: no finite validation loss in {done_epochs} epochs.")
     model.load_state_dict(best)
     model.eval()
     return {"best_epoch": best_epoch, "best_loss": round(best_loss, 5), "epochs": done_epochs}

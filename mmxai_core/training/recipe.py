@@ -47,6 +47,11 @@ class RunLog:
         with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps({"stage": stage, **row}) + "\n")
 
+    def seconds(self) -> int:
+        """Time of all logged epochs, over every session of the run."""
+        rows = (json.loads(line) for line in (self.folder / "log.jsonl").read_text(encoding="utf-8").splitlines())
+        return round(sum(float(row.get("seconds", 0)) for row in rows))
+
     def hooks(self, stage: str) -> Hooks:
         """Hooks of one stage, with its checkpoint."""
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -87,11 +86,18 @@ def train_bundle(
         CohortError: The cohort cannot be read, or has too few patients a class.
         CancelledError: The run was cancelled; it resumes from its last finished epoch.
     """
-    started = time.time()
     log.folder.mkdir(parents=True, exist_ok=True)
-    settings, kept_settings = json.dumps(config.to_json(), indent=1), log.folder / "config.json"
+    inputs = {
+        c.name: {"task": c.task, "cases": split_hash([case.case_id for case in c.cases])}
+        for c in (cohort, pretrain)
+        if c is not None
+    }
+    settings = json.dumps({"settings": config.to_json(), "cohorts": inputs}, indent=1)
+    kept_settings = log.folder / "config.json"
     if kept_settings.is_file() and kept_settings.read_text(encoding="utf-8") != settings:
-        raise CohortError(f"The run folder {log.folder.name} holds a run with other settings; give another one.")
+        raise CohortError(
+            f"The run folder {log.folder.name} holds a run with other settings or cases; give another one."
+        )
     kept_settings.write_text(settings, encoding="utf-8")
 
     def read(c: Cohort) -> CohortArrays:
@@ -127,7 +133,7 @@ def train_bundle(
         )
     results["training"] = {
         "config": config.to_json(), "kept_epochs": kept, "cases": split_hash(data.case_ids),
-        "folds": [f["split"] for f in folds], "seconds": round(time.time() - started),
+        "folds": [f["split"] for f in folds], "seconds": log.seconds(),
     }  # fmt: skip
     parts = [c for c in (cohort, pretrain) if c]
     training_data = [

@@ -33,3 +33,22 @@ def test_a_wrong_setting_is_named(tmp_path: Path, text: str, words: str) -> None
     path.write_text(text)
     with pytest.raises(CohortError, match=words):
         load_config(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "validation = 0",
+        "folds = 1",
+        "seed = -1",
+        "image_mix = 7",
+        'amp = "fp16"',
+        "[image]\nepochs = 0",
+        "[drop]\nfield = 3",
+    ],
+)
+def test_a_setting_out_of_range_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text(text)
+    with pytest.raises(CohortError, match="must be"):
+        load_config(path)

@@ -12,7 +12,7 @@ from PIL import Image
 
 from mmxai_core.clinical import ClinicalSchema, Field
 from mmxai_core.cohorts.case import Case, Cohort
-from mmxai_core.errors import CancelledError
+from mmxai_core.errors import CancelledError, CohortError
 from mmxai_core.model.bundle import load_bundle
 from mmxai_core.model.config import Architecture
 from mmxai_core.training.config import StageConfig, TrainConfig
@@ -101,3 +101,11 @@ def test_another_seed_is_another_bundle(cohort: Cohort, tmp_path: Path) -> None:
     a = train_bundle(cohort, tmp_path / "a", name="tiny", config=CONFIG, log=RunLog(tmp_path / "ra"))
     b = train_bundle(cohort, tmp_path / "b", name="tiny", config=replace(CONFIG, seed=8), log=RunLog(tmp_path / "rb"))
     assert a.sha256 != b.sha256
+
+
+def test_a_run_folder_of_other_cases_is_refused(cohort: Cohort, tmp_path: Path) -> None:
+    log = RunLog(tmp_path / "run", cancelled=lambda: True)
+    with pytest.raises(CancelledError):
+        train_bundle(cohort, tmp_path / "a", name="tiny", config=CONFIG, log=log)
+    with pytest.raises(CohortError, match="other settings or cases"):
+        train_bundle(replace(cohort, cases=cohort.cases[1:]), tmp_path / "a", name="tiny", config=CONFIG, log=log)
