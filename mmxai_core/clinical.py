@@ -118,6 +118,10 @@ class Field:
         unit = f" {self.unit}" if self.unit else ""
         try:
             value = math.nan if isinstance(raw, bool | np.bool_) else float(raw)  # type: ignore[arg-type]
+        except OverflowError:  # an integer beyond what a float holds; printing all its digits helps nobody
+            raise ClinicalValueError(
+                f"{self.label} must be a number from {lo:g} to {hi:g}{unit}; got one too large (field {self.id})."
+            ) from None
         except (TypeError, ValueError):
             value = math.nan
         if not math.isfinite(value):

@@ -56,6 +56,7 @@ def test_values_are_read(field_id: str, raw: object, value: object) -> None:
         ({"age": True}, "got True (field age)"),
         ({"age": np.bool_(True)}, "(field age)"),
         ({"age": float("inf")}, "Age must be a number"),
+        ({"age": 10**400}, "Age must be a number from 10 to 110 years; got one too large (field age)."),
         ({"palpable": "perhaps"}, "Palpable lump must be yes, no or unknown; got 'perhaps' (field palpable)."),
         ({"palpable": 2}, "got 2 (field palpable)"),
         ({"margin": "fuzzy"}, "Margin must be one of circumscribed, spiculated or unknown; got 'fuzzy'"),

@@ -56,7 +56,7 @@ def read_clinical(text: str | None) -> dict[str, Any]:
         text: JSON, or `@` and the name of a file that holds it; None: no field is known.
 
     Raises:
-        ClinicalValueError: The file cannot be read, or the text is not one JSON object.
+        ClinicalValueError: The file cannot be read, or the text is not one JSON object of finite values.
     """
     if text is None:
         return {}
@@ -70,8 +70,8 @@ def read_clinical(text: str | None) -> dict[str, Any]:
         except OSError as error:
             raise ClinicalValueError(f"{where} cannot be read: {error.strerror}.") from error
     try:
-        values = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+        values = json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:  # not only JSONDecodeError: an integer may have too many digits
         raise ClinicalValueError(f"{where} must be a JSON object of field ids and values; {error}.") from error
     if not isinstance(values, dict):
         raise ClinicalValueError(
@@ -80,6 +80,11 @@ def read_clinical(text: str | None) -> dict[str, Any]:
     if nested := [k for k, v in values.items() if isinstance(v, list | dict)]:
         raise ClinicalValueError(f"{where}: a field has one value; {nested[0]!r} holds several.")
     return values
+
+
+def _no_constant(word: str) -> float:
+    """NaN and Infinity, which Python reads but JSON does not have (RFC 8259, section 6)."""
+    raise ValueError(f"{word} is not a JSON number")
 
 
 def read_image(path: Path | None) -> Study | None:

@@ -78,6 +78,10 @@ def test_clinical_only(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None
         ('{"age": [1, 2]}', "a field has one value; 'age' holds several"),
         ("[1]", "must be a JSON object of field ids and values; got a list"),
         ("{age: 57}", "--clinical must be a JSON object"),
+        ('{"age": NaN}', "--clinical must be a JSON object of field ids and values; NaN is not a JSON number"),
+        ('{"age": -Infinity}', "-Infinity is not a JSON number"),
+        (f'{{"age": 1{"0" * 400}}}', "got one too large (field age)"),
+        (f'{{"age": 1{"0" * 5000}}}', "--clinical must be a JSON object"),
         ("@/nowhere/at/all.json", "Clinical file /nowhere/at/all.json cannot be read: No such file"),
     ],
 )
