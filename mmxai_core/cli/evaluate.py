@@ -112,9 +112,11 @@ def open_cohort(args: argparse.Namespace, bundle: Bundle) -> Cohort:
 def summary_rows(summary: Json) -> list[tuple[str, object]]:
     """The short table."""
     s = summary
+    trained = [("caution", "these cases trained the model; see the model card's cross-validation")]
     rows: list[tuple[str, object]] = [
         ("bundle", f"{s['bundle']} on {s['device']}"),
         ("cohort", f"{s['cohort']}: {s['n']} cases, {s['patients']} patients, {s['positives']} {s['positive_class']}"),
+        *(trained if s["trained_on_this_cohort"] else ()),
         ("known fields", ", ".join(s["known"]) or "none"),
         ("auc", s["auc"]),
         *((name, s["intervals"][name]) for name in s["intervals"]),

@@ -88,6 +88,7 @@ def evaluate(
         "bundle_sha256": bundle.sha256,
         "device": predictor.device,
         "cohort": cohort.name,
+        "trained_on_this_cohort": trained_on(bundle, cohort),
         "classes": list(bundle.classes),
         "positive_class": bundle.positive_class,
         "threshold": bundle.threshold,
@@ -99,6 +100,13 @@ def evaluate(
         "dropped": [{"reason": reason, "n": n} for reason, n in cohort.dropped if n],
     }
     return Evaluation(tuple(rows), summary)
+
+
+def trained_on(bundle: Bundle, cohort: Cohort) -> bool:
+    """True where the bundle's metadata names the cohort among its training data: the figures are then no test."""
+    parts = bundle.metadata.get("training_data")
+    named = [p.get("cohort") for p in parts if isinstance(p, dict)] if isinstance(parts, list) else []
+    return cohort.name in named
 
 
 def _check(bundle: Bundle, cohort: Cohort, groups: Sequence[str]) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mmxai_core.cli.evaluate import summary_rows
 from mmxai_core.cli.main import main
 from tests.tiny_bundle import tiny_study, write_tiny_bundle
 
@@ -63,6 +64,17 @@ def test_json_and_predictions(bundle: Path, manifest: Path, tmp_path: Path, caps
 def test_table_names_the_intervals(bundle: Path, manifest: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "--bundle", bundle, "--manifest", manifest, "--bootstrap", 20, "--no-localization")
     assert code == 0 and "95 % interval" in out and "localization" in out and "Research use only" in out
+
+
+def test_the_table_says_where_the_cases_trained_the_model(
+    bundle: Path, manifest: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    args = ("--bundle", bundle, "--manifest", manifest, "--bootstrap", 20, "--no-localization", "--json")
+    summary = json.loads(run(capsys, *args)[1])
+    assert summary["trained_on_this_cohort"] is False
+    for trained in (True, False):
+        said = [value for _, value in summary_rows({**summary, "trained_on_this_cohort": trained})]
+        assert ("these cases trained the model; see the model card's cross-validation" in said) is trained
 
 
 def test_a_bad_manifest_names_row_and_column(bundle: Path, manifest: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,7 @@ from sklearn.metrics import accuracy_score, roc_auc_score
 
 from mmxai_core.cohorts.case import Case, Cohort
 from mmxai_core.errors import CancelledError, ClinicalValueError, CohortError
-from mmxai_core.evaluation.evaluate import evaluate
+from mmxai_core.evaluation.evaluate import evaluate, trained_on
 from mmxai_core.evaluation.saliency import grad_cam_map
 from mmxai_core.evaluation.tables import write_predictions
 from mmxai_core.explain.explainer import Explainer
@@ -89,6 +89,13 @@ def test_rows_equal_single_predictions_and_summary_equals_scikit_learn(predictor
     assert summary["fields_not_in_bundle"] == ["shoe_size"]
     assert summary["dropped"] == [{"reason": "too dark", "n": 2}]
     assert summary["localization"] is None
+    assert summary["trained_on_this_cohort"] is False
+
+
+def test_a_cohort_that_trained_the_bundle_is_named(predictor: Predictor, cohort: Cohort) -> None:
+    for named, trained in (("made_up", True), ("another", False)):
+        bundle = replace(predictor.bundle, metadata={"training_data": [{"cohort": named}]})
+        assert trained_on(bundle, cohort) is trained
 
 
 def test_known_groups_make_the_others_unknown(predictor: Predictor, cohort: Cohort) -> None:
