@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -18,6 +19,17 @@ from mmxai_core.types import Json
 FORMAT, FORMAT_VERSION = "mmxai-explanation", 1
 EXPLANATION = "explanation.json"
 SALIENCY, ROLLOUT, LESION, CROSS_MODAL = "saliency.npy", "rollout.npy", "lesion_map.npy", "cross_modal.npz"
+#: Every picture that an explanation may come with; one of an earlier case must not lie beside another case's numbers.
+PICTURE_FILES = (
+    "overlay.png", "rollout.png", "cross_modal.png", "unified.png", "waterfall.png", "waterfall_probability.png",
+    "waterfall_joint.png", "waterfall_joint_probability.png", "waterfall_background.png",
+)  # fmt: skip
+#: Labels that the reader of studies makes itself. Any other may be a file's stem, which may name a patient; so may a
+#: long number.
+_OWN_LABEL = re.compile(
+    r"(?:Image|Frame|(?:Axial |Coronal |Sagittal )?[Ss]lice)(?: [0-9]{1,5})?(?:, frame [0-9]{1,5})?"
+    r"|(?:[LRB] )?(?:CC|MLO|ML|LM|LMO|FB|XCC|XCCL|XCCM|SIO)(?:, frame [0-9]{1,5})?"
+)
 
 
 def write_explanation(
@@ -28,8 +40,8 @@ def write_explanation(
     `explanation.json` holds every number; `saliency.npy`, `rollout.npy` and `lesion_map.npy` are (H, W) float32 on the
     source image's pixels; `cross_modal.npz` holds `clinical_to_image` (F, h, w) on the canvas grid, each map summing
     to 1, `image_to_clinical` (M, F) and `fields`; the maps of later parts are those of
-    `mmxai_core.explain.part_files.part_arrays`. Parts the case does not have are null in the JSON, and files of that
-    name left from an earlier explanation are removed.
+    `mmxai_core.explain.part_files.part_arrays`. Parts the case does not have are null in the JSON. Maps and
+    pictures (`PICTURE_FILES`) left from an earlier explanation are removed.
 
     Args:
         explanation: What to write.
@@ -55,6 +67,8 @@ def write_explanation(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / EXPLANATION).unlink(missing_ok=True)  # a crash leaves no JSON beside files of two explanations
+        for name in set(PICTURE_FILES) - set(pictures):
+            (folder / name).unlink(missing_ok=True)
         for name, values in maps.items():
             if values is None:
                 (folder / name).unlink(missing_ok=True)
@@ -106,6 +120,9 @@ def explanation_json(explanation: Explanation, *, study: Study | None, pictures:
         pictures: Names of the picture files.
     """
     prediction, cross = explanation.prediction, explanation.cross_modal
+    parts = part_entries(explanation)
+    for image in (parts["input_check"] or {}).get("images", ()):
+        image["label"] = safe_label(image["label"], image["index"])
     return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -120,7 +137,7 @@ def explanation_json(explanation: Explanation, *, study: Study | None, pictures:
         "lesion_map": None if explanation.lesion_map is None else {"file": LESION, "unit": "probability"},
         "cross_modal": None if cross is None else _cross_modal(cross),
         "geometry": explanation.geometry,
-        **part_entries(explanation),
+        **parts,
         "pictures": list(pictures),
         "seeds": {"explanation": prediction.versions.seed},
         "versions": asdict(prediction.versions),
@@ -134,7 +151,7 @@ def explanation_json(explanation: Explanation, *, study: Study | None, pictures:
 
 
 def prediction_json(prediction: Prediction) -> Json:
-    """A prediction as plain values, with the keys of `predict --json` and more."""
+    """A prediction as plain values, with the keys of `predict --json` and more; no label comes from a file's name."""
     return {
         "bundle": prediction.versions.bundle,
         "device": prediction.versions.device,
@@ -152,9 +169,19 @@ def prediction_json(prediction: Prediction) -> Json:
         "lesion_box": list(prediction.lesion_box) if prediction.lesion_box else None,
         "lesion_box_source": prediction.lesion_box_source,
         "image_index": prediction.image_index,
-        "image_scores": [asdict(s) for s in prediction.image_scores],
+        "image_scores": [{**asdict(s), "label": safe_label(s.label, s.index)} for s in prediction.image_scores],
         "notes": list(prediction.notes),
     }
+
+
+def safe_label(label: str, index: int) -> str:
+    """The label of an image where it is one of the reader's own, e.g. "Slice 3" or "L CC"; else "Image N".
+
+    Args:
+        label: As shown on screen; a picture's is its file's stem.
+        index: Position in the study, from 0.
+    """
+    return label if _OWN_LABEL.fullmatch(label) else f"Image {index + 1}"
 
 
 def read_explanation_json(path: Path | str) -> Json:

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from mmxai_core.cli.main import main
+from mmxai_core.explain.files import PICTURE_FILES
 from mmxai_core.phantom import make_phantoms, phantom_dicom
 from tests.tiny_bundle import ARCH, write_tiny_bundle
 
@@ -37,6 +38,7 @@ def test_writes_what_the_design_says(
     code, printed, _ = run(capsys, "--bundle", bundle, "--image", study, "--clinical", clinical, "--out", out, "--json")
     assert code == 0 and len(printed.splitlines()) == 1
     listed = json.loads(printed)
+    assert {n for n in listed["files"] if n.endswith(".png")} <= set(PICTURE_FILES)
     assert all((out / name).is_file() for name in listed["files"])
     found = json.loads((out / "explanation.json").read_text(encoding="utf-8"))
     assert {"prediction", "base_value", "attributions", "interactions", "residual", "reliability", "geometry",

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,14 @@ from tiny_bundle import SCHEMA, tiny_study, write_tiny_bundle
 from mmxai_core.errors import ExplanationError
 from mmxai_core.explain.benchmark import BARS, run_benchmark
 from mmxai_core.explain.explainer import Explainer
-from mmxai_core.explain.files import read_explanation_json, write_explanation
+from mmxai_core.explain.files import (
+    PICTURE_FILES,
+    explanation_json,
+    prediction_json,
+    read_explanation_json,
+    safe_label,
+    write_explanation,
+)
 from mmxai_core.model.bundle import load_bundle
 from mmxai_core.predict import Predictor
 
@@ -84,11 +92,38 @@ def test_the_files_hold_what_the_explanation_held(explainer: Explainer, tmp_path
 
 
 def test_a_case_without_an_image_leaves_no_maps_of_an_earlier_one(explainer: Explainer, tmp_path: Path) -> None:
-    write_explanation(explainer.explain(tiny_study(), RECORD), tmp_path, study=tiny_study())
-    write_explanation(explainer.explain(None, RECORD), tmp_path, study=None)
-    assert [f.name for f in tmp_path.iterdir()] == ["explanation.json"]
+    drawn = dict.fromkeys(PICTURE_FILES, b"png")
+    write_explanation(explainer.explain(tiny_study(), RECORD), tmp_path, study=tiny_study(), pictures=drawn)
+    (tmp_path / "mine.png").write_bytes(b"not ours")
+    kept = {"waterfall.png": b"new"}
+    write_explanation(explainer.explain(None, RECORD), tmp_path, study=None, pictures=kept)
+    assert {f.name for f in tmp_path.iterdir()} == {"explanation.json", "waterfall.png", "mine.png"}
+    assert (tmp_path / "waterfall.png").read_bytes() == b"new"
     content = read_explanation_json(tmp_path)
     assert (content["saliency"], content["cross_modal"], content["geometry"], content["study"]) == (None,) * 4
+
+
+def test_no_file_name_reaches_what_is_written(explainer: Explainer) -> None:
+    study = tiny_study()
+    named = replace(study, images=(replace(study.images[0], label="Doe Jane 1956"),))
+    explanation = explainer.explain(named, RECORD, parts=())
+    assert explanation.prediction.image_scores[0].label == "Doe Jane 1956"
+    assert prediction_json(explanation.prediction)["image_scores"][0]["label"] == "Image 1"
+    content = explanation_json(explanation, study=named)
+    assert content["input_check"]["images"][0]["label"] == "Image 1"
+    assert "Doe" not in json.dumps(content)
+
+
+@pytest.mark.parametrize(
+    "label", ["Image", "Image 2", "Frame 12", "Slice 3", "Axial slice 40", "L CC", "MLO", "R MLO, frame 2"]
+)
+def test_labels_of_the_reader_stay(label: str) -> None:
+    assert safe_label(label, 6) == label
+
+
+@pytest.mark.parametrize("label", ["Doe", "Image Doe", "L Doe", "Slice 3 Doe", "Image 19561203", "Slice 3\n", ""])
+def test_other_labels_become_numbers(label: str) -> None:
+    assert safe_label(label, 6) == "Image 7"
 
 
 def test_bad_names_and_places_are_refused(explainer: Explainer, tmp_path: Path) -> None:
