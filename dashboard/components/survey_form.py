@@ -9,12 +9,13 @@ from mmxai_core.reader_study.instruments import Instrument
 _NO_ANSWER = "no_answer"
 
 
-def survey_form(instrument: Instrument, *, key: str) -> dict[str, int | str | None] | None:
+def survey_form(instrument: Instrument, *, key: str, closed: bool = False) -> dict[str, int | str | None] | None:
     """Draws the form.
 
     Args:
         instrument: The questions.
         key: Identity of this form; a new one is empty.
+        closed: True where it cannot be sent yet.
 
     Returns:
         What was chosen by item id when the reader sent the form (None: left open); None while it is not sent.
@@ -32,5 +33,5 @@ def survey_form(instrument: Instrument, *, key: str) -> dict[str, int | str | No
                 raw[item.id] = st.text_area(
                     item.text + " (optional; no names)", key=f"{key}-{item.id}", height=80, max_chars=4000
                 )
-        sent = st.form_submit_button("Save rating", type="primary", icon=":material/save:")
-    return raw if sent else None
+        sent = st.form_submit_button("Save rating", type="primary", icon=":material/save:", disabled=closed)
+    return raw if sent and not closed else None

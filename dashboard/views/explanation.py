@@ -15,7 +15,7 @@ from dashboard.components.wording import player_labels, verdict
 from dashboard.jobs import Analysis
 from dashboard.messages import boundary, markdown_safe
 from dashboard.views import model_or_stop
-from dashboard.views.following import follow_job
+from dashboard.views.following import follow_job, parts_left_out
 
 
 @st.fragment
@@ -95,6 +95,8 @@ def main() -> None:
             st.switch_page("views/survey.py")
     if session.job is not None:
         follow_job(show=False)
+    elif left_out := parts_left_out(analysis.explanation):
+        st.warning(left_out, icon=":material/warning:")
     if session.problem:
         st.error(markdown_safe(session.problem), icon=":material/error:")
     evidence()

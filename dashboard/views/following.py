@@ -8,6 +8,19 @@ from dashboard import services, state
 from dashboard.components.result_panel import result_panel
 from dashboard.messages import boundary, incident, sentence
 from mmxai_core.errors import CancelledError, MmxaiError
+from mmxai_core.results import Explanation
+
+#: What the later parts are called on the page, in the order in which they come.
+_PARTS = {
+    "joint": "contributions of image regions", "attention": "attention test", "strip": "reliability strip",
+    "questions": "what to ask next",
+}  # fmt: skip
+
+
+def parts_left_out(explanation: Explanation) -> str:
+    """One sentence on the parts that Cancel or a failure left out; "" where the explanation is whole."""
+    left = [name for part, name in _PARTS.items() if part not in explanation.parts]
+    return f"Stopped before: {', '.join(left)}." if left else ""
 
 
 @st.fragment(run_every=0.5)

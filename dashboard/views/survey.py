@@ -10,6 +10,7 @@ from dashboard.components.survey_form import survey_form
 from dashboard.components.wording import verdict
 from dashboard.jobs import Analysis
 from dashboard.messages import markdown_safe, sentence
+from dashboard.views.following import follow_job, parts_left_out
 from mmxai_core.errors import StudyStoreError
 from mmxai_core.reader_study.export import responses_csv
 from mmxai_core.reader_study.instruments import PAPER_SURVEY
@@ -55,7 +56,13 @@ def ask(code: str, analysis: Analysis) -> None:
                if r.about.explanation_id == about.explanation_id]  # fmt: skip
     if earlier:
         st.info("You have rated this explanation. A new answer replaces it; the old one stays on record.")
-    raw = survey_form(PAPER_SURVEY, key=session.survey_token)
+    running = session.job is not None
+    if running:
+        st.info("The rating can be saved once the analysis has ended.", icon=":material/hourglass:")
+        follow_job(show=False)
+    elif left_out := parts_left_out(analysis.explanation):
+        st.warning(left_out, icon=":material/warning:")
+    raw = survey_form(PAPER_SURVEY, key=session.survey_token, closed=running)
     if raw is None:
         return
     try:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import time
+from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dashboard.jobs import Job
 from mmxai_core.reader_study.store import RatingStore
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -117,6 +120,27 @@ def test_a_rating_is_kept_before_the_page_says_so(app: AppTest, tmp_path: Path) 
     (kept,) = RatingStore(tmp_path / "ratings.sqlite").responses(reader="R07")
     assert kept.about.case_code.startswith("clinical-") and kept.answer("understanding").value == 4
     assert kept.answer("agree_region").state == "no_answer"
+
+
+def test_a_part_of_an_explanation_is_not_taken_for_the_whole(app: AppTest) -> None:
+    clinical_only(app)
+    field(app, "number_input", "Age").set_value(51.0).run()
+    analysed(app)
+    session = app.session_state["reading"]
+    whole = session.analysis
+    assert whole is not None
+    partial = replace(whole, explanation=replace(whole.explanation, parts=("maps", "joint")))
+    running = Job(_future=Future())
+    app.session_state["reading"] = replace(session, analysis=partial, job=running, reader="R07")
+    page(app, "survey")
+    assert errors(app) == [] and button(app, "Save rating").disabled
+    assert "once the analysis has ended" in text_of(app) and "Stopped before" not in text_of(app)
+    app.session_state["reading"] = replace(session, analysis=partial, job=None, reader="R07")
+    for name in ("explanation", "survey"):
+        page(app, name)
+        assert errors(app) == []
+        assert "Stopped before: attention test, reliability strip, what to ask next." in text_of(app)
+    assert not button(app, "Save rating").disabled
 
 
 def test_explanation_and_survey_say_what_to_do_first(app: AppTest) -> None:
