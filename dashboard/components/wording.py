@@ -5,7 +5,7 @@ from __future__ import annotations
 from mmxai_core.clinical import ClinicalSchema
 from mmxai_core.results import Prediction
 
-_SCALE = ((0.05, "very unlikely"), (0.25, "unlikely"), (0.45, "rather unlikely"), (0.55, "open"),
+_SCALE = ((0.05, "very unlikely"), (0.25, "unlikely"), (0.45, "rather unlikely"), (0.55, "uncertain"),
           (0.75, "rather likely"), (0.95, "likely"), (1.01, "very likely"))  # fmt: skip
 
 
@@ -27,8 +27,12 @@ def verdict(prediction: Prediction) -> str:
     """The prediction in one sentence."""
     p, cut, name = prediction.probability, prediction.threshold, prediction.positive_class.replace("_", " ")
     side = "at or above" if p >= cut else "below"
+    word = likelihood(p)
+    said = f"{name.capitalize()}: {word}, {percent(p)}" if word == "uncertain" else (
+        f"{name.capitalize()} is {word}: {percent(p)}"
+    )  # fmt: skip
     return (
-        f"{name.capitalize()} is {likelihood(p)}: {percent(p)}, {side} the operating threshold of {percent(cut)}. "
+        f"{said}, {side} the operating threshold of {percent(cut)}. "
         f"The model calls this {prediction.predicted_class.replace('_', ' ')}."
     )
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from synthetic_results import prediction
+from synthetic_results import explanation, prediction
 
 from dashboard.components.clinical_form import help_text, outlier_note
 from dashboard.components.reliability_panel import passes
@@ -12,8 +12,10 @@ from dashboard.components.results_tables import tables
 from dashboard.components.study_facts import facts
 from dashboard.components.wording import likelihood, percent, verdict
 from dashboard.messages import OPENINGS, incident, markdown_safe, sentence
+from dashboard.views.following import parts_left_out
 from mmxai_core import errors
 from mmxai_core.clinical import ClinicalSchema, Field
+from mmxai_core.explain.explainer import ALL_PARTS
 from mmxai_core.results import ImageScore, ReliabilityNumber
 
 AGE = Field("age", "Age", "numeric", "history", "At examination.", "years", (0, 120), (10, 90))
@@ -51,7 +53,7 @@ def test_probabilities_in_words() -> None:
     assert [likelihood(p) for p in (0, 0.1, 0.5, 0.8, 1)] == [
         "very unlikely",
         "unlikely",
-        "open",
+        "uncertain",
         "likely",
         "very likely",
     ]
@@ -60,6 +62,13 @@ def test_probabilities_in_words() -> None:
         "Malignant is likely: 80 %, at or above the operating threshold of 40 %. The model calls this malignant."
     )
     assert "below the operating threshold" in verdict(prediction(probability=0.2))
+    assert verdict(prediction(probability=0.54)).startswith("Malignant: uncertain, 54 %, at or above")
+
+
+def test_parts_left_out_are_named() -> None:
+    stopped = replace(explanation(), parts=("maps", "joint", "attention"))
+    assert parts_left_out(stopped) == "Stopped before: reliability strip, what to ask next."
+    assert parts_left_out(replace(stopped, parts=("maps", *ALL_PARTS))) == ""
 
 
 def test_result_pieces_say_the_numbers_in_text_too() -> None:
