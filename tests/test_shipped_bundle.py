@@ -10,7 +10,9 @@ import pytest
 from conftest import ROOT
 
 from mmxai_core.cli.main import main
+from mmxai_core.explain.strip_reference import NULL_ARRAY, NULL_PART
 from mmxai_core.model.bundle import load_bundle
+from mmxai_core.model.reference import load_reference
 from mmxai_core.training.missing import LEVELS
 
 BUNDLE = ROOT / "pretrained" / "breast-us"
@@ -39,6 +41,12 @@ def test_it_is_small_complete_and_says_what_it_is() -> None:
     assert results["external_test"] and results["phantoms"]["n"] == 60
     assert f"{models['fused|history']['auc']['value']:.3f}" in card
     assert (BUNDLE / "training" / "log.jsonl").is_file() and (BUNDLE / "training" / "config.toml").is_file()
+
+
+def test_a_null_of_the_maps_lies_below_the_colour_scale() -> None:
+    bundle = load_bundle(BUNDLE)
+    null = load_reference(bundle).part(NULL_PART).get(NULL_ARRAY)
+    assert null is None or float(np.percentile(null, 95)) < bundle.metadata["saliency_reference"]
 
 
 def test_predict_on_a_dicom_phantom(capsys: pytest.CaptureFixture[str]) -> None:

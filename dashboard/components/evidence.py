@@ -52,6 +52,7 @@ def layers(explanation: Explanation, labels: Mapping[str, str]) -> tuple[Layer, 
 def _gradcam(saliency: SaliencyMap, scale: EvidenceScale | None) -> Layer:
     """The evidence for the class the map names; blank up to where meaningless weights reach, if that was measured."""
     floor, reference = (0.0, saliency.reference) if scale is None else (scale.floor, scale.reference)
+    floor = floor if floor < reference else 0.0  # a null louder than the whole scale says nothing of this map
     label = f"{saliency.method} for {saliency.target_class.replace('_', ' ')}"
     return Layer("gradcam", label, "Model", saliency.source, floor, reference, saliency.unit, saliency.semantics)
 

@@ -94,11 +94,13 @@ def result_panel(
         f'<div class="mmx-strip" data-testid="result" style="opacity:{0.6 if stale else 1}">'
         f'<div class="mmx-verdict">{html.escape(verdict(prediction))}</div>{gauge(prediction)}</div>'
     )
-    st.html(branches(prediction))
+    if prediction.known_fields and prediction.image_index is not None:
+        st.html(branches(prediction))
     strip = scores(prediction)
     if strip:
         st.html(strip)
-    if prediction_set is not None and prediction_set.outcome != "not_calibrated":
+    valid = check is None or not check.flagged  # coverage is promised for the model's kind of input only
+    if valid and prediction_set is not None and prediction_set.outcome != "not_calibrated":
         st.markdown(markdown_safe(prediction_set.sentence))
     if check is not None and not check.flagged and any(i.findings for i in check.images) | bool(check.findings):
         st.caption(f":orange[{markdown_safe(' '.join(check.sentences[1:]))}]")

@@ -88,6 +88,9 @@ def main() -> None:
     record = services.bundle().schema.record(dict(session.values))
     if not analysis.is_about(session.study, record, session.roi):
         st.warning("Out of date: something changed after this analysis.", icon=":material/history:")
+    check = analysis.explanation.input_check
+    if check is not None and check.flagged:
+        st.warning(markdown_safe(check.sentence), icon=":material/warning:")
     head = st.container(horizontal=True, vertical_alignment="center")
     with head:
         st.markdown(f"**{markdown_safe(verdict(analysis.prediction))}**", width="stretch")

@@ -112,7 +112,7 @@ def _words(kept: Sequence[str], classes: Sequence[str], coverage: float) -> tupl
     odds = f"at {coverage:.0%} coverage"
     if len(kept) == 1:
         others = " or ".join(c for c in classes if c not in kept)
-        return "one", f"The set holds {kept[0]} alone: {others} is ruled out {odds}."
+        return "one", f"The set holds {kept[0]} alone {odds}; this does not exclude {others}."
     if not kept:
         return "none", f"No class is usual for a case like this {odds}: the model abstains."
     both = "both classes" if len(classes) == 2 else " and ".join(kept)

@@ -80,8 +80,8 @@ def test_a_coverage_outside_0_to_1_is_refused() -> None:
 @pytest.mark.parametrize(
     ("probability", "kept", "outcome", "said"),
     [
-        (0.9, ("malignant",), "one", "The set holds malignant alone: benign is ruled out at 90% coverage."),
-        (0.1, ("benign",), "one", "The set holds benign alone: malignant is ruled out at 90% coverage."),
+        (0.9, ("malignant",), "one", "The set holds malignant alone at 90% coverage; this does not exclude benign."),
+        (0.1, ("benign",), "one", "The set holds benign alone at 90% coverage; this does not exclude malignant."),
         (0.5, ("benign", "malignant"), "several", "The set holds both classes at 90% coverage: the model abstains."),
     ],
 )
