@@ -218,6 +218,8 @@ def test_a_real_image_from_upload_to_a_kept_rating(page: Page, sent: list[int], 
     assert viewer.get_attribute("data-layer") == "field:age"
     assert pixels(overlay) != cam, "a chosen field must light its own regions"
 
+    expect(page.get_by_role("button", name="Cancel")).to_have_count(0)  # a page that still changes loses the click
+    page.wait_for_timeout(1000)
     with page.expect_download() as download:
         page.get_by_role("button", name="explanation.json").click()
     assert b"Research use only" in Path(download.value.path()).read_bytes()
