@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -157,13 +156,3 @@ def train_bundle(
     for checkpoint in log.folder.glob("*.checkpoint"):
         checkpoint.unlink()
     return bundle
-
-
-def smaller(config: TrainConfig, *, epochs: int) -> TrainConfig:
-    """The same settings with every stage cut to `epochs`: for a trial run."""
-    return replace(
-        config,
-        pretrain=replace(config.pretrain, epochs=epochs),
-        image=replace(config.image, epochs=epochs),
-        fusion=replace(config.fusion, epochs=epochs),
-    )
