@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Literal
 
 from mmxai_core.errors import StudyStoreError
 
-ItemKind = Literal["likert5", "text"]
+ItemKind = Literal["likert5", "scale", "choice", "text"]
 AnswerState = Literal["answered", "no_answer"]
 
 #: Longest free text kept, characters.
@@ -22,10 +23,15 @@ class Item:
     Attributes:
         id: snake_case name used in exports.
         text: The wording the reader sees.
-        kind: "likert5" (whole numbers 1 to 5) or "text".
-        low: What 1 means; for likert5.
-        high: What 5 means; for likert5.
+        kind: "likert5" (whole numbers 1 to 5), "scale" (numbers from minimum to maximum), "choice" (one of the
+            options) or "text".
+        low: What the lowest number means.
+        high: What the highest number means.
         required: True where the reader must answer, or say "no answer".
+        minimum: Lowest number; of a scale.
+        maximum: Highest number; of a scale.
+        whole: True where a scale takes whole numbers only.
+        options: (id, wording) of each answer to a choice.
     """
 
     id: str
@@ -34,6 +40,10 @@ class Item:
     low: str = "strongly disagree"
     high: str = "strongly agree"
     required: bool = True
+    minimum: float = 1
+    maximum: float = 5
+    whole: bool = True
+    options: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -43,13 +53,13 @@ class Answer:
     Attributes:
         item: Item id.
         state: "answered", or "no_answer" where the reader chose not to.
-        value: 1 to 5 of a likert5 item; None otherwise.
-        text: Free text; "" otherwise.
+        value: The number given to a likert5 or scale item; None otherwise.
+        text: Free text, or the id of the option chosen; "" otherwise.
     """
 
     item: str
     state: AnswerState
-    value: int | None = None
+    value: float | None = None
     text: str = ""
 
 
@@ -82,11 +92,12 @@ class Instrument:
                 return item
         raise StudyStoreError(f"The questionnaire {self.id!r} has no question {item_id!r}.")
 
-    def answers(self, raw: Mapping[str, int | str | None]) -> tuple[Answer, ...]:
+    def answers(self, raw: Mapping[str, float | str | None]) -> tuple[Answer, ...]:
         """Valid answers, one an item, in order. Nothing is imputed.
 
         Args:
-            raw: By item id: 1 to 5, "no_answer", or free text. An item that is absent or None has not been answered.
+            raw: By item id: a number on the item's scale, the id of an option, free text, or "no_answer". An item that
+                is absent or None has not been answered.
 
         Raises:
             StudyStoreError: A required item has no entry, an entry is out of range, or an item is not of this
@@ -102,7 +113,7 @@ class Instrument:
             )
         return tuple(self._answer(item, raw.get(item.id)) for item in self.items)
 
-    def _answer(self, item: Item, raw: int | str | None) -> Answer:
+    def _answer(self, item: Item, raw: float | str | None) -> Answer:
         if raw is None or raw == "no_answer" or (item.kind == "text" and not str(raw).strip()):
             return Answer(item.id, "no_answer")
         if item.kind == "text":
@@ -110,9 +121,17 @@ class Instrument:
             if len(text) > MAX_TEXT:
                 raise StudyStoreError(f"A comment may have at most {MAX_TEXT} characters; this one has {len(text)}.")
             return Answer(item.id, "answered", text=text)
-        if isinstance(raw, bool) or not isinstance(raw, int) or not 1 <= raw <= 5:
-            raise StudyStoreError(f"“{item.text}” takes a whole number from 1 to 5; got {raw!r}.")
-        return Answer(item.id, "answered", value=raw)
+        if item.kind == "choice":
+            ids = [i for i, _ in item.options]
+            if raw not in ids:
+                raise StudyStoreError(f"“{item.text}” takes one of {', '.join(ids)}; got {raw!r}.")
+            return Answer(item.id, "answered", text=str(raw))
+        low, high, whole = (1, 5, True) if item.kind == "likert5" else (item.minimum, item.maximum, item.whole)
+        usable = isinstance(raw, int | float) and not isinstance(raw, bool) and isfinite(raw)
+        if not usable or not low <= float(raw) <= high or (whole and not isinstance(raw, int)):
+            kind = "a whole number" if whole else "a number"
+            raise StudyStoreError(f"“{item.text}” takes {kind} from {low:g} to {high:g}; got {raw!r}.")
+        return Answer(item.id, "answered", value=raw if isinstance(raw, int) else float(raw))
 
 
 #: The usability survey of the source paper: two questions on use, three on agreement, free text.
@@ -133,4 +152,13 @@ PAPER_SURVEY = Instrument(
         Item("agree_factors", "I agree with the clinical factors named as important.", "likert5"),
         Item("comment", "Anything that helped, or misled?", "text", required=False),
     ),
+)
+
+#: The two questions of the paper's Figure 7 alone.
+PAPER_QUESTIONS = Instrument(
+    id="paper_questions",
+    version="1",
+    title="The paper's two questions",
+    source="Figure 7 of the source paper: understanding and confidence, each 1 to 5.",
+    items=PAPER_SURVEY.items[:2],
 )

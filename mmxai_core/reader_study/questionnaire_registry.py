@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 
 from mmxai_core.errors import StudyStoreError
+from mmxai_core.reader_study.instruments import PAPER_QUESTIONS, PAPER_SURVEY, Instrument
 from mmxai_core.reader_study.questionnaires import Norm, Questionnaire, ScaleItem
 
 _SUS_ITEMS = (
@@ -86,6 +88,56 @@ TRUST = Questionnaire(
     score_range=(1.0, 5.0),
 )
 
+#: Satisfaction with the explanations. Score = mean of the items, 1 to 5.
+ESS = Questionnaire(
+    id="ess",
+    version="1",
+    title="Explanation Satisfaction Scale",
+    source="Hoffman RR, Mueller ST, Klein G, Litman J. Measures for explainable AI. Frontiers in Computer Science "
+    "2023;5:1096257.",
+    licence="CC BY 4.0; name the source and the change.",
+    changes="“the [software, algorithm, tool]” reads “the AI”.",
+    items=tuple(
+        ScaleItem(f"ess_{n}", text)
+        for n, text in enumerate(
+            (
+                "From the explanation, I understand how the AI works.",
+                "This explanation of how the AI works is satisfying.",
+                "This explanation of how the AI works has sufficient detail.",
+                "This explanation of how the AI works seems complete.",
+                "This explanation of how the AI works tells me how to use it.",
+                "This explanation of how the AI works is useful to my goals.",
+                "This explanation of the AI shows me how accurate the AI is.",
+                "This explanation lets me judge when I should trust and not trust the AI.",
+            ),
+            start=1,
+        )
+    ),
+    minimum=1,
+    maximum=5,
+    score_range=(1.0, 5.0),
+)
+
+_DISTRUST = tuple(f"jian_{n}" for n in range(1, 6))
+_TRUST = tuple(f"jian_{n}" for n in range(6, 13))
+
+#: Trust and distrust apart: items 1 to 5 speak of distrust, 6 to 12 of trust. Score = mean, distrust reversed, 1 to 7.
+JIAN = Questionnaire(
+    id="jian_trust",
+    version="1",
+    title="Checklist for Trust between People and Automation",
+    source="Jian JY, Bisantz AM, Drury CG. Foundations for an empirically determined scale of trust in automated "
+    "systems. International Journal of Cognitive Ergonomics 2000;4:53-71.",
+    licence="The wording is the publisher's: the site supplies it, under a licence of its own.",
+    items=tuple(
+        ScaleItem(name, "", "not at all", "extremely", reverse=name in _DISTRUST) for name in (*_DISTRUST, *_TRUST)
+    ),
+    minimum=1,
+    maximum=7,
+    score_range=(1.0, 7.0),
+    parts=(("distrust", _DISTRUST), ("trust", _TRUST)),
+)
+
 #: Raw NASA-TLX: the mean of six ratings, 0 to 100. High performance ratings mean failure, as published.
 TLX_RAW = Questionnaire(
     id="nasa_tlx_raw",
@@ -121,7 +173,7 @@ TLX_RAW = Questionnaire(
 TLX_WEIGHTED = replace(TLX_RAW, id="nasa_tlx_weighted", title="NASA Task Load Index, weighted", scoring="weighted")
 
 #: Every questionnaire, by id.
-QUESTIONNAIRES: Mapping[str, Questionnaire] = {q.id: q for q in (SUS, SCS, TRUST, TLX_RAW, TLX_WEIGHTED)}
+QUESTIONNAIRES: Mapping[str, Questionnaire] = {q.id: q for q in (SUS, SCS, ESS, TRUST, JIAN, TLX_RAW, TLX_WEIGHTED)}
 
 
 def questionnaire(name: str) -> Questionnaire:
@@ -133,3 +185,41 @@ def questionnaire(name: str) -> Questionnaire:
     if name not in QUESTIONNAIRES:
         raise StudyStoreError(f"Questionnaires are {', '.join(QUESTIONNAIRES)}; got {name!r}.")
     return QUESTIONNAIRES[name]
+
+
+def custom_questionnaire(
+    name: str, title: str, items: Mapping[str, str], *, minimum: int = 1, maximum: int = 5, version: str = "1"
+) -> Questionnaire:
+    """A site's own questions, without a score: each item speaks for itself.
+
+    Args:
+        name: snake_case id, not one of the registry's.
+        title: For people.
+        items: Wording by snake_case item id.
+        minimum: Lowest answer, a whole number.
+        maximum: Highest answer.
+        version: Changes with any word.
+
+    Raises:
+        StudyStoreError: An id or a text is blank, ill-formed or taken, or the scale has fewer than 2 steps.
+    """
+    for one in (name, *items):
+        if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", one) or one.startswith("pair__"):
+            raise StudyStoreError(f"An id has 1 to 64 small letters, digits and underscores; got {one!r}.")
+    if name in QUESTIONNAIRES:
+        raise StudyStoreError(f"The id {name!r} belongs to {QUESTIONNAIRES[name].title}; choose another.")
+    if not items or not title.strip() or not all(t.strip() for t in items.values()):
+        raise StudyStoreError(f"Questionnaire {name!r} needs a title and at least one question, none of them blank.")
+    if not minimum < maximum:
+        raise StudyStoreError(f"The scale of {name!r} needs at least 2 steps; got {minimum} to {maximum}.")
+    return Questionnaire(
+        id=name, version=version, title=title.strip(), source="The site's own questions.", licence="The site's own.",
+        items=tuple(ScaleItem(i, t.strip()) for i, t in items.items()), minimum=minimum, maximum=maximum,
+        score_range=(float(minimum), float(maximum)), scoring="none",
+    )  # fmt: skip
+
+
+#: Every instrument that a session can ask as it stands: the paper's, and the questionnaires whose wording is free.
+INSTRUMENTS: Mapping[str, Instrument] = {PAPER_SURVEY.id: PAPER_SURVEY, PAPER_QUESTIONS.id: PAPER_QUESTIONS} | {
+    q.id: q.as_instrument() for q in QUESTIONNAIRES.values() if q.has_wording
+}

@@ -6,7 +6,7 @@ An incomplete form has no score; it says which questions are open. Scores of peo
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from math import isfinite, sqrt
 from typing import Literal
@@ -21,6 +21,14 @@ from mmxai_core.types import Json
 #: Answers by item id: a number on the scale, or None where the reader gave none.
 Answers = Mapping[str, float | None]
 
+#: Stands where the wording may not be given away.
+WORDING_FROM_SITE = "(wording to be supplied by the site)"
+
+
+def pair_id(first: str, second: str) -> str:
+    """Id of the choice between two items of a weighted questionnaire, e.g. "pair__effort__frustration"."""
+    return f"pair__{first}__{second}"
+
 
 @dataclass(frozen=True)
 class ScaleItem:
@@ -32,6 +40,8 @@ class ScaleItem:
         low: What the lowest value means.
         high: What the highest value means.
         reverse: True where agreement speaks against the thing measured.
+
+    The text is "" where the wording may not be given away, until `Questionnaire.with_wording` puts it in.
     """
 
     id: str
@@ -72,9 +82,11 @@ class Questionnaire:
         maximum: Highest answer.
         whole: True where only whole numbers are answers.
         scoring: "sum" of the answers (reversed items counted from the other end, each from 0), scaled to
-            `score_range`; or "weighted", the mean of the answers weighted by the reader's own comparisons.
+            `score_range`; "weighted", the mean of the answers weighted by the reader's own comparisons; or "none",
+            where each item speaks for itself.
         score_range: Lowest and highest score.
         norm: Reference values; None where there are none.
+        parts: Name -> ids of the items whose mean, not reversed, is reported beside the score.
     """
 
     id: str
@@ -88,8 +100,32 @@ class Questionnaire:
     score_range: tuple[float, float]
     whole: bool = True
     changes: str = ""
-    scoring: Literal["sum", "weighted"] = "sum"
+    scoring: Literal["sum", "weighted", "none"] = "sum"
     norm: Norm | None = None
+    parts: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    @property
+    def has_wording(self) -> bool:
+        """False while the site has not supplied the wording."""
+        return all(i.text for i in self.items)
+
+    def with_wording(self, texts: Mapping[str, str], *, licence: str) -> Questionnaire:
+        """The same questionnaire with wording that the site has a licence for.
+
+        Args:
+            texts: Wording by item id, one for each item.
+            licence: Under what terms, in words.
+
+        Raises:
+            StudyStoreError: The ids are not those of the items, or a text or the licence is blank.
+        """
+        ids = [i.id for i in self.items]
+        if set(texts) != set(ids) or not all(t.strip() for t in texts.values()) or not licence.strip():
+            raise StudyStoreError(
+                f"{self.title}: needs one text for each of {', '.join(ids)}, and the terms of its licence."
+            )
+        items = tuple(replace(i, text=texts[i.id].strip()) for i in self.items)
+        return replace(self, items=items, version=f"{self.version}-site", licence=licence.strip())
 
     def check(self, answers: Answers) -> tuple[str, ...]:
         """Ids of the open questions, in order.
@@ -130,6 +166,9 @@ class Questionnaire:
             flag = f"{count} of {len(self.items)} questions {'is' if count == 1 else 'are'} open: no score."
             return Score(self.id, self.version, None, open_items, flag)
         given = {i.id: float(answers[i.id] or 0) for i in self.items}
+        parts = {name: sum(given[i] for i in ids) / len(ids) for name, ids in self.parts}
+        if self.scoring == "none":
+            return Score(self.id, self.version, None, (), "Each item speaks for itself: no score.", given)
         if self.scoring == "weighted":
             if weights is None:
                 return Score(self.id, self.version, None, (), "The 15 comparisons are missing: no weighted score.")
@@ -140,18 +179,29 @@ class Questionnaire:
         ]  # each from 0
         share = sum(steps) / (len(self.items) * (self.maximum - self.minimum))
         low, high = self.score_range
-        return Score(self.id, self.version, low + share * (high - low), (), "", given)
+        return Score(self.id, self.version, low + share * (high - low), (), "", given, parts)
 
     def as_instrument(self) -> Instrument:
-        """For the survey form, where every item is answered from 1 to 5.
+        """What the session asks: one item a question, and for a weighted score one choice a pair of items.
 
         Raises:
-            StudyStoreError: The scale is another one.
+            StudyStoreError: The wording has not been supplied.
         """
-        if (self.minimum, self.maximum, self.whole) != (1, 5, True):
-            raise StudyStoreError(f"{self.title} is answered from {self.minimum:g} to {self.maximum:g}, not 1 to 5.")
-        items = tuple(Item(i.id, i.text, "likert5", i.low, i.high) for i in self.items)
-        return Instrument(self.id, self.version, self.title, self.source, items)
+        if not self.has_wording:
+            raise StudyStoreError(f"{self.title}: its wording is not free. Supply it with the site's licence.")
+        five = (self.minimum, self.maximum, self.whole) == (1, 5, True)
+        items = [
+            Item(i.id, i.text, "likert5", i.low, i.high)
+            if five
+            else Item(i.id, i.text, "scale", i.low, i.high, True, self.minimum, self.maximum, self.whole)
+            for i in self.items
+        ]
+        if self.scoring == "weighted":
+            words = {i.id: i.id.replace("_", " ") for i in self.items}
+            for a, b in combinations(words, 2):
+                text = f"Which contributed more to the workload: {words[a]} or {words[b]}?"
+                items.append(Item(pair_id(a, b), text, "choice", options=((a, words[a]), (b, words[b]))))
+        return Instrument(self.id, self.version, self.title, self.source, tuple(items))
 
     def to_json(self) -> Json:
         """Everything a data dictionary needs."""
@@ -165,7 +215,8 @@ class Questionnaire:
             "answers": [self.minimum, self.maximum],
             "score_range": list(self.score_range),
             "scoring": self.scoring,
-            "items": [{"id": i.id, "text": i.text, "reverse": i.reverse} for i in self.items],
+            "parts": {name: list(ids) for name, ids in self.parts},
+            "items": [{"id": i.id, "text": i.text or WORDING_FROM_SITE, "reverse": i.reverse} for i in self.items],
         }
 
 
@@ -180,6 +231,7 @@ class Score:
         open_items: Questions without an answer.
         flag: Why there is no score; "" otherwise.
         subscales: The answer to each item; empty where the form is incomplete.
+        parts: Mean of each of the questionnaire's parts.
     """
 
     questionnaire: str
@@ -188,6 +240,7 @@ class Score:
     open_items: tuple[str, ...]
     flag: str
     subscales: Mapping[str, float] = field(default_factory=dict)
+    parts: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -239,6 +292,12 @@ def summarise(questionnaire: Questionnaire, scores: Iterable[Score]) -> Summary:
     half = float(stats.t.ppf(0.975, n - 1)) * sd / sqrt(n)
     low, high = questionnaire.score_range
     return Summary(n, left_out, mean, median, sd, max(mean - half, low), min(mean + half, high), questionnaire.norm)
+
+
+def chosen_pairs(questionnaire: Questionnaire, choices: Mapping[str, str]) -> dict[tuple[str, str], str]:
+    """Choices by the id of `pair_id`, as `comparison_weights` takes them; other ids are passed over."""
+    pairs = {pair_id(a, b): (a, b) for a, b in combinations((i.id for i in questionnaire.items), 2)}
+    return {pairs[name]: winner for name, winner in choices.items() if name in pairs}
 
 
 def comparison_weights(questionnaire: Questionnaire, chosen: Mapping[tuple[str, str], str]) -> dict[str, int] | None:

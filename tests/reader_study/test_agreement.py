@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import krippendorff
 import numpy as np
 import pytest
 
@@ -154,3 +155,16 @@ def test_a_value_off_the_scale_is_refused() -> None:
         agreement([[1, 6]], categories=range(1, 6))
     with pytest.raises(StudyStoreError, match="cases x readers"):
         agreement([1, 2, 3])
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_alpha_agrees_with_the_krippendorff_package(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    readers, cases, steps = int(rng.integers(2, 6)), int(rng.integers(5, 40)), int(rng.integers(2, 6))
+    truth = rng.integers(1, steps + 1, size=(cases, 1))
+    noisy = np.clip(truth + rng.integers(-1, 2, size=(cases, readers)), 1, steps).astype(float)
+    noisy[rng.random(noisy.shape) < 0.15] = N
+    noisy[0, :2] = [1, steps]  # never all alike
+    found = agreement(noisy, replicates=10)
+    by_package = krippendorff.alpha(reliability_data=noisy.T, level_of_measurement="ordinal")
+    assert found.alpha.value == pytest.approx(by_package, abs=1e-12)
