@@ -59,7 +59,7 @@ class Job:
         step: What it is doing, in words.
         fraction: Share done, [0, 1].
         first: Input check, prediction and prediction set, as soon as they are known.
-        partial: The analysis so far, once the first maps and contributions are there.
+        partial: The analysis so far, from the first maps and contributions on; a new one with each part.
     """
 
     step: str = "Waiting for the model"
@@ -136,8 +136,7 @@ def start(
             job.first = first
 
         def hear_part(explanation: Explanation) -> None:
-            if job.partial is None:
-                job.partial = analysis(explanation)
+            job.partial = analysis(explanation)
 
         return analysis(
             explainer.explain(

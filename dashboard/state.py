@@ -14,6 +14,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard.jobs import Analysis, Job
+from dashboard.tasks import Task
 from mmxai_core.clinical import Value
 from mmxai_core.reader_study.store import new_token
 from mmxai_core.study import Study
@@ -51,6 +52,9 @@ class ReadingSession:
         survey_token: Token of the survey form on screen.
         survey_opened: When that form was first shown.
         scenes: Packed pictures by key, so that reruns send nothing.
+        kept: What was computed once for the explanation on screen, by name; see `keep`.
+        tasks: Work asked for on the Explanation page that is not done yet, by name.
+        cases: Encoded cohort cases to compare with, or None; they outlive the case.
     """
 
     study: Study | None = None
@@ -72,6 +76,9 @@ class ReadingSession:
     survey_token: str = field(default_factory=new_token)
     survey_opened: datetime = field(default_factory=lambda: datetime.now(UTC))
     scenes: Mapping[str, bytes] = field(default_factory=dict)
+    kept: Mapping[tuple[str, str], Any] = field(default_factory=dict)
+    tasks: Mapping[tuple[str, str], Task[Any]] = field(default_factory=dict)
+    cases: Any = None
 
 
 def current() -> ReadingSession:
@@ -91,24 +98,31 @@ def update(**changes: Any) -> ReadingSession:
 
 def open_study(study: Study | None, name: str, values: Mapping[str, Value], prefilled: Mapping[str, str]) -> None:
     """Start a new case: everything of the old one goes, the reader stays."""
-    old = current()
-    if old.job is not None:
-        old.job.cancel()
+    old = _stopped()
     st.session_state[_KEY] = ReadingSession(
         study=study, study_name=name, values=MappingProxyType(dict(values)), prefilled=dict(prefilled),
         initial=MappingProxyType(dict(values)), form_version=old.form_version + 1,
         upload_version=old.upload_version + 1, opened=True, reader=old.reader,
+        cases=old.cases,
     )  # fmt: skip
 
 
 def close_study() -> None:
     """Back to the choice of a study."""
+    old = _stopped()
+    st.session_state[_KEY] = ReadingSession(
+        form_version=old.form_version + 1, upload_version=old.upload_version + 1, reader=old.reader, cases=old.cases
+    )
+
+
+def _stopped() -> ReadingSession:
+    """The session, with everything that runs for it asked to stop."""
     old = current()
     if old.job is not None:
         old.job.cancel()
-    st.session_state[_KEY] = ReadingSession(
-        form_version=old.form_version + 1, upload_version=old.upload_version + 1, reader=old.reader
-    )
+    for task in old.tasks.values():
+        task.cancel()
+    return old
 
 
 def change_values(values: Mapping[str, Value], *, redraw: bool = False) -> None:
@@ -140,6 +154,29 @@ def keep_scene(key: str, packed: bytes) -> bytes:
     """Keep a packed picture of this case for the next rerun."""
     update(scenes={**current().scenes, key: packed})
     return packed
+
+
+def kept(about: str, name: str) -> Any:
+    """What `keep` kept under this name for this explanation, or None."""
+    return current().kept.get((about, name))
+
+
+def keep(about: str, name: str, value: Any) -> Any:
+    """Keep what was computed for an explanation, so that no rerun computes it again; other explanations' goes."""
+    others = {k: v for k, v in current().kept.items() if k[0] == about}
+    update(kept={**others, (about, name): value})
+    return value
+
+
+def set_task(about: str, name: str, task: Task[Any] | None) -> None:
+    """Put a task in its place, or take it away; what still runs for other explanations is stopped."""
+    tasks = dict(current().tasks)
+    for key in [k for k in tasks if k[0] != about]:
+        tasks.pop(key).cancel()
+    old = tasks.pop((about, name), None)
+    if old is not None and old is not task:
+        old.cancel()
+    update(tasks=tasks if task is None else {**tasks, (about, name): task})
 
 
 def fresh_survey() -> None:
