@@ -1,0 +1,102 @@
+"""Pixels over HTTP: the browser asks for a scene, and then for the tiles and slices the screen needs.
+
+A websocket message would have to carry all of it before the first pixel is drawn, and a rerun to get the next slice.
+
+Who may read what: each scene has a token of 256 random bits, known only to the page it was sent to. Scenes belong to
+the reader's session; here they are referenced weakly, so that they, and every address under them, are gone with the
+case or the session. Answers are not stored by the browser or by a proxy (no-store), and other sites' pages get none.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import OrderedDict
+from threading import Lock
+from weakref import WeakValueDictionary
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from dashboard.tiles import Raster, encode
+
+#: Below the app's base path.
+PATH = "pixels"
+#: Bytes of encoded tiles a scene keeps, so that a page shown again does not encode them again.
+_KEPT_BYTES = 32 * 1024 * 1024
+
+
+class PixelSource:
+    """A scene's bytes and pictures, served under a token of its own for as long as somebody holds it."""
+
+    def __init__(self, scene: bytes, rasters: tuple[Raster, ...]) -> None:
+        """Give it a token.
+
+        Args:
+            scene: What the viewer reads first.
+            rasters: Pictures that tiles are cut from.
+        """
+        self.token = secrets.token_urlsafe(32)
+        self.scene = scene
+        self._rasters = rasters
+        self._kept: OrderedDict[tuple[int, int, int, int], bytes] = OrderedDict()
+        self._bytes = 0
+        self._lock = Lock()
+        _SOURCES[self.token] = self
+
+    def tile(self, picture: int, level: int, column: int, row: int) -> bytes:
+        """One encoded tile.
+
+        Raises:
+            IndexError: There is no such tile.
+        """
+        key = (picture, level, column, row)
+        with self._lock:
+            if (found := self._kept.get(key)) is not None:
+                return found
+        if picture < 0:
+            raise IndexError("no such picture")
+        made = encode(self._rasters[picture].cut(level, column, row))
+        with self._lock:
+            self._kept[key] = made
+            self._bytes += len(made)
+            while self._bytes > _KEPT_BYTES:
+                self._bytes -= len(self._kept.popitem(last=False)[1])
+        return made
+
+
+#: Weak: the session owns the sources (house rule 6).
+_SOURCES: WeakValueDictionary[str, PixelSource] = WeakValueDictionary()
+
+_HEADERS = {
+    "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin",
+}  # fmt: skip
+
+
+def _refused(status: int) -> Response:
+    return Response(status_code=status, headers=_HEADERS)
+
+
+async def _serve(request: Request) -> Response:
+    if request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
+        return _refused(403)
+    source = _SOURCES.get(request.path_params["token"])
+    if source is None:
+        return _refused(404)
+    what = request.path_params.get("picture")
+    if what is None:
+        content = source.scene
+    else:
+        place = [int(request.path_params[k]) for k in ("picture", "level", "column", "row")]
+        try:
+            content = await run_in_threadpool(source.tile, *place)
+        except IndexError:
+            return _refused(404)
+    return Response(content, media_type="application/octet-stream", headers=_HEADERS)
+
+
+def routes() -> list[Route]:
+    """The routes to hand to st.App."""
+    tile = "{picture:int}/{level:int}/{column:int}/{row:int}"
+    return [Route(f"/{PATH}/{{token}}", _serve), Route(f"/{PATH}/{{token}}/{tile}", _serve)]
