@@ -1,0 +1,50 @@
+"""Numbers in a clinician's words, for pages and reports alike. Nothing here claims more than its number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mmxai_core.results import Prediction
+
+RESEARCH_USE = "Research use only, not for diagnosis"
+
+_SCALE = ((0.05, "very unlikely"), (0.25, "unlikely"), (0.45, "rather unlikely"), (0.55, "uncertain"),
+          (0.75, "rather likely"), (0.95, "likely"), (1.01, "very likely"))  # fmt: skip
+
+
+def likelihood(probability: float) -> str:
+    """A calibrated probability in words; the bounds are those of the IPCC's and Kent's scales, joined in the middle."""
+    return next(word for top, word in _SCALE if probability < top)
+
+
+def percent(value: float) -> str:
+    """A share in whole per cent; never "0 %" or "100 %" for what is neither."""
+    if 0 < value < 0.005:
+        return "below 1 %"
+    if 0.995 < value < 1:
+        return "above 99 %"
+    return f"{100 * value:.0f} %"
+
+
+def class_name(class_id: str) -> str:
+    """A class id as it is read, e.g. "not malignant" for "not_malignant"."""
+    return class_id.replace("_", " ")
+
+
+def listed(names: Sequence[str], *, joint: str = "and") -> str:
+    """Names as a list in a sentence: "a, b and c"."""
+    return f" {joint} ".join(filter(None, (", ".join(names[:-1]), names[-1]))) if names else ""
+
+
+def verdict(prediction: Prediction) -> str:
+    """The prediction in one or two sentences: probability in words and number, threshold, the class called."""
+    p, cut, name = prediction.probability, prediction.threshold, class_name(prediction.positive_class)
+    side = "at or above" if p >= cut else "below"
+    word = likelihood(p)
+    said = f"{name.capitalize()}: {word}, {percent(p)}" if word == "uncertain" else (
+        f"{name.capitalize()} is {word}: {percent(p)}"
+    )  # fmt: skip
+    return (
+        f"{said}, {side} the operating threshold of {percent(cut)}. "
+        f"The model calls this {class_name(prediction.predicted_class)}."
+    )
