@@ -16,6 +16,10 @@ from mmxai_core.results import Attribution
 _ENDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999)
 #: Steps between the probabilities marked on the second axis, the coarsest that gives three marks.
 _STEPS = (0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)
+#: Pixels of a row, of a row at its closest, and of everything that is no row.
+_PITCH, _TIGHT, _FRAME = 29.0, 17.0, 118.0
+#: Letters of a label on one line.
+_LETTERS = 30
 
 
 def _hover(step: Step, space: str, target: str) -> str:
@@ -28,22 +32,28 @@ def _hover(step: Step, space: str, target: str) -> str:
     return f"<b>{step.label}</b><br>{say(step.value, space, sign=True)} {way} {target}<br>{moved}"
 
 
-def waterfall_figure(attribution: Attribution, labels: Mapping[str, str], *, target: str, highlight: str = "") -> Any:
+def waterfall_figure(
+    attribution: Attribution, labels: Mapping[str, str], *, target: str, highlight: str = "", height: int = 0
+) -> Any:  # fmt: skip
     """An interactive waterfall (plotly.graph_objects.Figure), read from top to bottom.
 
     In log-odds a second axis above gives the probability. Direction is carried by colour, by hatching and by sign.
+    Where the account has intervals, a line at the end of each bar spans them.
 
     Args:
         attribution: The account; in log-odds or probability.
         labels: What to show by player.
         target: Name of the class explained.
         highlight: A player to outline, or "".
+        height: Most pixels; many rows are then set closer, their labels on one line. 0: as high as it needs.
 
     Raises:
         ValueError: The account does not add up, so that it must be withheld.
     """
     require_additive(attribution)
     space, rows = attribution.space, steps(attribution, labels)
+    spans = intervals(attribution)
+    pitch = _PITCH if not height else min(_PITCH, max((height - _FRAME) / (len(rows) + 2), _TIGHT))
     first, last = first_name(attribution), "This prediction"
     # Two fields may share a label: rows are placed by number, and named by tick text.
     names = [first, *(s.label for s in rows), last]
@@ -51,7 +61,8 @@ def waterfall_figure(attribution: Attribution, labels: Mapping[str, str], *, tar
     figure.add_bar(
         y=list(range(1, len(rows) + 1)), x=[s.value for s in rows], base=[s.start for s in rows], orientation="h",
         width=0.72, customdata=[s.player for s in rows], text=[say(s.value, space, sign=True) for s in rows],
-        textposition="outside", cliponaxis=False, hovertext=[_hover(s, space, target) for s in rows],
+        textposition="outside", cliponaxis=False,
+        hovertext=[_hover(s, space, target) + _span_hover(spans.get(s.player), space) for s in rows],
         hovertemplate="%{hovertext}<extra></extra>",
         marker={
             "color": [TOWARD if s.value > 0 else AWAY for s in rows],
@@ -66,18 +77,31 @@ def waterfall_figure(attribution: Attribution, labels: Mapping[str, str], *, tar
         hovertext=[_end_hover(e, space, target) for e in ends], hovertemplate="%{hovertext}<extra></extra>",
         cliponaxis=False,
     )  # fmt: skip
+    if spans:
+        figure.add_scatter(
+            x=[s.end for s in rows], y=list(range(1, len(rows) + 1)), mode="markers", hoverinfo="skip", name="interval",
+            marker={"size": 1, "color": "#ffd479"},
+            error_x={
+                "symmetric": False, "array": [spans[s.player][1] - s.value for s in rows],
+                "arrayminus": [s.value - spans[s.player][0] for s in rows], "color": "#ffd479", "thickness": 1.5,
+                "width": 3,
+            },
+        )  # fmt: skip
     line = {"color": "#93a1b0", "width": 1, "dash": "dot"}
     joins = [attribution.base_value, *(s.end for s in rows)]
     figure.update_layout(shapes=[_join(x, i, line) for i, x in enumerate(joins)])
     span = [*ends, *(s.start for s in rows), *(s.end for s in rows)]
+    span += [s.start + side for s in rows for side in spans.get(s.player, ())]
     low, high = min(span), max(span)
     pad = max(high - low, 1e-3) * 0.26
     view = [low - pad, high + pad]
     figure.update_layout(
-        height=118 + 29 * len(names), margin={"l": 8, "r": 12, "t": 44, "b": 44}, showlegend=False, bargap=0.25,
-        hoverlabel={"align": "left"}, dragmode=False,
+        height=round(_FRAME + pitch * len(names)), margin={"l": 8, "r": 12, "t": 44, "b": 44}, showlegend=False,
+        bargap=0.25, hoverlabel={"align": "left"}, dragmode=False,
         yaxis={
-            "tickvals": list(range(len(names))), "ticktext": [_two_lines(n) for n in names],
+            "tickvals": list(range(len(names))),
+            "ticktext": [_two_lines(n) if pitch > 26 else _short(n) for n in names],
+            "tickfont": {"size": 12 if pitch > 22 else 11},
             "range": [len(names) - 0.4, -0.6],
             "automargin": True, "showgrid": False, "zeroline": False,
         },
@@ -92,6 +116,27 @@ def waterfall_figure(attribution: Attribution, labels: Mapping[str, str], *, tar
         figure.update_xaxes(title={"text": "Log-odds (0 = even)"})
         _probability_axis(figure, view, target)
     return figure
+
+
+def intervals(attribution: Attribution) -> dict[str, tuple[float, float]]:
+    """(low, high) of each player's value; empty where nothing was estimated."""
+    if attribution.interval is None:
+        return {}
+    sides = zip(attribution.players, attribution.interval, strict=True)
+    return {player: (float(side[0]), float(side[1])) for player, side in sides}
+
+
+def _span_hover(span: tuple[float, float] | None, space: str) -> str:
+    return (
+        ""
+        if span is None
+        else f"<br>95 % interval {say(span[0], space, sign=True)} to {say(span[1], space, sign=True)}"
+    )
+
+
+def _short(name: str) -> str:
+    """A long label on one line, with its end left out; the hover text has the whole."""
+    return name if len(name) <= _LETTERS else name[: _LETTERS - 1].rstrip() + "…"
 
 
 def _two_lines(name: str) -> str:
