@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmxai_core.errors import StudyReadError
 from mmxai_core.types import DisplayImage, GreyImage
@@ -43,6 +44,37 @@ class PixelGeometry:
 
 
 @dataclass(frozen=True, eq=False)
+class GreyLevels:
+    """The values behind the display grey, at full depth, so that a viewer can choose another window.
+
+    Attributes:
+        stored: (H, W) uint16; value = slope x stored + intercept.
+        slope: Modality units a step, not 0.
+        intercept: Modality units.
+        unit: Unit of the values ("HU"), or "" where the file does not say.
+        inverted: True where the lowest value is white (MONOCHROME1).
+        padding: Inclusive range of `stored` that stands for no pixel, or None.
+    """
+
+    stored: NDArray[np.uint16]
+    slope: float = 1.0
+    intercept: float = 0.0
+    unit: str = ""
+    inverted: bool = False
+    padding: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        if self.stored.dtype != np.uint16 or self.stored.ndim != 2:
+            raise StudyReadError(f"Grey levels must be uint16 (H, W); got {self.stored.dtype} {self.stored.shape}.")
+        if not (np.isfinite(self.slope) and self.slope != 0.0 and np.isfinite(self.intercept)):
+            raise StudyReadError(
+                f"Rescale Slope (0028,1053) must be finite and not 0, Intercept (0028,1052) finite; "
+                f"got {self.slope:g} and {self.intercept:g}."
+            )
+        self.stored.setflags(write=False)
+
+
+@dataclass(frozen=True, eq=False)
 class StudyImage:
     """One image (a view, a slice or a frame), after the grayscale pipeline.
 
@@ -54,6 +86,8 @@ class StudyImage:
         laterality: "L", "R", "B" as stated by the file, or None. Never guessed.
         value_range: The modality values (e.g. HU) that display 0 and 1 stand for, or None.
         display: How stored values became display values, in words, one step an entry, in order.
+        levels: The values before the window, same shape; None for colour, for 8 bits (`pixels` holds them all), and
+            where a curve (LUT, SIGMOID) leads to the display.
     """
 
     pixels: DisplayImage
@@ -63,6 +97,7 @@ class StudyImage:
     laterality: Laterality | None = None
     value_range: tuple[float, float] | None = None
     display: tuple[str, ...] = ()
+    levels: GreyLevels | None = None
 
     def __post_init__(self) -> None:
         p = self.pixels
@@ -73,6 +108,8 @@ class StudyImage:
         lo, hi = float(p.min()), float(p.max())
         if not (np.isfinite(lo) and np.isfinite(hi) and lo >= 0.0 and hi <= 1.0):
             raise StudyReadError(f"Display values must lie in [0, 1]; these span [{lo:g}, {hi:g}].")
+        if self.levels is not None and self.levels.stored.shape != p.shape:
+            raise StudyReadError(f"Grey levels are {self.levels.stored.shape}; the pixels are {p.shape}.")
         p.setflags(write=False)
 
     @property

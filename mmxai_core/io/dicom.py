@@ -14,6 +14,7 @@ from mmxai_core.errors import StudyReadError
 from mmxai_core.io.dataset import read_dataset, require_image
 from mmxai_core.io.frames import complete_frames, decode_frames, frame_shape, scale_colour
 from mmxai_core.io.grayscale import display, modality_values, padding_mask, robust_range
+from mmxai_core.io.grey_levels import grey_levels
 from mmxai_core.io.grey_rule import grey_rule
 from mmxai_core.io.header import functional_group, gather_facts, laterality, numbers, side_and_view, text, view
 from mmxai_core.io.reading import Reading
@@ -21,7 +22,7 @@ from mmxai_core.io.refusal import READ_FAILURES, printable
 from mmxai_core.io.series import Slice, order_slices
 from mmxai_core.io.sop import caution
 from mmxai_core.io.spacing import geometry
-from mmxai_core.study import StudyImage
+from mmxai_core.study import GreyLevels, StudyImage
 
 Range = tuple[float, float]
 
@@ -122,12 +123,14 @@ def _image(
 ) -> StudyImage:
     where = geometry(dataset, (stored.shape[0], stored.shape[1]), index, reading)
     value_range: Range | None = None
+    levels: GreyLevels | None = None
     if photometric.startswith("MONOCHROME") and stored.ndim == 2:
         rule = grey_rule(dataset, index)
         if rule.needs_range and pixel_range is None:
             pixel_range, scope = robust_range([_present_values(dataset, index, stored)]), "image"
         shown = display(stored, rule, pixel_range=pixel_range, scope=scope)
         pixels, value_range, steps = shown.pixels, shown.value_range, shown.steps
+        levels = grey_levels(stored, rule) if value_range else None
     else:
         pixels, steps = _colour(dataset, stored, photometric)
     return StudyImage(
@@ -138,6 +141,7 @@ def _image(
         laterality=laterality(dataset, index),
         value_range=value_range,
         display=steps,
+        levels=levels,
     )
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from mmxai_core.errors import StudyReadError
 from mmxai_core.io.frames import scale_colour
 from mmxai_core.io.grayscale import display, robust_range
+from mmxai_core.io.grey_levels import grey_levels
 from mmxai_core.io.grey_rule import GreyRule
 from mmxai_core.io.orient import as_slices, through_plane
 from mmxai_core.io.reading import Reading
@@ -111,7 +112,10 @@ def _slice(
         return StudyImage(
             pixels=scale_colour(values, bits), geometry=where, label=label, display=(f"Colour, {bits} bits a channel",)
         )
-    shown = display(np.ascontiguousarray(values), GreyRule(bits=0), pixel_range=pixel_range, scope="volume")
+    rule = GreyRule(bits=0)
+    values = np.ascontiguousarray(values)
+    shown = display(values, rule, pixel_range=pixel_range, scope="volume")
     return StudyImage(
-        pixels=shown.pixels, geometry=where, label=label, value_range=shown.value_range, display=shown.steps
-    )
+        pixels=shown.pixels, geometry=where, label=label, value_range=shown.value_range, display=shown.steps,
+        levels=grey_levels(values, rule) if shown.value_range else None,
+    )  # fmt: skip

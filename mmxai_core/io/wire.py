@@ -10,10 +10,11 @@ import struct
 from typing import Any, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmxai_core.errors import StudyReadError
 from mmxai_core.io.limits import ReadLimits
-from mmxai_core.study import PixelGeometry, StudyImage
+from mmxai_core.study import GreyLevels, PixelGeometry, StudyImage
 from mmxai_core.types import Json
 
 _LENGTH = struct.Struct("<I")
@@ -61,7 +62,8 @@ def _exactly(stream: BinaryIO, count: int) -> bytes:
 
 
 def image_header(image: StudyImage) -> dict[str, Any]:
-    """Describe an image whose float32 pixels follow."""
+    """Describe an image whose float32 pixels follow, and then its uint16 levels where it has any."""
+    levels = image.levels
     return {
         "shape": image.pixels.shape,
         "spacing_mm": image.geometry.spacing_mm,
@@ -71,7 +73,24 @@ def image_header(image: StudyImage) -> dict[str, Any]:
         "laterality": image.laterality,
         "value_range": image.value_range,
         "display": image.display,
-    }
+        "levels": None if levels is None else {
+            "slope": levels.slope, "intercept": levels.intercept, "unit": levels.unit, "inverted": levels.inverted,
+            "padding": levels.padding,
+        },
+    }  # fmt: skip
+
+
+def send_image(stream: BinaryIO, image: StudyImage) -> None:
+    """Write an image: its header, its pixels, its levels.
+
+    Args:
+        stream: A pipe.
+        image: The image.
+    """
+    send(stream, {"image": image_header(image)})
+    stream.write(np.ascontiguousarray(image.pixels).data)
+    if image.levels is not None:
+        stream.write(np.ascontiguousarray(image.levels.stored).data)
 
 
 def receive_image(stream: BinaryIO, header: dict[str, Any], limits: ReadLimits) -> StudyImage:
@@ -93,13 +112,8 @@ def receive_image(stream: BinaryIO, header: dict[str, Any], limits: ReadLimits) 
     if len(shape) not in (2, 3) or min(shape) < 1 or shape[0] * shape[1] > limits.image_pixels:
         raise StudyReadError(f"The reader answered with an image of impossible shape {shape}.")
     pixels = np.empty(shape, dtype=np.float32)
-    view = pixels.data.cast("B")
-    filled = 0
-    while filled < len(view):
-        count = stream.readinto(view[filled:])  # type: ignore[attr-defined]  # every buffered reader has it
-        if not count:
-            raise EOFError("pipe closed")
-        filled += count
+    _fill(stream, pixels)
+    levels = _receive_levels(stream, header.get("levels"), shape)
     spacing, ends = header["spacing_mm"], header["value_range"]
     return StudyImage(
         pixels=pixels,
@@ -111,4 +125,27 @@ def receive_image(stream: BinaryIO, header: dict[str, Any], limits: ReadLimits) 
         laterality=header["laterality"],
         value_range=(ends[0], ends[1]) if ends else None,
         display=tuple(header["display"]),
+        levels=levels,
     )
+
+
+def _fill(stream: BinaryIO, array: NDArray[Any]) -> None:
+    view = array.data.cast("B")
+    filled = 0
+    while filled < len(view):
+        count = stream.readinto(view[filled:])  # type: ignore[attr-defined]  # every buffered reader has it
+        if not count:
+            raise EOFError("pipe closed")
+        filled += count
+
+
+def _receive_levels(stream: BinaryIO, stated: dict[str, Any] | None, shape: tuple[int, ...]) -> GreyLevels | None:
+    if stated is None:
+        return None
+    stored = np.empty(shape, dtype=np.uint16)
+    _fill(stream, stored)
+    padding = stated["padding"]
+    return GreyLevels(
+        stored, float(stated["slope"]), float(stated["intercept"]), str(stated["unit"])[:16], bool(stated["inverted"]),
+        (int(padding[0]), int(padding[1])) if padding else None,
+    )  # fmt: skip

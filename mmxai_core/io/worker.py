@@ -13,8 +13,6 @@ import warnings
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
-import numpy as np
-
 from mmxai_core.errors import StudyReadError
 from mmxai_core.io import wire
 from mmxai_core.io.limits import MIB, ReadLimits
@@ -44,8 +42,7 @@ def main() -> None:
     reading = Reading(limits)
     try:
         for image in read_upload(sources, Path(job["scratch"]), reading):
-            wire.send(answers, {"image": wire.image_header(image)})
-            answers.write(np.ascontiguousarray(image.pixels).data)
+            wire.send_image(answers, image)
         _finish(answers, {"study": _facts(reading)})
     except StudyReadError as error:
         _finish(answers, {"refused": str(error)})
