@@ -31,6 +31,7 @@ ALLOWED: dict[str, set[str]] = {
     "report": _VALUES | {"figures"},
     "reader_study": _VALUES,
     "cohorts": _VALUES | {"io"},
+    "worklist": _VALUES | {"io", "cohorts"},
     "evaluation": _INPUT | {"predict", "explain", "cohorts", "phantom"},
     "training": _INPUT | {"predict", "explain", "cohorts", "evaluation", "phantom"},
 }
