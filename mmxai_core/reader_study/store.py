@@ -1,30 +1,36 @@
-"""Ratings in an embedded SQLite file: committed, with fsync, before `save` returns.
+"""Ratings of the Survey page: committed, with fsync, before `save` returns.
 
-The store holds pseudonyms only: a reader code, a case code, hashes. It has no column for a name.
+They lie in the study store, as the study of one reader and one case at a time (`survey_study`). The store holds
+pseudonyms only: a reader code, a case code, hashes. It has no column for a name.
 """
 
 from __future__ import annotations
 
-import os
 import re
-import sys
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import Engine, create_engine, event, select, text
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
-from sqlalchemy.orm import Session
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session, contains_eager
 
 from mmxai_core.errors import StudyStoreError
+from mmxai_core.reader_study import survey_study as survey
+from mmxai_core.reader_study.database import default_location, insert_once, is_url, open_database, reading, utc, writing
 from mmxai_core.reader_study.instruments import Answer, Instrument
-from mmxai_core.reader_study.schema import APPEND_ONLY_TRIGGERS, SCHEMA_VERSION, AnswerRow, Base, SubmissionRow
+from mmxai_core.reader_study.schema import (
+    AnswerRow,
+    ArmRow,
+    AssignmentRow,
+    CaseRow,
+    ReaderRow,
+    StudyRow,
+    SubmissionRow,
+)
 
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{1,31}")
+_CONFLICT = "Another window saved an answer about this case at the same moment; look at it, then save again."
 
 
 @dataclass(frozen=True)
@@ -82,17 +88,15 @@ class SurveyResponse:
 
 
 def default_store_path() -> Path:
-    """MMXAI_STORE where set, else `mmxai/ratings.sqlite` in the user's own data folder."""
-    chosen = os.environ.get("MMXAI_STORE")
-    if chosen:
-        return Path(chosen).expanduser()
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Application Support"
-    else:
-        base = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
-    return base / "mmxai" / "ratings.sqlite"
+    """MMXAI_STORE where set, else `mmxai/ratings.sqlite` in the user's own data folder.
+
+    Raises:
+        StudyStoreError: MMXAI_STORE is a URL; see `database.default_location`.
+    """
+    location = default_location()
+    if is_url(location):
+        raise StudyStoreError("MMXAI_STORE is a database URL, not a path.")
+    return Path(location)
 
 
 def reader_code(raw: str) -> str:
@@ -118,27 +122,17 @@ def new_token() -> str:
 class RatingStore:
     """Appends and lists survey responses. Safe to share between threads: each call has its own connection."""
 
-    def __init__(self, path: Path) -> None:
-        """Opens or creates the file.
+    def __init__(self, path: Path | str) -> None:
+        """Opens or creates the store.
+
+        Args:
+            path: An SQLite file, or a `postgresql://` URL.
 
         Raises:
-            StudyStoreError: The file cannot be opened, or was written by a newer version.
+            StudyStoreError: It cannot be opened, or was written by a newer version.
         """
         self.path = path
-        with _plain_errors("opened"):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._engine = _engine(path)
-            with self._engine.begin() as connection:
-                found = int(connection.execute(text("PRAGMA user_version")).scalar_one())
-                if found > SCHEMA_VERSION:
-                    raise StudyStoreError(
-                        f"The ratings file has format {found}; this version reads up to {SCHEMA_VERSION}. "
-                        "Update the program."
-                    )
-                Base.metadata.create_all(connection)
-                for trigger in APPEND_ONLY_TRIGGERS:
-                    connection.execute(text(trigger))
-                connection.execute(text(f"PRAGMA user_version = {SCHEMA_VERSION}"))
+        self._engine = open_database(path)
 
     def save(
         self,
@@ -159,23 +153,18 @@ class RatingStore:
             StudyStoreError: The reader code is malformed, another window saved at the same moment, or the disk refused.
         """
         code = reader_code(reader)
-        with _plain_errors("saved"), Session(self._engine, expire_on_commit=False) as session:
-            kept = session.scalars(select(SubmissionRow).where(SubmissionRow.token == token)).one_or_none()
+        with writing(self._engine, conflict=_CONFLICT) as session:
+            kept = session.scalars(_submissions().where(SubmissionRow.token == token)).one_or_none()
             if kept is not None:
                 return _response(kept)
+            assignment = _assignment(session, code, about.case_code)
+            slot = survey.slot(assignment.id, instrument.id, about.explanation_id)
             last = session.scalars(
-                select(SubmissionRow)
-                .where(
-                    SubmissionRow.reader == code,
-                    SubmissionRow.case_code == about.case_code,
-                    SubmissionRow.explanation_id == about.explanation_id,
-                    SubmissionRow.instrument == instrument.id,
-                )
-                .order_by(SubmissionRow.iteration.desc())
-                .limit(1)
+                _submissions().where(SubmissionRow.slot == slot).order_by(SubmissionRow.iteration.desc()).limit(1)
             ).one_or_none()
             row = SubmissionRow(
-                token=token, reader=code, case_code=about.case_code, instrument=instrument.id,
+                token=token, study_id=assignment.study_id, reader=assignment.reader, assignment=assignment,
+                slot=slot, kind=survey.KIND, period=survey.PERIOD, stage=survey.STAGE, instrument=instrument.id,
                 instrument_version=instrument.version, iteration=last.iteration + 1 if last else 1,
                 supersedes=last.id if last else None, bundle=about.bundle, bundle_sha256=about.bundle_sha256,
                 explanation_id=about.explanation_id, predicted_class=about.predicted_class,
@@ -186,7 +175,7 @@ class RatingStore:
                 ],
             )  # fmt: skip
             session.add(row)
-            session.commit()
+            session.flush()
             return _response(row)
 
     def responses(
@@ -202,15 +191,15 @@ class RatingStore:
         Raises:
             StudyStoreError: The file cannot be read, or the reader code is malformed.
         """
-        query = select(SubmissionRow).order_by(SubmissionRow.id.desc())
+        query = _submissions().order_by(SubmissionRow.id.desc())
         if reader is not None:
-            query = query.where(SubmissionRow.reader == reader_code(reader))
+            query = query.where(ReaderRow.code == reader_code(reader))
         if case_code is not None:
-            query = query.where(SubmissionRow.case_code == case_code)
+            query = query.where(CaseRow.code == case_code)
         if current:
             replaced = select(SubmissionRow.supersedes).where(SubmissionRow.supersedes.is_not(None))
             query = query.where(SubmissionRow.id.not_in(replaced))
-        with _plain_errors("read"), Session(self._engine) as session:
+        with reading(self._engine) as session:
             return tuple(_response(row) for row in session.scalars(query))
 
     def close(self) -> None:
@@ -218,43 +207,52 @@ class RatingStore:
         self._engine.dispose()
 
 
-def _engine(path: Path) -> Engine:
-    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": 10.0})
+def _submissions() -> Select[tuple[SubmissionRow]]:
+    """The Survey page's, each with its assignment, reader and case."""
+    return (
+        select(SubmissionRow)
+        .join(SubmissionRow.assignment)
+        .join(AssignmentRow.reader)
+        .join(AssignmentRow.case)
+        .join(StudyRow, StudyRow.id == SubmissionRow.study_id)
+        .where(StudyRow.code == survey.CODE)
+        .options(
+            contains_eager(SubmissionRow.assignment).options(
+                contains_eager(AssignmentRow.reader), contains_eager(AssignmentRow.case)
+            )
+        )
+    )
 
-    @event.listens_for(engine, "connect")
-    def _settings(connection: Any, _record: object) -> None:  # the DBAPI connection has no public type
-        cursor = connection.cursor()
-        for setting in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
-            cursor.execute(f"PRAGMA {setting}")
-        cursor.close()
 
-    return engine
+def _assignment(session: Session, reader: str, case: str) -> AssignmentRow:
+    """The assignment of reader and case, made where there is none."""
+    study = session.scalars(select(StudyRow.id).where(StudyRow.code == survey.CODE)).one()
+    arm = session.scalars(select(ArmRow.id).where(ArmRow.study_id == study)).one()
+    reader_id = insert_once(session, ReaderRow, {"study_id": study, "code": reader}, stratum="")
+    case_id = insert_once(session, CaseRow, {"study_id": study, "code": case}, stratum="", truth=None, practice=False)
+    before = session.scalars(select(func.count()).where(AssignmentRow.reader_id == reader_id)).one()
+    made = insert_once(
+        session, AssignmentRow, {"reader_id": reader_id, "arm_id": arm, "case_id": case_id}, study_id=study,
+        period=survey.PERIOD, position=before + 1, practice=False, seeded_wrong=False, placebo=False,
+    )  # fmt: skip
+    return session.get_one(AssignmentRow, made)
 
 
 def _response(row: SubmissionRow) -> SurveyResponse:
+    if row.assignment is None:
+        raise StudyStoreError(f"Rating {row.id} belongs to no case: the store is damaged.")
     about = RatedCase(
-        row.case_code, row.explanation_id, row.bundle, row.bundle_sha256, row.predicted_class, row.probability
-    )
-    answers = tuple(
-        Answer(a.item, "answered" if a.state == "answered" else "no_answer", a.value, a.text) for a in row.answers
-    )
-    # SQLite keeps no time zone; every time in the store is UTC.
-    opened, saved = (t.replace(tzinfo=UTC) for t in (row.opened_at, row.saved_at))
-    return SurveyResponse(
-        row.id, row.reader, about, row.instrument, row.instrument_version, row.iteration, row.supersedes, opened,
-        saved, answers,
+        row.assignment.case.code, row.explanation_id, row.bundle, row.bundle_sha256, row.predicted_class,
+        float("nan") if row.probability is None else row.probability,
     )  # fmt: skip
-
-
-@contextmanager
-def _plain_errors(verb: str) -> Iterator[None]:
-    """Turn what the database says into one sentence."""
-    try:
-        yield
-    except IntegrityError as error:
-        raise StudyStoreError(
-            "Another window saved an answer about this case at the same moment; look at it, then save again."
-        ) from error
-    except (SQLAlchemyError, OSError) as error:
-        reason = str(getattr(error, "orig", None) or getattr(error, "strerror", None) or error).splitlines()[0]
-        raise StudyStoreError(f"The ratings could not be {verb}: {reason}. Nothing was kept; try again.") from error
+    answers = tuple(
+        Answer(
+            a.item, "answered" if a.state == "answered" else "no_answer", None if a.value is None else int(a.value),
+            a.text,
+        )
+        for a in row.answers
+    )  # fmt: skip
+    return SurveyResponse(
+        row.id, row.assignment.reader.code, about, row.instrument, row.instrument_version, row.iteration,
+        row.supersedes, utc(row.opened_at), utc(row.saved_at), answers,
+    )  # fmt: skip

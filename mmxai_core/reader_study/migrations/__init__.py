@@ -1,0 +1,1 @@
+"""Alembic migrations of the study store; run by `mmxai_core.reader_study.migrate`."""
