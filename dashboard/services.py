@@ -15,12 +15,17 @@ from typing import Any
 import streamlit as st
 
 from mmxai_core import io
-from mmxai_core.errors import BundleError
+from mmxai_core.errors import BundleError, StudyStoreError
 from mmxai_core.explain.explainer import Explainer
 from mmxai_core.model.bundle import Bundle, load_bundle
 from mmxai_core.predict import Predictor
-from mmxai_core.reader_study.store import RatingStore, default_store_path
+from mmxai_core.reader_study.database import default_location
+from mmxai_core.reader_study.store import RatingStore
+from mmxai_core.reader_study.study_store import StudyStore
 from mmxai_core.study import Study
+from mmxai_core.worklist import WorklistStore
+from mmxai_core.worklist.database import worklist_url
+from dashboard.watching import Watcher
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLES = ROOT / "assets" / "samples"
@@ -36,6 +41,7 @@ class Sample:
         description: What is seen, one line.
         clinical: Known values by field id.
         note: What must be said beside it.
+        truth: The class it was designed as.
     """
 
     file: str
@@ -43,6 +49,7 @@ class Sample:
     description: str
     clinical: Mapping[str, Any]
     note: str
+    truth: str = ""
 
 
 def bundle_path() -> Path:
@@ -76,6 +83,22 @@ def bundle() -> Bundle:
     return predictor().bundle
 
 
+def other_bundles() -> dict[str, Path]:
+    """Name and place of each further bundle that MMXAI_BUNDLES lists, to compare with."""
+    places = [Path(p).expanduser() for p in os.environ.get("MMXAI_BUNDLES", "").split(os.pathsep) if p.strip()]
+    return {p.name: p for p in places if p.resolve() != bundle_path().resolve() and (p / "metadata.json").is_file()}
+
+
+def predictor_of(path: Path) -> Predictor:
+    """The one predictor of a bundle.
+
+    Raises:
+        BundleError: The bundle is damaged.
+        DeviceError: The device asked for is not there.
+    """
+    return _predictor(path)
+
+
 def bundle_is_missing() -> bool:
     """True where there is no bundle folder at all, which is no error but a thing to set up."""
     return not (bundle_path() / "metadata.json").is_file()
@@ -92,8 +115,8 @@ def explainer() -> Explainer:
 
 
 @st.cache_resource(show_spinner=False)
-def _store(path: Path) -> RatingStore:
-    return RatingStore(path)
+def _store(location: Path | str) -> RatingStore:
+    return RatingStore(location)
 
 
 def rating_store() -> RatingStore:
@@ -102,7 +125,96 @@ def rating_store() -> RatingStore:
     Raises:
         StudyStoreError: The file cannot be opened.
     """
-    return _store(default_store_path())
+    return _store(default_location())
+
+
+@st.cache_resource(show_spinner=False)
+def _study_store(location: Path | str) -> StudyStore:
+    return StudyStore(location)
+
+
+def study_store() -> StudyStore:
+    """The store of reader studies; it lies where the ratings lie.
+
+    Raises:
+        StudyStoreError: It cannot be opened.
+    """
+    return _study_store(default_location())
+
+
+@dataclass(frozen=True)
+class WorklistSettings:
+    """What the site decided about the worklist.
+
+    Attributes:
+        url: Its database.
+        folder: Folder of the site's key and of the de-identified pixels.
+        keep_pixels: MMXAI_KEEP_PIXELS; False where it is 0, no or off.
+        keep_days: MMXAI_KEEP_DAYS; pixels go this many days after a case was last opened.
+        mapping: MMXAI_MAPPING; the file that says which code was which original, or None: no such list is kept.
+        watch: MMXAI_WATCH; the watched folder, or None.
+    """
+
+    url: str
+    folder: Path
+    keep_pixels: bool
+    keep_days: int
+    mapping: Path | None
+    watch: Path | None
+
+
+def worklist_settings() -> WorklistSettings:
+    """The settings, from the environment.
+
+    Raises:
+        StudyStoreError: MMXAI_KEEP_DAYS is no whole number of days.
+    """
+    given = os.environ.get
+    store = given("MMXAI_STORE") or str(default_store_path())
+    beside = default_store_path() if "://" not in store else Path(store.removeprefix("sqlite:///"))
+    if "://" in store and not store.startswith("sqlite"):  # a server's database: key and pixels stay on this machine
+        beside = Path.home() / ".local" / "share" / "mmxai" / "ratings.sqlite"
+    days = given("MMXAI_KEEP_DAYS", "30")
+    if not days.isdigit() or not 1 <= int(days) <= 3650:
+        raise StudyStoreError(f"MMXAI_KEEP_DAYS must be a whole number from 1 to 3650; got {days!r}.")
+    mapping, watch = given("MMXAI_MAPPING"), given("MMXAI_WATCH")
+    return WorklistSettings(
+        worklist_url(store), Path(given("MMXAI_WORKLIST") or beside.parent / "worklist").expanduser(),
+        given("MMXAI_KEEP_PIXELS", "1").lower() not in ("0", "no", "off", "false"), int(days),
+        Path(mapping).expanduser() if mapping else None, Path(watch).expanduser() if watch else None,
+    )  # fmt: skip
+
+
+@st.cache_resource(show_spinner=False)
+def _worklist(settings: WorklistSettings) -> WorklistStore:
+    store = WorklistStore(
+        settings.url, settings.folder, keep_pixels=settings.keep_pixels, keep_days=settings.keep_days,
+        mapping=settings.mapping,
+    )  # fmt: skip
+    store.sweep()
+    return store
+
+
+def worklist() -> WorklistStore:
+    """The worklist's store.
+
+    Raises:
+        StudyStoreError: It cannot be opened.
+    """
+    return _worklist(worklist_settings())
+
+
+@st.cache_resource(show_spinner=False)
+def _watcher(settings: WorklistSettings, bundle_at: Path) -> Watcher | None:
+    if settings.watch is None:
+        return None
+    found = _predictor(bundle_at).bundle
+    return Watcher(settings.watch, _worklist(settings), found.schema, found.classes, found.positive_class)
+
+
+def watcher() -> Watcher | None:
+    """The watch over MMXAI_WATCH, started with the first page; None where there is no such folder to watch."""
+    return _watcher(worklist_settings(), bundle_path())
 
 
 @st.cache_resource(show_spinner=False)
@@ -118,7 +230,8 @@ def samples() -> tuple[Sample, ...]:
     try:
         rows = json.loads(index.read_text(encoding="utf-8"))["samples"]
         return tuple(
-            Sample(r["file"], r["title"], r["description"], r.get("clinical", {}), r.get("expected", "")) for r in rows
+            Sample(r["file"], r["title"], r["description"], r.get("clinical", {}), r.get("expected", ""), r.get("truth", ""))
+            for r in rows
         )
     except (ValueError, KeyError, TypeError) as error:
         raise BundleError(f"The samples' index {index.name} is malformed: {error}.") from error
