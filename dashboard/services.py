@@ -20,7 +20,7 @@ from mmxai_core.explain.explainer import Explainer
 from mmxai_core.model.bundle import Bundle, load_bundle
 from mmxai_core.predict import Predictor
 from mmxai_core.reader_study.database import default_location
-from mmxai_core.reader_study.store import RatingStore
+from mmxai_core.reader_study.store import RatingStore, default_store_path
 from mmxai_core.reader_study.study_store import StudyStore
 from mmxai_core.study import Study
 from mmxai_core.worklist import WorklistStore
