@@ -11,7 +11,7 @@ from sqlalchemy import Engine, inspect, text
 from sqlalchemy.engine import Connection
 
 from mmxai_core.errors import StudyStoreError
-from mmxai_core.reader_study.schema import SCHEMA_VERSION
+from mmxai_core.reader_study.schema import SCHEMA_VERSION, VERSION_TABLE
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 #: Alembic's name of the newest tables, and of the first, which had no table of versions.
@@ -48,8 +48,8 @@ def _version(connection: Connection) -> str | None:
         if number == SCHEMA_VERSION:
             return HEAD
     tables = set(inspect(connection).get_table_names())
-    if "alembic_version" in tables:
-        found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+    if VERSION_TABLE in tables:
+        found = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar_one_or_none()
         if found is not None and found > HEAD:
             raise StudyStoreError(
                 f"The store has tables of version {found}; this version reads up to {HEAD}. Update the program."

@@ -14,6 +14,9 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 #: Version of these tables, kept in SQLite's user_version, so that an older program refuses the file in one sentence.
 SCHEMA_VERSION = 2
 
+#: Where Alembic keeps which migration the store is at.
+VERSION_TABLE = "study_store_version"
+
 #: Every table but Alembic's own refuses UPDATE and DELETE.
 TABLES = ("study", "arm", "reader", "study_case", "assignment", "submission", "answer", "event")
 

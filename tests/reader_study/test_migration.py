@@ -16,7 +16,7 @@ from sqlalchemy import create_engine
 from mmxai_core.errors import StudyStoreError
 from mmxai_core.reader_study.database import default_location, open_database
 from mmxai_core.reader_study.instruments import PAPER_SURVEY
-from mmxai_core.reader_study.schema import TABLES, Base
+from mmxai_core.reader_study.schema import TABLES, VERSION_TABLE, Base
 from mmxai_core.reader_study.store import RatedCase, RatingStore
 
 #: Written by the program of format 1: 3 readers, 3 cases, 18 submissions of which 6 are changed answers.
@@ -106,7 +106,7 @@ def test_two_programs_may_open_a_new_store_at_once(tmp_path: Path) -> None:
 def test_the_migrations_make_the_tables_of_the_schema(tmp_path: Path) -> None:
     engine = open_database(tmp_path / "new.sqlite")
     with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "version_table": VERSION_TABLE})
         assert compare_metadata(context, Base.metadata) == []
     assert set(TABLES) == set(Base.metadata.tables)
 
