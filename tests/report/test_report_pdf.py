@@ -1,0 +1,130 @@
+"""The report: one page whatever comes, readable text, the same bytes again, and nothing that names a patient."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from pypdf import PdfReader
+from synthetic_report import AT, RECORD, crowded, report_case, study
+
+from mmxai_core.report.page import HEIGHT, WIDTH, Page
+from mmxai_core.report.pdf import report_pdf
+from mmxai_core.results import InputCheck
+
+ROOT = Path(__file__).resolve().parents[2]
+_MM = 72 / 25.4
+
+
+def read(data: bytes) -> tuple[PdfReader, str]:
+    reader = PdfReader(BytesIO(data))
+    assert len(reader.pages) == 1
+    return reader, " ".join(reader.pages[0].extract_text().split())
+
+
+def placed(reader: PdfReader) -> list[tuple[str, float, float]]:
+    """(text, x, y) of every piece of text, mm from the lower left corner."""
+    found: list[tuple[str, float, float]] = []
+
+    def visit(text: str, ctm: list[float], tm: list[float], font: object, size: float) -> None:
+        if text.strip():
+            found.append((text, (ctm[4] + tm[4]) / _MM, (ctm[5] + tm[5]) / _MM))
+
+    reader.pages[0].extract_text(visitor_text=visit)
+    return found
+
+
+def test_it_says_everything_the_page_says() -> None:
+    case = report_case()
+    reader, text = read(report_pdf(case))
+    for part in (
+        "Malignant is rather likely: 69 %", "The model calls this malignant", "temperature 1.30", "Summary", "Evidence",
+        "Grad-CAM++ for malignant", "5 mm (PixelSpacing (0028,0030))", "Nothing known", "Palpable lump: yes", "-0.70",
+        "Stability", "0.91", "≥ 0.80", "✓ passes", "not computed", "Clinical data (3 of 4 known)", "57 years",
+        "unknown", "What this cannot tell", "weights SHA-256 " + "ab" * 32, "explanation-1", "torch: 2.15", "seed: 7",
+        "device: cpu", "image players: lesion", "2026-03-01 09:30 UTC", f"Case {case.code}",
+    ):  # fmt: skip
+        assert part in text, part
+    assert text.count("Research use only, not for diagnosis") == 2
+    assert len(reader.pages[0].images) == 2, "the image and its overlay"
+    assert reader.metadata is not None and reader.metadata.creation_date == AT
+
+
+def test_nothing_names_the_patient() -> None:
+    data = report_pdf(report_case())
+    reader, text = read(data)
+    assert "MUELLER" not in text and b"MUELLER" not in data
+    assert reader.metadata is not None and reader.metadata.author is None
+
+
+def test_a_crowded_case_stays_on_one_page_and_inside_it() -> None:
+    reader, text = read(report_pdf(crowded()))
+    assert "Clinical data (50 of 60 known)" in text and "and 21 more" in text and "smaller ones together" in text
+    pieces = placed(reader)
+    assert len(pieces) > 200
+    outside = [p for p in pieces if not (0 <= p[1] < WIDTH - 5 and 3 < p[2] < HEIGHT - 3)]
+    assert not outside
+    foot = [p for p in pieces if p[0].startswith("Research use only")]
+    lowest = min(y for t, _, y in pieces if not t.startswith("Research use only"))
+    assert min(y for _, _, y in foot) < lowest, "nothing lies below the banner"
+    assert "漢" not in text and "□" in text, "a character the font lacks becomes a box, not a gap"
+
+
+@pytest.mark.parametrize("shape", [(400, 60), (60, 400), (3, 3)])
+def test_any_shape_of_image_fits(shape: tuple[int, int]) -> None:
+    read(report_pdf(report_case(shape=shape)))
+
+
+def test_without_an_image_it_says_so() -> None:
+    _, text = read(report_pdf(report_case(image=False)))
+    assert "No image was given: there is no map." in text and "Study SHA-256: no image" in text
+    assert "Cross-modal attention needs an image" in text
+
+
+def test_without_spacing_there_is_no_scale_bar() -> None:
+    _, text = read(report_pdf(report_case(study=study(spacing=None))))
+    assert "No scale bar: the file states no pixel spacing" in text and "Bar:" not in text
+
+
+def test_an_input_of_the_wrong_kind_leads() -> None:
+    case = report_case()
+    check = InputCheck(True, True, (), (), (), "This is not the model's kind of input.", "cases")
+    _, text = read(report_pdf(replace(case, explanation=replace(case.explanation, input_check=check))))
+    assert text.index("This is not the model's kind of input.") < text.index("Malignant is rather likely")
+
+
+def test_an_account_that_does_not_add_up_is_withheld() -> None:
+    case = report_case()
+    account = replace(case.explanation.attribution, residual=0.2)
+    _, text = read(report_pdf(replace(case, explanation=replace(case.explanation, attribution=account))))
+    assert "Withheld: the contributions miss the prediction by 0.2" in text and "Nothing known" not in text
+
+
+def test_the_same_inputs_give_the_same_bytes_in_another_process() -> None:
+    code = (
+        "import hashlib, time; from synthetic_report import report_case; from mmxai_core.report.pdf import report_pdf;"
+        "time.sleep(1.1); print(hashlib.sha256(report_pdf(report_case())).hexdigest())"
+    )
+    env = {**os.environ, "PYTHONHASHSEED": "5", "TZ": "Asia/Tokyo",
+           "PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT / "tests")))}  # fmt: skip
+    there = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    assert there.stdout.strip() == hashlib.sha256(report_pdf(report_case())).hexdigest()
+
+
+def test_text_shrinks_before_it_is_cut() -> None:
+    page = Page(title="t", made_at=AT)
+    end = page.block("word " * 60, 10, 30, 60, 12, size=9)
+    assert 30 < end <= 42
+    page.one_line("w" * 500, 10, 60, 40, size=9)
+    _, text = read(bytes(page.output()))
+    assert text.count("word") == 60 and "…" in text
+
+
+def test_values_are_the_records_own() -> None:
+    assert report_case().labels["age"] == "Age: 57 years" and RECORD.get("family_history") is None
