@@ -102,11 +102,21 @@ def estimate(
 
 
 def interval(drawn: NDArray[np.float64]) -> tuple[float | None, float | None, str]:
-    """Percentile interval of the replicates, or none, with the reason, where most of them are undefined."""
+    """Percentile interval of the replicates, or none, with the reason.
+
+    There is none where most replicates are undefined, or where all are alike: a share of 0 of 10 would otherwise come
+    with an interval from 0 to 0, which claims more than 10 readings can say.
+    """
     defined = drawn[np.isfinite(drawn)]
     if 2 * len(defined) < len(drawn):
         share = 1 - len(defined) / len(drawn)
         return None, None, f"No interval: undefined in {share:.0%} of the bootstrap replicates, so too few data."
+    if np.ptp(defined) < 1e-12:
+        return (
+            None,
+            None,
+            "No interval: every bootstrap replicate gives this same value, so it cannot tell how far off it is.",
+        )
     tail = 100 * (1 - LEVEL) / 2
     low, high = np.percentile(defined, [tail, 100 - tail])
     return float(low), float(high), ""

@@ -108,7 +108,9 @@ def test_arms_are_compared_on_the_same_draws() -> None:
     assert difference.high < 0
     same = pd.concat([study().assign(arm="x"), study().assign(arm="y")])
     nothing = reliance(same, replicates=50).differences["x - y"]["over_reliance"]
-    assert (nothing.value, nothing.low, nothing.high) == (0, 0, 0)
+    # Equal in every draw: an interval from 0 to 0 would claim certainty.
+    assert (nothing.value, nothing.low, nothing.high) == (0, None, None)
+    assert "every bootstrap replicate gives this same value" in nothing.reason
 
 
 def test_undefined_says_what_is_missing() -> None:
