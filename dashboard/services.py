@@ -14,6 +14,7 @@ from typing import Any
 
 import streamlit as st
 
+from dashboard.watching import Watcher
 from mmxai_core import io
 from mmxai_core.errors import BundleError, StudyStoreError
 from mmxai_core.explain.explainer import Explainer
@@ -25,7 +26,6 @@ from mmxai_core.reader_study.study_store import StudyStore
 from mmxai_core.study import Study
 from mmxai_core.worklist import WorklistStore
 from mmxai_core.worklist.database import worklist_url
-from dashboard.watching import Watcher
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLES = ROOT / "assets" / "samples"
@@ -230,9 +230,32 @@ def samples() -> tuple[Sample, ...]:
     try:
         rows = json.loads(index.read_text(encoding="utf-8"))["samples"]
         return tuple(
-            Sample(r["file"], r["title"], r["description"], r.get("clinical", {}), r.get("expected", ""), r.get("truth", ""))
+            Sample(
+                r["file"],
+                r["title"],
+                r["description"],
+                r.get("clinical", {}),
+                r.get("expected", ""),
+                r.get("truth", ""),
+            )
             for r in rows
         )
+    except (ValueError, KeyError, TypeError) as error:
+        raise BundleError(f"The samples' index {index.name} is malformed: {error}.") from error
+
+
+def sample_truths() -> Mapping[str, bool]:
+    """Of each shipped sample, by file name, whether it was designed as the positive class; for coordinators only.
+
+    Raises:
+        BundleError: The index is malformed.
+    """
+    index = SAMPLES / "samples.json"
+    if not index.is_file():
+        return {}
+    try:
+        rows = json.loads(index.read_text(encoding="utf-8"))["samples"]
+        return {r["file"]: r["truth"] != "benign" for r in rows if r.get("truth")}
     except (ValueError, KeyError, TypeError) as error:
         raise BundleError(f"The samples' index {index.name} is malformed: {error}.") from error
 

@@ -13,14 +13,19 @@ from typing import Any
 
 import streamlit as st
 
+from dashboard.batch import Batch
 from dashboard.jobs import Analysis, Job
+from dashboard.study_session import StudySession
 from dashboard.tasks import Task
 from mmxai_core.clinical import Value
 from mmxai_core.reader_study.store import new_token
+from mmxai_core.results import FirstAnswer
 from mmxai_core.study import Study
 from mmxai_core.types import Box
+from mmxai_core.worklist import Analysed, Query, Source
 
 _KEY = "reading"
+_STUDY_KEY = "study"
 _UNDO_DEPTH = 50
 
 
@@ -44,6 +49,7 @@ class ReadingSession:
         upload_version: Changes when the file chooser must be emptied.
         roi: Box the reader drew, or None.
         roi_image: The image it was drawn on.
+        roi_drawn: True where it was drawn in the viewer on screen, False where the worklist kept it.
         opened: True once the reader chose a study, or clinical data alone.
         job: The analysis under way, or None.
         analysis: The latest finished analysis, or None.
@@ -55,6 +61,19 @@ class ReadingSession:
         kept: What was computed once for the explanation on screen, by name; see `keep`.
         tasks: Work asked for on the Explanation page that is not done yet, by name.
         cases: Encoded cohort cases to compare with, or None; they outlive the case.
+        case: Code of the case in the worklist, or "" where it is not kept.
+        source: Where the case came from.
+        first: Check, prediction and prediction set of the latest analysis, or those the worklist kept; or None.
+        first_for: What `first` was computed from, or None.
+        unkept: One sentence on why the case is not kept, or "".
+        pictures_asked: True once the explanation of a kept answer was asked for, so that Cancel is the last word.
+        pixels_gone: True where the case had images and the worklist keeps them no more.
+        noted: The inputs that the worklist has, to write only what changed.
+        desk: This browser's own mark, so that a reload finds its cases; another browser has another.
+        queue: Codes of the worklist as it was shown last, for next and previous.
+        query: What the worklist shows.
+        tour: Step of the guided tour, from 0, or None.
+        batch: Work on many cases that is under way or has just ended, or None.
     """
 
     study: Study | None = None
@@ -68,6 +87,7 @@ class ReadingSession:
     upload_version: int = 0
     roi: Box | None = None
     roi_image: int = 0
+    roi_drawn: bool = False
     opened: bool = False
     job: Job | None = None
     analysis: Analysis | None = None
@@ -79,6 +99,23 @@ class ReadingSession:
     kept: Mapping[tuple[str, str], Any] = field(default_factory=dict)
     tasks: Mapping[tuple[str, str], Task[Any]] = field(default_factory=dict)
     cases: Any = None
+    case: str = ""
+    source: Source = "upload"
+    first: FirstAnswer | None = None
+    first_for: Analysed | None = None
+    unkept: str = ""
+    pictures_asked: bool = False
+    pixels_gone: bool = False
+    noted: tuple[object, ...] = ()
+    desk: str = field(default_factory=new_token)
+    queue: tuple[str, ...] = ()
+    query: Query = field(default_factory=Query)
+    tour: int | None = None
+    batch: Batch | None = None
+
+
+#: What stays when another case is opened.
+_STAYS = ("reader", "cases", "desk", "queue", "query", "tour", "batch")
 
 
 def current() -> ReadingSession:
@@ -96,33 +133,40 @@ def update(**changes: Any) -> ReadingSession:
     return session
 
 
-def open_study(study: Study | None, name: str, values: Mapping[str, Value], prefilled: Mapping[str, str]) -> None:
-    """Start a new case: everything of the old one goes, the reader stays."""
-    old = _stopped()
-    st.session_state[_KEY] = ReadingSession(
-        study=study, study_name=name, values=MappingProxyType(dict(values)), prefilled=dict(prefilled),
-        initial=MappingProxyType(dict(values)), form_version=old.form_version + 1,
-        upload_version=old.upload_version + 1, opened=True, reader=old.reader,
-        cases=old.cases,
+def open_study(
+    study: Study | None, name: str, values: Mapping[str, Value], prefilled: Mapping[str, str], **kept: Any
+) -> None:
+    """Start a case: everything of the old one goes, the reader stays.
+
+    Args:
+        study: The study, or None.
+        name: What the reader calls it.
+        values: Known values now.
+        prefilled: Where a prefilled value came from, by field id.
+        kept: Further attributes of the session, e.g. what the worklist kept of the case.
+    """
+    given = {"initial": MappingProxyType(dict(values)), **kept}
+    _replace_case(
+        study=study, study_name=name, values=MappingProxyType(dict(values)), prefilled=dict(prefilled), opened=True,
+        **given,
     )  # fmt: skip
 
 
 def close_study() -> None:
     """Back to the choice of a study."""
-    old = _stopped()
-    st.session_state[_KEY] = ReadingSession(
-        form_version=old.form_version + 1, upload_version=old.upload_version + 1, reader=old.reader, cases=old.cases
-    )
+    _replace_case()
 
 
-def _stopped() -> ReadingSession:
-    """The session, with everything that runs for it asked to stop."""
+def _replace_case(**case: Any) -> None:
     old = current()
     if old.job is not None:
         old.job.cancel()
     for task in old.tasks.values():
         task.cancel()
-    return old
+    st.session_state[_KEY] = ReadingSession(
+        form_version=old.form_version + 1, upload_version=old.upload_version + 1,
+        **{name: getattr(old, name) for name in _STAYS}, **case,
+    )  # fmt: skip
 
 
 def change_values(values: Mapping[str, Value], *, redraw: bool = False) -> None:
@@ -182,3 +226,25 @@ def set_task(about: str, name: str, task: Task[Any] | None) -> None:
 def fresh_survey() -> None:
     """A new survey form: new token, new opening time."""
     update(survey_token=new_token(), survey_opened=datetime.now(UTC))
+
+
+def study() -> StudySession:
+    """This tab's part in a reader study."""
+    if _STUDY_KEY not in st.session_state:
+        st.session_state[_STUDY_KEY] = StudySession()
+    session: StudySession = st.session_state[_STUDY_KEY]
+    return session
+
+
+def update_study(**changes: Any) -> StudySession:
+    """Replace it by one with these changes."""
+    session = replace(study(), **changes)
+    st.session_state[_STUDY_KEY] = session
+    return session
+
+
+def leave_study() -> StudySession:
+    """Sign out of a reader study; a coordinator's draft stays."""
+    session = StudySession(draft=study().draft)
+    st.session_state[_STUDY_KEY] = session
+    return session

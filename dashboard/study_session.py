@@ -1,0 +1,50 @@
+"""What one reader of a study is doing in one browser tab; everything that counts is in the store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from mmxai_core.reader_study.store import new_token
+
+if TYPE_CHECKING:
+    from dashboard.study_ai import AiJob
+    from mmxai_core.study import Study
+    from mmxai_core.types import Box
+
+
+@dataclass(frozen=True, eq=False)
+class StudySession:
+    """Lost with the tab, and nothing is lost by that: `mmxai_core.reader_study.session` finds the step again.
+
+    Attributes:
+        code: Short id of the study signed in to, or "".
+        reader: Reader code signed in with, or "".
+        run: Names this visit in the store's heartbeats, which count from 0 in each.
+        step: Key of the step on screen, or "".
+        token: Of the form on screen: sent twice, it is kept once.
+        opened_at: When that form was first shown, UTC.
+        notice: One sentence on what happened last, or "".
+        regions: Region last drawn, by case.
+        images: The open case's study, by case; the latest only.
+        ai: The AI's answer under way or done, by assignment id; server side until it may be revealed.
+        scenes: Packed pictures of the open case, by key.
+        paused: True while the reader pauses: the image is hidden and the clock stands.
+        draft: Text of the coordinator's protocol draft (TOML), or "".
+    """
+
+    code: str = ""
+    reader: str = ""
+    run: str = field(default_factory=new_token)
+    step: str = ""
+    token: str = field(default_factory=new_token)
+    opened_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    notice: str = ""
+    regions: Mapping[str, Box] = field(default_factory=dict)
+    images: Mapping[str, Study] = field(default_factory=dict)
+    ai: Mapping[int, AiJob] = field(default_factory=dict)
+    scenes: Mapping[str, bytes] = field(default_factory=dict)
+    paused: bool = False
+    draft: str = ""

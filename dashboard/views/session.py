@@ -1,0 +1,255 @@
+"""Reading session of a study's reader. Nothing of the AI is sent before the unaided answer is kept."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import streamlit as st
+
+from dashboard import services, state
+from dashboard.components.activity import activity
+from dashboard.components.question_form import clean, question_form, questionnaire_form
+from dashboard.components.reading_ai import ai_panel
+from dashboard.components.wording import player_labels
+from dashboard.messages import boundary, markdown_safe, sentence
+from dashboard.views import model_or_stop
+from dashboard.views.study_case import ai_of, known_fields, show_case
+from dashboard.views.study_sign_in import sign_in
+from mmxai_core.errors import MmxaiError, StudyStoreError
+from mmxai_core.reader_study import session as course
+from mmxai_core.reader_study.case_questions import (
+    case_questions,
+    form_answers,
+    questionnaire_answers,
+    reading_questions,
+    region_of,
+)
+from mmxai_core.reader_study.protocol import Protocol
+from mmxai_core.reader_study.questionnaire_registry import questionnaire
+from mmxai_core.reader_study.records import ItemAnswer, Kept, Shown, StudyRecord
+from mmxai_core.reader_study.session import Step
+from mmxai_core.reader_study.store import new_token
+from mmxai_core.results.joint import REGION_LABELS
+
+_STAGE_TITLES = {
+    "unaided": "Your reading, without the AI", "ai": "With the AI's prediction: your reading now",
+    "explanation": "With the explanation: your reading now",
+}  # fmt: skip
+_COLUMNS = (11, 8)
+
+
+@st.fragment
+def clock(study: StudyRecord, step: Step, idle_s: float) -> None:
+    """Counts the reader's time; a heartbeat is kept each few seconds, so that a kill loses no more."""
+    with boundary():
+        session = state.study()
+        beat = activity(session.run + session.step, idle_s=idle_s, key=f"clock-{session.step}")
+        if beat is None or step.slot is None:
+            return
+        data = {"run": session.run, "active_s": beat.active_s, "idle_s": beat.idle_s}
+        services.study_store().record(
+            study, session.reader, "beat", token=new_token(), assignment=step.slot.assignment, stage=step.slot.stage,
+            data=data,
+        )  # fmt: skip
+
+
+def step_key(step: Step) -> str:
+    """Names a step: a new one gets a fresh form and clock."""
+    s = step.slot
+    return step.kind if s is None else f"{s.kind}-{s.instrument}-{s.period}-{s.stage}-{s.assignment or 0}-{step.seen}"
+
+
+def form_key(step: Step) -> str:
+    """Identity of a form: the step in this visit, so that an answer to one never stands in another."""
+    return f"{state.study().run[:8]}-{step_key(step)}"
+
+
+def enter(step: Step) -> None:
+    """A step that is new on this screen gets a fresh token and opening time; one answered elsewhere is said."""
+    session, key = state.study(), step_key(step)
+    if session.step == key:
+        return
+    elsewhere = session.step and not session.notice.startswith("Kept")
+    notice = "This step was answered in another window; this is the next one." if elsewhere else session.notice
+    state.update_study(step=key, token=new_token(), opened_at=datetime.now(UTC), notice=notice)
+
+
+def save(
+    study: StudyRecord, step: Step, answers: tuple[ItemAnswer, ...], *, version: str = "1", shown: Shown | None = None
+) -> None:
+    """Keep an answer, then go on; on an error the form stays as it is."""
+    session, store = state.study(), services.study_store()
+    assert step.slot is not None
+    try:
+        times = course.elapsed(store.events(study, session.reader, kind="beat"), step.slot)
+        kept = store.save(
+            study, session.reader, step.slot, answers, seen=step.seen, token=session.token,
+            opened_at=session.opened_at, instrument_version=version, shown=shown, times=times,
+        )  # fmt: skip
+    except StudyStoreError as error:
+        st.error(markdown_safe(sentence(error)), icon=":material/error:")
+        return
+    state.update_study(notice=f"Kept at {kept.saved_at:%H:%M:%S} UTC.", token=new_token())
+    st.rerun()
+
+
+def reading(study: StudyRecord, protocol: Protocol, step: Step, kept: tuple[Kept, ...]) -> None:
+    """One stage of one case: image, what may be shown of the AI, and the opinion."""
+    assert step.slot is not None and step.assignment is not None
+    case = protocol.case(step.assignment.case)
+    earlier = [k for k in kept if k.slot.assignment == step.slot.assignment and k.slot.kind == "reading"]
+    last = earlier[-1] if earlier else None
+    questions = reading_questions(protocol)
+    asks_region = bool(case.image) and any(q.kind == "region" for q in questions)
+    left, right = st.columns(_COLUMNS, gap="medium")
+    with right:
+        st.markdown(f"**{_STAGE_TITLES[step.slot.stage]}**")
+        output = ai_of(study, step, case)
+    with left:
+        before_region = region_of(last.answer("region")) if last else None
+        region = show_case(case, step, output, before_region, draw=asks_region)
+    with right:
+        if output is not None:
+            schema = services.bundle().schema
+            players = player_labels(schema, dict(schema.record(known_fields(case)).values)) | dict(REGION_LABELS)
+            ai_panel(output, players, step.reveals)
+        none = False
+        if asks_region:
+            none = st.checkbox(
+                "No lesion to mark", key=f"none-{form_key(step)}",
+                help="Tick it where you see none; otherwise draw a box in the image.",
+            )  # fmt: skip
+            st.caption(
+                "No box will be kept." if none
+                else "Lesion marked in the image." if region is not None
+                else "No box drawn yet: choose the lesion tool in the viewer and draw."
+            )  # fmt: skip
+        known = {a.item: a.value for a in last.answers if a.value is not None} if last else {}
+        raw = question_form(
+            questions, key=form_key(step), before=known,
+            label="Commit unaided answer" if step.slot.stage == "unaided" else "Commit answer",
+        )  # fmt: skip
+        st.caption("Ctrl+Enter commits." + (" What is committed here is final." if step.final else ""))
+        if raw is None:
+            return
+        if asks_region:
+            if region is None and not none:
+                st.error("Draw a box around the lesion, or tick “No lesion to mark”.", icon=":material/error:")
+                return
+            raw["region"] = "no_answer" if none else region
+        elif any(q.kind == "region" for q in questions):
+            raw["region"] = "no_answer"
+        try:
+            answers = form_answers(questions, clean(raw))
+        except StudyStoreError as error:
+            st.error(markdown_safe(sentence(error)), icon=":material/error:")
+            return
+        save(study, step, answers, shown=None if output is None else output.shown)
+
+
+def ratings(study: StudyRecord, protocol: Protocol, step: Step) -> None:
+    """The questions after a case, beside what was shown."""
+    assert step.slot is not None and step.assignment is not None
+    case = protocol.case(step.assignment.case)
+    left, right = st.columns(_COLUMNS, gap="medium")
+    with right:
+        st.markdown("**What did you make of it?**")
+        output = ai_of(study, step, case)
+    with left:
+        show_case(case, step, output, None, draw=False)
+    with right:
+        questions = case_questions(protocol, step.assignment.arm)
+        raw = question_form(questions, key=form_key(step), label="Save and go on")
+        if raw is None:
+            return
+        try:
+            answers = form_answers(questions, clean(raw))
+        except StudyStoreError as error:
+            st.error(markdown_safe(sentence(error)), icon=":material/error:")
+            return
+        save(study, step, answers, shown=None if output is None else output.shown)
+
+
+def ask_questionnaire(study: StudyRecord, step: Step) -> None:
+    """A published questionnaire."""
+    assert step.slot is not None
+    asked = questionnaire(step.slot.instrument)
+    st.subheader(asked.title, anchor=False)
+    st.caption(markdown_safe(asked.source))
+    sent = questionnaire_form(asked, key=form_key(step))
+    if sent is None:
+        return
+    raw, weights = sent
+    try:
+        answers = questionnaire_answers(asked, raw, weights=weights)
+    except StudyStoreError as error:
+        st.error(markdown_safe(sentence(error)), icon=":material/error:")
+        return
+    save(study, step, answers, version=asked.version)
+
+
+def top(protocol: Protocol, step: Step, progress: course.Progress) -> None:
+    """Title, progress, pause, leave, and what happened last."""
+    session = state.study()
+    on_case = step.kind in ("reading", "ratings")
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        st.markdown(f"**{markdown_safe(protocol.title)}** · reader `{session.reader}`", width="content")
+        where = "Practice" if step.practice else f"Case {min(progress.done + 1, progress.total)} of {progress.total}"
+        if progress.periods > 1:
+            where += f", period {progress.period} of {progress.periods}"
+        st.progress(
+            progress.done / max(progress.total, 1),
+            text=where if on_case else f"{progress.done} of {progress.total} cases read",
+        )
+        if on_case and st.button("Pause", icon=":material/pause:", key="pause"):
+            state.update_study(paused=True)
+            st.rerun()
+        if st.button("Leave", icon=":material/logout:", key="leave", help="What is kept stays; sign in to go on."):
+            state.leave_study()
+            st.query_params.clear()
+            st.rerun()
+    if session.notice:
+        colour = "green" if session.notice.startswith("Kept") else "orange"
+        st.caption(f":{colour}[{markdown_safe(session.notice)}]")
+
+
+def main() -> None:
+    """The page."""
+    model_or_stop()
+    study = sign_in()
+    if study is None:
+        return
+    reader, store = state.study().reader, services.study_store()
+    protocol = study.for_readers
+    assignments, kept = store.assignments(study, reader), store.kept(study, reader)
+    step = course.next_step(protocol, assignments, kept, now=datetime.now(UTC))
+    enter(step)
+    top(protocol, step, course.progress(protocol, assignments, kept))
+    if store.is_closed(study):
+        st.info("The coordinator has closed this study; what you answered is kept.", icon=":material/lock:")
+    elif step.kind == "done":
+        st.success("All cases are read. Thank you; your answers are kept.", icon=":material/check_circle:")
+    elif step.kind == "wait":
+        when = f"{step.not_before:%Y-%m-%d %H:%M} UTC" if step.not_before else "later"
+        st.info(f"This period is done. The next one opens on {when}; sign in again then.", icon=":material/event:")
+    elif state.study().paused:
+        st.info("Paused. The clock stands still, and the case is hidden.", icon=":material/pause:")
+        if st.button("Go on", type="primary", icon=":material/play_arrow:", key="go-on"):
+            state.update_study(paused=False, run=new_token())  # each run's clock counts from 0
+            st.rerun()
+    else:
+        clock(study, step, protocol.idle_limit_s)
+        try:
+            if step.kind == "reading":
+                reading(study, protocol, step, kept)
+            elif step.kind == "ratings":
+                ratings(study, protocol, step)
+            else:
+                ask_questionnaire(study, step)
+        except MmxaiError as error:
+            st.error(markdown_safe(sentence(error)), icon=":material/error:")
+            st.caption("Your earlier answers are kept. Try again, or tell the coordinator.")
+            st.button("Try again", key="again")
+
+
+main()

@@ -1,0 +1,67 @@
+"""Sign-in of a study's reader: a study and a code, from the link or typed."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import services, state
+from dashboard.components.chrome import empty_state
+from dashboard.messages import markdown_safe, sentence
+from mmxai_core.errors import StudyStoreError
+from mmxai_core.reader_study.records import StudyRecord
+from mmxai_core.reader_study.store import reader_code
+
+
+def sign_in() -> StudyRecord | None:
+    """The study this reader is signed in to; the form while there is none.
+
+    The link a coordinator gives (`/session?study=ID&reader=CODE`) signs in by itself, so that a reload goes on.
+    """
+    session = state.study()
+    code = str(st.query_params.get("study", "")) or session.code
+    reader = str(st.query_params.get("reader", "")) or session.reader
+    problem = ""
+    if code and reader:
+        try:
+            return _enter(code, reader)
+        except StudyStoreError as error:
+            problem = sentence(error)
+            state.leave_study()
+    newest = {s.code: s for s in reversed(services.study_store().studies())}
+    open_ = [s for s in newest.values() if not services.study_store().is_closed(s)]
+    if not open_:
+        empty_state("No study is open", "A coordinator makes one on the **Reader study** page and gives you a code.")
+    else:
+        with st.container(border=True, width=560), st.form("sign-in", border=False):
+            st.subheader("Reading session", anchor=False)
+            codes = [s.code for s in open_]
+            titles = {s.code: s.for_readers.title for s in open_}
+            chosen = st.selectbox(
+                "Study", codes, index=codes.index(code) if code in codes else 0, format_func=lambda c: titles[c]
+            )
+            typed = st.text_input(
+                "Reader code", reader, max_chars=32, placeholder="R01",
+                help="The pseudonym the coordinator gave you, never a name.",
+            )  # fmt: skip
+            if st.form_submit_button("Start or go on", type="primary", icon=":material/login:"):
+                try:
+                    _enter(str(chosen), typed)
+                    st.rerun()
+                except StudyStoreError as error:
+                    problem = sentence(error)
+    if problem:
+        st.error(markdown_safe(problem), icon=":material/error:")
+    return None
+
+
+def _enter(code: str, reader: str) -> StudyRecord:
+    name = reader_code(reader)
+    store, session = services.study_store(), state.study()
+    study = store.sign_in(code, name)
+    if (session.code, session.reader) != (code, name):
+        state.leave_study()
+        session = state.update_study(code=code, reader=name)
+        store.record(study, name, "signed_in", token=f"in-{session.run}")
+    if (st.query_params.get("study"), st.query_params.get("reader")) != (code, name):
+        st.query_params.update(study=code, reader=name)
+    return study
