@@ -26,6 +26,10 @@ class ExplanationError(MmxaiError):
     """An explanation cannot be computed for this prediction."""
 
 
+class CapsuleError(MmxaiError):
+    """A case capsule is damaged, was changed, or belongs to another bundle or another study."""
+
+
 class CohortError(MmxaiError):
     """A cohort's files are missing, or do not have the layout the adapter expects."""
 
