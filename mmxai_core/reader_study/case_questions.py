@@ -75,7 +75,8 @@ def reading_questions(protocol: Protocol) -> tuple[Question, ...]:
 def case_questions(protocol: Protocol, arm_id: str) -> tuple[Question, ...]:
     """The ratings after a case of this arm, in order; () where nothing is asked.
 
-    Agreement with the region is asked where a map was shown, with the factors where factors were.
+    Agreement with the region is asked where a map was shown, with the factors where factors were. An unaided arm has
+    the study's own questions only.
     """
     arm, asked = protocol.arm(arm_id), protocol.questions
     out: list[Question] = []
@@ -99,7 +100,7 @@ def case_questions(protocol: Protocol, arm_id: str) -> tuple[Question, ...]:
             )
             out.append(Question("misled", "Did anything mislead you?", "choices", options=options))
     out += [Question(i.id, i.text, i.kind, i.low, i.high, required=i.required) for i in asked.custom]
-    if asked.free_text:
+    if asked.free_text and (out or arm.kind != "unaided"):
         out.append(Question("comment", "Comment (no names)", "text", required=False))
     return tuple(out)
 

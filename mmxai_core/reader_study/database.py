@@ -142,9 +142,8 @@ def plain_errors(verb: str, *, conflict: str = "") -> Iterator[None]:
     except IntegrityError as error:
         raise StudyStoreError(conflict or f"The ratings could not be {verb}: {_reason(error)}.") from error
     except (SQLAlchemyError, OSError) as error:
-        raise StudyStoreError(
-            f"The ratings could not be {verb}: {_reason(error)}. Nothing was kept; try again."
-        ) from error
+        again = "Try again: sent twice, it is kept once" if verb == "saved" else "Try again"
+        raise StudyStoreError(f"The ratings could not be {verb}: {_reason(error)}. {again}.") from error
 
 
 def insert_once(session: Session, table: type[Base], key: Mapping[str, Any], **more: Any) -> int:
@@ -160,10 +159,15 @@ def insert_once(session: Session, table: type[Base], key: Mapping[str, Any], **m
     find = select(columns["id"]).where(*(columns[name] == value for name, value in key.items()))
     found = session.execute(find).scalar_one_or_none()
     if found is None:
-        insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-        session.execute(insert(table).values(**key, **more).on_conflict_do_nothing(index_elements=list(key)))
+        add_once(session, table, key, **more)
         found = session.execute(find).scalar_one()
     return int(found)
+
+
+def add_once(session: Session, table: type[Base], key: Mapping[str, Any], **more: Any) -> None:
+    """Add a row unless there is one with this key; arguments as `insert_once`."""
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    session.execute(insert(table).values(**key, **more).on_conflict_do_nothing(index_elements=list(key)))
 
 
 def utc(time: datetime) -> datetime:

@@ -192,3 +192,30 @@ class StudyRecord:
     def for_readers(self) -> Protocol:
         """The protocol without truth: what a reader's page may hold."""
         return self.protocol.blinded()
+
+
+@dataclass(frozen=True)
+class Imported:
+    """One answer made elsewhere, checked, to be kept.
+
+    Attributes:
+        where: Its place in the file, for messages, e.g. "readings.csv, row 7".
+        reader: Reader code.
+        slot: What it answers.
+        answers: One an item.
+        saved_at: When it was given, UTC.
+        token: Made of what it says.
+        shown: What of the AI was on screen.
+        times: None where not measured.
+        instrument_version: Version of the questions.
+    """
+
+    where: str
+    reader: str
+    slot: Slot
+    answers: tuple[ItemAnswer, ...]
+    saved_at: datetime
+    token: str
+    shown: Shown = field(default_factory=Shown)
+    times: Times | None = None
+    instrument_version: str = "1"

@@ -6,14 +6,37 @@ tables have no column for a name. Truth leaves through `StudyRecord.protocol` an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+
+from mmxai_core.errors import StudyStoreError
+from mmxai_core.reader_study import study_queries as queries
+from mmxai_core.reader_study import study_rows as rows
+from mmxai_core.reader_study import survey_study as survey
 from mmxai_core.reader_study.assignment import Assignment
+from mmxai_core.reader_study.database import add_once, open_database, reading, writing
 from mmxai_core.reader_study.protocol import LockedProtocol
-from mmxai_core.reader_study.records import Event, EventKind, ItemAnswer, Kept, Shown, Slot, StudyRecord, Times
+from mmxai_core.reader_study.records import (
+    Event,
+    EventKind,
+    Imported,
+    ItemAnswer,
+    Kept,
+    Shown,
+    Slot,
+    StudyRecord,
+    Times,
+)
+from mmxai_core.reader_study.schema import AssignmentRow, EventRow, ReaderRow, StudyRow, SubmissionRow
+from mmxai_core.reader_study.study_checks import check_answer, stage_before, stale
+
+_CONFLICT = "Another window answered this step at the same moment; reload to see it."
 
 
 class StudyStore:
@@ -28,7 +51,12 @@ class StudyStore:
         Raises:
             StudyStoreError: It cannot be opened, or was written by a newer version.
         """
-        raise NotImplementedError
+        self.location = location
+        self._engine = open_database(location)
+        # What is kept never changes, so it is read once: studies by id, their readers' rows, their assignments.
+        self._studies: dict[int, StudyRecord] = {}
+        self._readers: dict[int, dict[str, int]] = {}
+        self._assigned: dict[int, dict[str, tuple[Assignment, ...]]] = {}
 
     def start(self, locked: LockedProtocol) -> StudyRecord:
         """Keep a locked protocol with its arms, readers, cases and drawn assignments: the study may begin.
@@ -38,11 +66,33 @@ class StudyStore:
         Raises:
             StudyStoreError: The study has this version already with another hash, or the parent is not in the store.
         """
-        raise NotImplementedError
+        protocol = locked.protocol
+        with writing(self._engine, conflict="The study was started elsewhere at the same moment; reload.") as session:
+            found = session.scalars(
+                select(StudyRow).where(StudyRow.code == protocol.id, StudyRow.version == protocol.version)
+            ).one_or_none()
+            if found is not None:
+                if found.sha256 != locked.sha256:
+                    raise StudyStoreError(
+                        f"Study {protocol.id!r} version {protocol.version} has been started with another protocol "
+                        f"(hash {found.sha256[:12]}, this one {locked.sha256[:12]}). Make a new version."
+                    )
+                return self._record(found)
+            if protocol.parent:
+                parent = session.scalars(select(StudyRow).where(StudyRow.sha256 == protocol.parent)).one_or_none()
+                if parent is None or parent.code != protocol.id or parent.version != protocol.version - 1:
+                    raise StudyStoreError(
+                        f"Study {protocol.id!r} version {protocol.version} names a parent ({protocol.parent[:12]}) "
+                        "that is not its version before in this store."
+                    )
+            row = queries.insert_study(session, locked)
+            return self._record(row)
 
     def studies(self) -> tuple[StudyRecord, ...]:
         """Every version of every study, newest first; not the Survey page's own."""
-        raise NotImplementedError
+        query = select(StudyRow).where(StudyRow.code != survey.CODE).order_by(StudyRow.id.desc())
+        with reading(self._engine) as session:
+            return tuple(self._record(row) for row in session.scalars(query))
 
     def study(self, code: str, version: int | None = None) -> StudyRecord:
         """One study.
@@ -54,7 +104,15 @@ class StudyStore:
         Raises:
             StudyStoreError: There is none.
         """
-        raise NotImplementedError
+        query = select(StudyRow).where(StudyRow.code == code, StudyRow.code != survey.CODE)
+        if version is not None:
+            query = query.where(StudyRow.version == version)
+        with reading(self._engine) as session:
+            row = session.scalars(query.order_by(StudyRow.version.desc()).limit(1)).one_or_none()
+            if row is None:
+                which = "" if version is None else f" in version {version}"
+                raise StudyStoreError(f"The store holds no study {code!r}{which}.")
+            return self._record(row)
 
     def sign_in(self, code: str, reader: str) -> StudyRecord:
         """The version of a study this reader reads: one he has begun and not left, else the newest.
@@ -62,11 +120,39 @@ class StudyStore:
         Raises:
             StudyStoreError: There is no such study, or the reader is not in it.
         """
-        raise NotImplementedError
+        mine = [s for s in self.studies_of(reader) if s.code == code]
+        if not mine:
+            self.study(code)
+            raise StudyStoreError(f"Study {code!r} has no reader of this code; ask the study's coordinator.")
+        return mine[0]
+
+    def studies_of(self, reader: str) -> tuple[StudyRecord, ...]:
+        """The studies a reader is in, newest first, each in the version he reads.
+
+        That is one he has begun and that is not closed, else the newest.
+        """
+        begun_query = (
+            select(SubmissionRow.study_id).join(ReaderRow, ReaderRow.id == SubmissionRow.reader_id)
+            .where(ReaderRow.code == reader).distinct()
+        )  # fmt: skip
+        closed_query = select(EventRow.study_id).where(EventRow.kind == "closed", EventRow.reader_id.is_(None))
+        with reading(self._engine) as session:
+            begun = set(session.scalars(begun_query)) - set(session.scalars(closed_query))
+        out: dict[str, StudyRecord] = {}
+        for study in self.studies():
+            if reader in {r.code for r in study.protocol.readers}:
+                newest = out.setdefault(study.code, study)
+                if study.id in begun and newest.id not in begun:
+                    out[study.code] = study
+        return tuple(out.values())
 
     def assignments(self, study: StudyRecord, reader: str | None = None) -> tuple[Assignment, ...]:
         """Readings to be done, with their ids, by reader, period, practice first, position."""
-        raise NotImplementedError
+        by_reader = self._assignments(study)
+        if reader is not None:
+            self._reader_id(study, reader)
+            return by_reader.get(reader, ())
+        return tuple(a for r in study.protocol.readers for a in by_reader.get(r.code, ()))
 
     def save(
         self,
@@ -103,7 +189,37 @@ class StudyStore:
             StudyStoreError: The reader or assignment is not of this study, another window has answered, the study is
                 closed, the answer has revealed the next stage and is final, or the disk refused.
         """
-        raise NotImplementedError
+        reader_id = self._reader_id(study, reader)
+        shown = shown or Shown()
+        assigned = self._assignment(study, reader, slot)
+        check_answer(study.protocol, assigned, slot, seen=seen, shown=shown)
+        before = stage_before(study.protocol, assigned, slot)
+        key = rows.slot_key(study.id, reader_id, slot)
+        try:
+            with writing(self._engine, conflict=_CONFLICT) as session:
+                if (row := queries.by_token(session, token)) is not None:
+                    return queries.same_form(row, key, reader)
+                if queries.closed(session, study.id):
+                    raise StudyStoreError(f"Study {study.code!r} is closed: it takes no more answers.")
+                if before and queries.last_in(session, rows.slot_key(study.id, reader_id, before)) is None:
+                    raise StudyStoreError(f"The {before.stage} opinion on this case has not been committed yet.")
+                last = queries.last_in(session, key)
+                if (last.iteration if last else 0) != seen:
+                    raise StudyStoreError(stale(last.iteration if last else 0, last.saved_at if last else None, seen))
+                row = rows.submission(
+                    study.id, reader_id, slot, answers, token=token, iteration=seen + 1,
+                    supersedes=last.id if last else None, instrument_version=instrument_version, shown=shown,
+                    times=times, opened_at=opened_at.astimezone(UTC), saved_at=datetime.now(UTC),
+                )  # fmt: skip
+                session.add(row)
+                session.flush()
+                return rows.kept(row, reader)
+        except StudyStoreError as error:
+            if isinstance(error.__cause__, IntegrityError):  # the same form, sent twice at the same moment
+                with reading(self._engine) as session:
+                    if (row := queries.by_token(session, token)) is not None:
+                        return queries.same_form(row, key, reader)
+            raise
 
     def kept(self, study: StudyRecord, reader: str | None = None, *, current: bool = True) -> tuple[Kept, ...]:
         """Answers in the order kept.
@@ -113,7 +229,16 @@ class StudyStore:
             reader: Only this reader's.
             current: Leave out those that a later answer supersedes.
         """
-        raise NotImplementedError
+        query = select(SubmissionRow).where(SubmissionRow.study_id == study.id).order_by(SubmissionRow.id)
+        if reader is not None:
+            query = query.where(SubmissionRow.reader_id == self._reader_id(study, reader))
+        if current:
+            replaced = select(SubmissionRow.supersedes).where(
+                SubmissionRow.study_id == study.id, SubmissionRow.supersedes.is_not(None)
+            )
+            query = query.where(SubmissionRow.id.not_in(replaced))
+        with reading(self._engine) as session:
+            return tuple(rows.kept(row, row.reader.code) for row in session.scalars(query))
 
     def record(
         self,
@@ -143,22 +268,100 @@ class StudyStore:
         Raises:
             StudyStoreError: The reader is not of this study, or the disk refused.
         """
-        raise NotImplementedError
+        values = {
+            "study_id": study.id, "reader_id": self._reader_id(study, reader) if reader else None,
+            "assignment_id": assignment, "kind": kind, "stage": stage, "at": (at or datetime.now(UTC)).astimezone(UTC),
+            "data": json.dumps(dict(data or {}), sort_keys=True),
+        }  # fmt: skip
+        if assignment is not None and assignment not in {a.id for a in self.assignments(study, reader or None)}:
+            raise StudyStoreError(f"Assignment {assignment} is not one of this reader in this study.")
+        with writing(self._engine, conflict="The event was kept already.") as session:
+            add_once(session, EventRow, {"token": token}, **values)
 
     def events(
         self, study: StudyRecord, reader: str | None = None, *, kind: EventKind | None = None
     ) -> tuple[Event, ...]:
         """Events in the order kept."""
-        raise NotImplementedError
+        query = select(EventRow).where(EventRow.study_id == study.id).order_by(EventRow.id)
+        if reader is not None:
+            query = query.where(EventRow.reader_id == (self._reader_id(study, reader) if reader else None))
+        if kind is not None:
+            query = query.where(EventRow.kind == kind)
+        with reading(self._engine) as session:
+            return tuple(rows.event(row) for row in session.scalars(query))
 
     def close_study(self, study: StudyRecord) -> None:
         """Take no more answers; what is kept stays. It cannot be undone: a later round is a new version."""
-        raise NotImplementedError
+        self.record(study, "", "closed", token=f"closed-{study.id}")
 
     def is_closed(self, study: StudyRecord) -> bool:
         """Whether the study takes no more answers."""
-        raise NotImplementedError
+        with reading(self._engine) as session:
+            return queries.closed(session, study.id)
 
     def close(self) -> None:
         """Close every connection."""
-        raise NotImplementedError
+        self._engine.dispose()
+
+    def import_answers(self, study: StudyRecord, answers: Sequence[Imported]) -> int:
+        """Append answers made elsewhere, marked as imported, all or none; see `tables.import_readings`.
+
+        Returns:
+            How many were added; one that is in the store already, by its token, is not added again.
+
+        Raises:
+            StudyStoreError: An answer has another one in its place; its `where` begins the message. Or the disk
+                refused.
+        """
+        added = 0
+        with writing(self._engine, conflict="The same answers were imported at the same moment; reload.") as session:
+            for given in answers:
+                reader_id = self._reader_id(study, given.reader)
+                assigned = self._assignment(study, given.reader, given.slot)
+                check_answer(study.protocol, assigned, given.slot, seen=0, shown=given.shown)
+                if queries.by_token(session, given.token) is not None:
+                    continue
+                if queries.last_in(session, rows.slot_key(study.id, reader_id, given.slot)) is not None:
+                    raise StudyStoreError(f"{given.where}: the store holds another answer of this reader to this.")
+                row = rows.submission(
+                    study.id, reader_id, given.slot, given.answers, token=given.token, iteration=1, supersedes=None,
+                    instrument_version=given.instrument_version, shown=given.shown, times=given.times,
+                    opened_at=given.saved_at, saved_at=given.saved_at, imported=True,
+                )  # fmt: skip
+                session.add(row)
+                session.flush()
+                added += 1
+        return added
+
+    def _record(self, row: StudyRow) -> StudyRecord:
+        if row.id not in self._studies:
+            self._studies[row.id] = rows.study_record(row)
+        return self._studies[row.id]
+
+    def _reader_id(self, study: StudyRecord, reader: str) -> int:
+        if study.id not in self._readers:
+            with reading(self._engine) as session:
+                found = session.execute(select(ReaderRow.code, ReaderRow.id).where(ReaderRow.study_id == study.id))
+                self._readers[study.id] = {row.code: row.id for row in found}
+        if reader not in self._readers[study.id]:
+            raise StudyStoreError(f"Study {study.code!r} has no reader of this code; ask the study's coordinator.")
+        return self._readers[study.id][reader]
+
+    def _assignments(self, study: StudyRecord) -> dict[str, tuple[Assignment, ...]]:
+        if study.id not in self._assigned:
+            query = (
+                select(AssignmentRow)
+                .where(AssignmentRow.study_id == study.id)
+                .order_by(AssignmentRow.period, AssignmentRow.practice.desc(), AssignmentRow.position)
+            )
+            by_reader: dict[str, list[Assignment]] = {}
+            with reading(self._engine) as session:
+                for row in session.scalars(query):
+                    by_reader.setdefault(row.reader.code, []).append(rows.assignment(row))
+            self._assigned[study.id] = {code: tuple(found) for code, found in by_reader.items()}
+        return self._assigned[study.id]
+
+    def _assignment(self, study: StudyRecord, reader: str, slot: Slot) -> Assignment | None:
+        if slot.assignment is None:
+            return None
+        return next((a for a in self.assignments(study, reader) if a.id == slot.assignment), None)

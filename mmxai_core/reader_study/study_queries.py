@@ -1,0 +1,83 @@
+"""Single statements of the study store, on a session of `database`."""
+
+from __future__ import annotations
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from mmxai_core.errors import StudyStoreError
+from mmxai_core.reader_study import study_rows as rows
+from mmxai_core.reader_study.assignment import assign
+from mmxai_core.reader_study.protocol import LockedProtocol
+from mmxai_core.reader_study.records import Kept
+from mmxai_core.reader_study.schema import (
+    ArmRow,
+    AssignmentRow,
+    CaseRow,
+    EventRow,
+    ReaderRow,
+    StudyRow,
+    SubmissionRow,
+)
+
+
+def insert_study(session: Session, locked: LockedProtocol) -> StudyRow:
+    """Add a study with its arms, readers, cases and drawn assignments."""
+    protocol = locked.protocol
+    study = StudyRow(
+        code=protocol.id, version=protocol.version, title=protocol.title, protocol=locked.protocol.canonical(),
+        sha256=locked.sha256, parent=protocol.parent, locked_at=locked.locked_at,
+    )  # fmt: skip
+    session.add(study)
+    session.flush()
+    arms = [ArmRow(study_id=study.id, code=a.id, kind=a.kind, title=a.title) for a in protocol.arms]
+    readers = [ReaderRow(study_id=study.id, code=r.code, stratum=r.stratum) for r in protocol.readers]
+    cases = [
+        CaseRow(study_id=study.id, code=c.id, stratum=c.stratum, truth=c.truth, practice=c.practice)
+        for c in protocol.cases
+    ]
+    session.add_all([*arms, *readers, *cases])
+    session.flush()
+    arm, reader, case = ({row.code: row.id for row in table} for table in (arms, readers, cases))
+    session.execute(
+        insert(AssignmentRow),
+        [
+            {
+                "study_id": study.id, "reader_id": reader[a.reader], "arm_id": arm[a.arm], "case_id": case[a.case],
+                "period": a.period, "position": a.position, "practice": a.practice,
+                "seeded_wrong": a.ai_seeded_wrong, "placebo": a.placebo,
+            }
+            for a in assign(protocol)
+        ],
+    )  # fmt: skip
+    return study
+
+
+def closed(session: Session, study: int) -> bool:
+    """Whether the coordinator has closed it."""
+    query = select(EventRow.id).where(
+        EventRow.study_id == study, EventRow.kind == "closed", EventRow.reader_id.is_(None)
+    )
+    return session.execute(query.limit(1)).first() is not None
+
+
+def by_token(session: Session, token: str) -> SubmissionRow | None:
+    """The answer kept under a token."""
+    return session.scalars(select(SubmissionRow).where(SubmissionRow.token == token)).one_or_none()
+
+
+def last_in(session: Session, slot: str) -> SubmissionRow | None:
+    """The newest answer in a slot."""
+    query = select(SubmissionRow).where(SubmissionRow.slot == slot).order_by(SubmissionRow.iteration.desc())
+    return session.scalars(query.limit(1)).one_or_none()
+
+
+def same_form(row: SubmissionRow, slot: str, reader: str) -> Kept:
+    """What a token was kept for, where it is the same form.
+
+    Raises:
+        StudyStoreError: It was another step's.
+    """
+    if row.slot != slot:
+        raise StudyStoreError("This form was sent before, for another step; reload the page.")
+    return rows.kept(row, reader)
