@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -66,6 +67,9 @@ class Job:
     fraction: float = 0.0
     first: FirstAnswer | None = None
     partial: Analysis | None = None
+    record: ClinicalRecord = field(default_factory=ClinicalRecord)
+    roi: Box | None = None
+    roi_image: int = 0
     _stop: threading.Event = field(default_factory=threading.Event)
     _future: Future[Analysis] | None = None
 
@@ -90,6 +94,11 @@ class Job:
         assert self._future is not None
         return self._future.result()
 
+    def when_done(self, call: Callable[[Job], None]) -> None:
+        """Call this, on the job's own thread, once there is a result or an error."""
+        assert self._future is not None
+        self._future.add_done_callback(lambda _: call(self))
+
     def report(self, low: float, high: float, step: str, fraction: float) -> None:
         """Take a step's progress as a part of the whole."""
         if not self._stop.is_set():
@@ -98,7 +107,7 @@ class Job:
 
 def start(
     predictor: Predictor, explainer: Explainer, study: Study | None, record: ClinicalRecord, *, roi: Box | None,
-    roi_image: int, known: Analysis | None = None,
+    roi_image: int, known: Analysis | None = None, on_first: Callable[[FirstAnswer], None] = lambda _: None,
 ) -> Job:  # fmt: skip
     """Start an analysis.
 
@@ -110,8 +119,9 @@ def start(
         roi: Region the reader drew, or None.
         roi_image: The image it was drawn on.
         known: An earlier analysis; where study and region are the same, its encoding is used again.
+        on_first: Called, on the job's thread, with input check, prediction and prediction set.
     """
-    job = Job()
+    job = Job(record=record, roi=roi, roi_image=roi_image)
     began = time.monotonic()
 
     def run() -> Analysis:
@@ -134,6 +144,7 @@ def start(
 
         def hear_first(first: FirstAnswer) -> None:
             job.first = first
+            on_first(first)
 
         def hear_part(explanation: Explanation) -> None:
             job.partial = analysis(explanation)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -23,6 +23,11 @@ from mmxai_core.results import FirstAnswer
 from mmxai_core.study import Study
 from mmxai_core.types import Box
 from mmxai_core.worklist import Analysed, Query, Source
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mmxai_core.reader_study.protocol import Protocol
 
 _KEY = "reading"
 _STUDY_KEY = "study"
@@ -245,6 +250,29 @@ def update_study(**changes: Any) -> StudySession:
 
 def leave_study() -> StudySession:
     """Sign out of a reader study; a coordinator's draft stays."""
-    session = StudySession(draft=study().draft)
+    old = study()
+    session = StudySession(
+        draft=old.draft, draft_version=old.draft_version, tables=old.tables, coordinator=old.coordinator
+    )
     st.session_state[_STUDY_KEY] = session
     return session
+
+
+def open_draft(protocol: Protocol | None) -> None:
+    """Work on another protocol; None closes the draft."""
+    update_study(draft=protocol, draft_version=study().draft_version + 1, tables={})
+
+
+def table_base(key: str, first: pd.DataFrame) -> pd.DataFrame:
+    """What an editable table starts from: `first`, or what was last seen in it where its page was left since."""
+    kept = study().tables.get(key)
+    if kept is None or key not in st.session_state:  # Streamlit forgets a widget when its page is left
+        base = first if kept is None else kept[1]
+        update_study(tables={**study().tables, key: (base, base)})
+    return study().tables[key][0]
+
+
+def keep_table(key: str, seen: pd.DataFrame) -> None:
+    """Keep what is in an editable table now."""
+    base, _ = study().tables[key]
+    update_study(tables={**study().tables, key: (base, seen)})

@@ -15,6 +15,8 @@ TITLES: dict[FieldGroup, tuple[str, str]] = {
     "descriptor": ("Description of the image", "A reader's own description, in BI-RADS terms."),
     "assessment": ("Assessment", "The reader's conclusion from the same image: it is not independent of it."),
 }
+#: Pixels; holds the three answers of a yes/no field side by side.
+FIELD_WIDTH = 198
 _WORDS = {"unknown": "Unknown", "no": "No", "yes": "Yes"}
 
 
@@ -42,15 +44,36 @@ def outlier_note(field: Field, value: Value | None) -> str:
     return f"Unusual: outside {lo:g} to {hi:g}{unit} (1.5 IQR rule); the model reads it as {near:g}{unit}."
 
 
+def label_of(field: Field, value: Value | None, prefilled: Mapping[str, str], initial: Mapping[str, Value]) -> str:
+    """The field's name with its unit, its usual range, and a mark on where the value came from or that it was changed.
+
+    Args:
+        field: The field.
+        value: Its value now, or None.
+        prefilled: Where a prefilled value came from, by field id.
+        initial: The values that the file or the sample gave.
+    """
+    label = markdown_safe(field.label + (f" ({field.unit})" if field.unit else ""))
+    if field.kind == "numeric":
+        label += f" · usual {field.scale[0]:g} to {field.scale[1]:g}"
+    if value != initial.get(field.id):
+        return label + " :orange-badge[changed]"
+    if field.id in prefilled and value is not None:
+        return label + f" :blue-badge[{prefilled[field.id]}]"
+    return label
+
+
 def clinical_form(
-    schema: ClinicalSchema, values: Mapping[str, Value], prefilled: Mapping[str, str], *, version: int
-) -> tuple[dict[str, Value], list[str]]:
+    schema: ClinicalSchema, values: Mapping[str, Value], prefilled: Mapping[str, str], *,
+    initial: Mapping[str, Value], version: int,
+) -> tuple[dict[str, Value], list[str]]:  # fmt: skip
     """Draws the form.
 
     Args:
         schema: The bundle's fields.
         values: Known values to start from.
         prefilled: Where a prefilled value came from, by field id.
+        initial: The values that the file or the sample gave; a field that differs is marked.
         version: Changes when the widgets must forget what they hold.
 
     Returns:
@@ -62,32 +85,31 @@ def clinical_form(
         fields = [f for f in schema.fields if f.group == group]
         if not fields:
             continue
-        st.subheader(title, help=explanation, anchor=False)
-        count = st.container()
-        for i, field in enumerate(fields):
-            if i % 2 == 0:
-                columns = st.columns(2, gap="small")
-            with columns[i % 2]:
-                try:
-                    value = _field(field, values.get(field.id), prefilled, version)
-                except ClinicalValueError as error:
-                    problems.append(str(error))
-                    st.caption(f":red[{markdown_safe(str(error))}]")
-                    continue
-                if value is not None:
-                    known[field.id] = value
-                note = outlier_note(field, value)
-                if note:
-                    st.caption(f":orange[{markdown_safe(note)}]")
-        count.caption(f"{sum(f.id in known for f in fields)} of {len(fields)} known")
+        known_here = sum(f.id in values for f in fields)
+        st.markdown(f"**{title}** · {known_here} of {len(fields)} known", help=explanation)
+        # Wraps by itself: three in a row on a wide screen, two on a narrow one.
+        with st.container(horizontal=True, gap="small", key=f"fields-{group}"):
+            for field in fields:
+                with st.container(width=FIELD_WIDTH, gap="xxsmall"):
+                    try:
+                        value = _field(field, values.get(field.id), prefilled, initial, version)
+                    except ClinicalValueError as error:
+                        problems.append(str(error))
+                        st.caption(f":red[{markdown_safe(str(error))}]")
+                        continue
+                    if value is not None:
+                        known[field.id] = value
+                    note = outlier_note(field, value)
+                    if note:
+                        st.caption(f":orange[{markdown_safe(note)}]")
     return known, problems
 
 
-def _field(field: Field, value: Value | None, prefilled: Mapping[str, str], version: int) -> Value | None:
+def _field(
+    field: Field, value: Value | None, prefilled: Mapping[str, str], initial: Mapping[str, Value], version: int
+) -> Value | None:
     key = f"field-{version}-{field.id}"
-    label = markdown_safe(field.label + (f" ({field.unit})" if field.unit else ""))
-    if field.id in prefilled and value is not None:
-        label += f" :blue-badge[{prefilled[field.id]}]"
+    label = label_of(field, value, prefilled, initial)
     if field.kind == "yes_no":
         start = "unknown" if value is None else "yes" if value else "no"
         raw: object = st.segmented_control(

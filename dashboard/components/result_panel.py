@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Mapping
+from typing import Any
 
 import streamlit as st
 
 from dashboard.components.wording import names, percent, verdict
 from dashboard.messages import markdown_safe
 from mmxai_core.clinical import ClinicalSchema
-from mmxai_core.results import InputCheck, Prediction, PredictionSet
+from mmxai_core.results import FirstAnswer, InputCheck, Prediction, PredictionSet
 
 #: More unknown fields than this are listed in the tooltip only.
 LISTED = 9
@@ -22,13 +24,14 @@ def gauge(prediction: Prediction) -> str:
     text = html.escape(f"Probability of {prediction.positive_class} {percent(p)}, threshold {percent(cut)}")
 
     def at(x: float) -> str:
-        return f"{100 * min(max(x, 0.06), 0.94):.1f}%"
+        # Moved back by its own share of its width, so that the label ends with the bar at 0 and at 100 %.
+        return f"left:{100 * x:.1f}%;transform:translateX(-{100 * x:.1f}%)"
 
     return (
         f'<div class="mmx-gauge" role="img" aria-label="{text}">'
-        f'<b style="left:{at(p)}">{percent(p)} {name}</b><i style="left:{100 * p:.1f}%"></i>'
+        f'<b style="{at(p)}">{percent(p)} {name}</b><i style="left:{100 * p:.1f}%"></i>'
         f'<i class="cut" style="left:{100 * cut:.1f}%"></i>'
-        f'<em style="left:{at(cut)}">threshold {percent(cut)}</em></div>'
+        f'<em style="{at(cut)}">threshold {percent(cut)}</em></div>'
     )
 
 
@@ -72,9 +75,41 @@ def scores(prediction: Prediction) -> str:
     )
 
 
+def calibration(results: Mapping[str, Any], first: FirstAnswer) -> str:
+    """How well stated and observed shares agreed in the bundle's own cross-validation; "" where it was not measured.
+
+    Args:
+        results: The bundle's results.json.
+        first: The answer; its level of known fields chooses the row.
+    """
+    measured = results.get("cross_validation", {})
+    level = first.prediction_set.level
+    branch = "fused" if first.prediction.image_index is not None else "clinical"
+    try:
+        error = float(measured["models"][f"{branch}|{level}"]["ece"]["value"])
+        cases = int(measured["n"])
+    except (KeyError, TypeError, ValueError):
+        return ""
+    return (
+        f"In cross-validation on {cases} cases with such fields known, stated and observed shares differed by "
+        f"{100 * error:.0f} points on average."
+    )
+
+
+def frequency(prediction: Prediction) -> str:
+    """The probability as a share of a hundred cases."""
+    n, name = round(100 * prediction.probability), prediction.positive_class.replace("_", " ")
+    return f"Of 100 cases with this number, about {n} are {name}."
+
+
+def no_result(sentence: str) -> None:
+    """What stands where the result will be."""
+    st.html(f'<div class="mmx-empty">{html.escape(sentence)}</div>')
+
+
 def result_panel(
     prediction: Prediction, schema: ClinicalSchema, *, stale: bool, explained: bool = True,
-    check: InputCheck | None = None, prediction_set: PredictionSet | None = None,
+    check: InputCheck | None = None, prediction_set: PredictionSet | None = None, calibrated: str = "",
 ) -> None:  # fmt: skip
     """Shows a prediction.
 
@@ -85,6 +120,7 @@ def result_panel(
         explained: True where its explanation is ready.
         check: Whether this is the model's kind of input; said before the prediction where it is not.
         prediction_set: The classes that cannot be ruled out.
+        calibrated: From `calibration`, or "".
     """
     if check is not None and check.flagged:
         st.warning(markdown_safe(" ".join(check.sentences)), icon=":material/warning:")
@@ -102,6 +138,8 @@ def result_panel(
     valid = check is None or not check.flagged  # coverage is promised for the model's kind of input only
     if valid and prediction_set is not None and prediction_set.outcome != "not_calibrated":
         st.markdown(markdown_safe(prediction_set.sentence))
+    if valid and calibrated:
+        st.caption(f"{frequency(prediction)} {calibrated}")
     if check is not None and not check.flagged and any(i.findings for i in check.images) | bool(check.findings):
         st.caption(f":orange[{markdown_safe(' '.join(check.sentences[1:]))}]")
     unknown = prediction.unknown_fields

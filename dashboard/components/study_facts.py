@@ -38,7 +38,7 @@ def show_facts(study: Study, index: int) -> None:
     missing = [name.lower() for name, value in rows if value == "not stated"]
     st.caption(" · ".join(told) + (f" · Not stated by the file: {', '.join(missing)}" if missing else ""))
     if study.synthetic:
-        st.caption(":orange-badge[Synthetic phantom, not a patient]")
+        st.html('<span class="mmx-badge">Synthetic phantom, not a patient</span>')
     steps = study.images[index].display
     if study.notes or steps:
         with st.expander(f"Reading notes ({len(study.notes)})" if study.notes else "How the grey values came about"):

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import services
-from dashboard.components.chrome import frame
+from dashboard import casebook, services, state
+from dashboard.components.chrome import desk_cookie, frame
 from dashboard.messages import RESEARCH_USE, markdown_safe, sentence
-from mmxai_core.errors import MmxaiError
+from mmxai_core.errors import MmxaiError, StudyStoreError
+from mmxai_core.reader_study.store import reader_code
 
 __all__ = ["RESEARCH_USE", "frame_page", "model_or_stop"]
 
 
 def frame_page() -> None:
-    """Style and footer, with the model's name where there is one."""
+    """Style and footer, with the model's name where there is one; a reload takes up reader and case."""
     services.start_reading_worker()
     try:
         with st.spinner("Loading the model"):
@@ -21,7 +22,25 @@ def frame_page() -> None:
         detail = f"{predictor.bundle.name} {predictor.bundle.sha256[:8]} on {predictor.device}"
     except MmxaiError:  # the page itself says what is wrong; the footer only names the model
         detail = "no model loaded"
+        frame(detail)
+        return
     frame(detail)
+    _take_up()
+
+
+def _take_up() -> None:
+    """Whose session this is, and the case in the address."""
+    try:
+        if not casebook.take_up_desk():
+            desk_cookie(casebook.COOKIE, state.current().desk, days=services.worklist_settings().keep_days)
+        if not state.current().reader and (asked := st.query_params.get("reader")):
+            state.update(reader=reader_code(asked))
+    except StudyStoreError:  # the page that asks for the code says what is wrong with it
+        pass
+    try:
+        casebook.follow_address()
+    except MmxaiError as error:
+        st.warning(markdown_safe(sentence(error)), icon=":material/cloud_off:")
 
 
 def model_or_stop() -> None:

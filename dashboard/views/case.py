@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import jobs, services, state
+from dashboard import casebook, comparing, services, state
+from dashboard.components.case_bar import case_bar
 from dashboard.components.clinical_form import clinical_form
-from dashboard.components.result_panel import result_panel
+from dashboard.components.compare_panel import compare_panel
+from dashboard.components.result_panel import calibration, no_result, result_panel
 from dashboard.components.study_facts import show_facts
 from dashboard.components.study_input import Choice, choose_study
 from dashboard.components.viewer import Scene, pack, viewer
-from dashboard.messages import markdown_safe
+from dashboard.messages import boundary, markdown_safe
 from dashboard.views import model_or_stop
 from dashboard.views.following import follow_job
 from mmxai_core import io
-from mmxai_core.clinical import ClinicalSchema, Value
-from mmxai_core.errors import ClinicalValueError
-from mmxai_core.study import Study
+from mmxai_core.clinical import ClinicalSchema
+from mmxai_core.worklist import neighbours
+from mmxai_core.worklist.intake import header_values
 
 HEADER, SAMPLE = "from header", "from sample"
 
@@ -24,36 +26,39 @@ HEADER, SAMPLE = "from header", "from sample"
 def open_choice(choice: Choice, schema: ClinicalSchema) -> None:
     """Read what was chosen and make it the case."""
     if choice.sample is not None:
-        sample = choice.sample
-        known = {k: v for k, v in sample.clinical.items() if k in schema.ids}
-        values = dict(schema.record(known).values)
-        state.open_study(services.sample_study(sample.file), sample.title, values, dict.fromkeys(values, SAMPLE))
+        open_sample(choice.sample, schema)
     elif choice.files:
         with st.spinner("Reading the study"):
             study = io.read_files(choice.files)
         values = header_values(study, schema)
         name = choice.files[0][0] if len(choice.files) == 1 else f"{len(choice.files)} files"
-        state.open_study(study, name, values, dict.fromkeys(values, HEADER))
+        casebook.open_new("upload", study, name=name, values=values, prefilled=dict.fromkeys(values, HEADER))
     else:
-        state.open_study(None, "Clinical data only", {}, {})
+        casebook.open_new(
+            "clinical", None, name="Clinical data only", values={}, prefilled={}, title="Clinical data only"
+        )
 
 
-def header_values(study: Study, schema: ClinicalSchema) -> dict[str, Value]:
-    """What the file's header knows of the schema's fields; a value outside a field's range is left unknown."""
-    found: dict[str, object] = {}
-    if "age" in schema.ids and study.patient_age_years is not None:
-        found["age"] = round(study.patient_age_years, 1)
-    try:
-        return dict(schema.record(found).values)
-    except ClinicalValueError:
-        return {}
+def open_sample(sample: services.Sample, schema: ClinicalSchema) -> None:
+    """Make a shipped sample the case."""
+    values = dict(schema.record({k: v for k, v in sample.clinical.items() if k in schema.ids}).values)
+    casebook.open_new(
+        "sample", services.sample_study(sample.file), name=sample.title, values=values,
+        prefilled=dict.fromkeys(values, SAMPLE), title=sample.title,
+    )  # fmt: skip
 
 
 def show_image(session: state.ReadingSession) -> None:
     """The image, its facts, and the choice of another image of the study."""
     study = session.study
     if study is None:
-        st.info("No image: the model answers from the clinical fields alone.", icon=":material/assignment:")
+        if session.pixels_gone:
+            st.warning(
+                "The pictures of this case are not kept any more. The values and the result are; to see the image or "
+                "to analyse again with it, open the file again.", icon=":material/hide_image:",
+            )  # fmt: skip
+        else:
+            st.info("No image: the model answers from the clinical fields alone.", icon=":material/assignment:")
         return
     index = session.image_index
     if len(study.images) > 1:
@@ -66,69 +71,91 @@ def show_image(session: state.ReadingSession) -> None:
     key = f"image-{index}"
     title = f"{image.label}, {index + 1} of {len(study.images)}" if len(study.images) > 1 else "Image"
     packed = session.scenes.get(key) or state.keep_scene(
-        key, pack(Scene(image.pixels, image.geometry.spacing_mm, height=440, region_tool=True, title=title))
+        key, pack(Scene(image.pixels, image.geometry.spacing_mm, height=540, region_tool=True, title=title))
     )
     drawn = viewer(packed, key=f"case-viewer-{session.upload_version}-{index}").region
-    if drawn != session.roi and (drawn is not None or session.roi_image == index):
-        state.update(roi=drawn, roi_image=index)
+    # A reload starts the viewer without a region; the kept one holds until the reader draws one.
+    cleared = drawn is None and session.roi_drawn and session.roi_image == index
+    if drawn != session.roi and (drawn is not None or cleared):
+        state.update(roi=drawn, roi_image=index, roi_drawn=drawn is not None)
     show_facts(study, index)
 
 
-def begin() -> None:
-    """Start the analysis of what is on the page."""
-    session = state.current()
-    record = services.bundle().schema.record(dict(session.values))
-    job = jobs.start(
-        services.predictor(), services.explainer(), session.study, record, roi=session.roi,
-        roi_image=session.roi_image, known=session.analysis,
-    )  # fmt: skip
-    state.update(job=job, problem="")
-
-
 def show_result(problems: list[str]) -> None:
-    """The Analyse button and what came of it."""
+    """The next step, what is being computed, and the answer."""
     session = state.current()
     schema = services.bundle().schema
     nothing = session.study is None and not session.values
-    left, right = st.columns(2)
-    with left:
+    blocked = bool(problems) or nothing or session.pixels_gone
+    answered = casebook.is_answered(session) and not problems
+    ready = answered and session.analysis is not None
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         # No callback: it would run before the form is read, and miss what was entered last.
         if st.button(
-            "Analyse", type="primary", icon=":material/play_arrow:", width="stretch", key="analyse",
-            disabled=bool(problems) or nothing or session.job is not None,
+            "Analyse", type="secondary" if ready else "primary", icon=":material/play_arrow:", key="analyse",
+            disabled=blocked or session.job is not None, shortcut=None if ready else "Ctrl+Enter",
             help="A value breaks its field's rule." if problems else None,
         ):  # fmt: skip
-            begin()
+            casebook.begin()
             st.rerun()
-    with right:
         if session.analysis is not None and st.button(
-            "Show the explanation", icon=":material/lightbulb:", width="stretch"
-        ):
+            "Show the explanation", icon=":material/lightbulb:", type="primary" if ready else "secondary",
+            shortcut="Ctrl+Enter" if ready else None,
+        ):  # fmt: skip
             st.switch_page("views/explanation.py")
-    if session.problem:
-        st.error(markdown_safe(session.problem), icon=":material/error:")
-    if session.job is not None:
-        follow_job(show=True)
-    elif session.analysis is not None:
-        a = session.analysis
-        record = schema.record(dict(session.values))
-        stale = bool(problems) or not a.is_about(session.study, record, session.roi)
+        if session.analysis is not None and session.job is None and st.button(
+            "Compare", icon=":material/compare_arrows:", key="compare",
+            help="Without a group of fields, or by another model",
+        ):  # fmt: skip
+            compare()
+    with st.container(key="progress"):
+        if session.job is not None:
+            follow_job(show=True)
+        elif session.problem:
+            st.error(markdown_safe(session.problem), icon=":material/error:")
+        elif session.analysis is not None:
+            st.caption(f"Analysed in {session.analysis.seconds:.1f} s.")
+    if session.first is not None:
         result_panel(
-            a.prediction, schema, stale=stale, check=a.explanation.input_check,
-            prediction_set=a.explanation.prediction_set,
+            session.first.prediction, schema, stale=not answered, explained=session.job is None,
+            check=session.first.input_check, prediction_set=session.first.prediction_set,
+            calibrated=calibration(services.bundle().results(), session.first),
         )  # fmt: skip
-    elif nothing:
-        st.caption("Fill in at least one field; without an image the model has nothing else to go by.")
-    else:
-        st.caption("Not analysed yet. Fields left unknown are fine: the model was trained for that.")
+    elif session.job is None:
+        no_result(
+            "Fill in at least one field; without an image the model has nothing else to go by." if nothing else
+            "Not analysed yet. Fields left unknown are fine: the model was trained for that."
+        )  # fmt: skip
+
+
+@st.dialog("The same case, asked in other ways", width="large")
+def compare() -> None:
+    """Without each group of fields, and by the other bundles."""
+    with boundary():
+        session = state.current()
+        analysis = session.analysis
+        if analysis is None:
+            return
+        predictor, others = services.predictor(), services.other_bundles()
+        with st.spinner("Asking the model"):
+            views = [*comparing.field_groups(predictor, analysis.study, analysis.record, analysis.encoded)]
+            views += [
+                comparing.other_model(
+                    name, services.predictor_of(path), analysis.study, analysis.record, roi=analysis.roi,
+                    roi_image=analysis.roi_image,
+                )
+                for name, path in others.items()
+            ]  # fmt: skip
+        compare_panel(views, more=bool(others))
 
 
 def show_form(session: state.ReadingSession, schema: ClinicalSchema) -> list[str]:
     """The form and its tools; returns one sentence for each value that cannot be used."""
     tools = st.container(horizontal=True, vertical_alignment="center", gap="small")
-    marks = {k: v for k, v in session.prefilled.items() if session.values.get(k) == session.initial.get(k)}
     with st.container(height=360, border=True, key="form"):
-        values, problems = clinical_form(schema, session.values, marks, version=session.form_version)
+        values, problems = clinical_form(
+            schema, session.values, session.prefilled, initial=session.initial, version=session.form_version
+        )
     if not problems:
         state.change_values(values)
     session = state.current()
@@ -147,23 +174,47 @@ def show_form(session: state.ReadingSession, schema: ClinicalSchema) -> list[str
     return problems
 
 
+def head(session: state.ReadingSession) -> None:
+    """Which case this is, and the way to the others."""
+    before, after = neighbours(session.queue, session.case) if session.queue else (None, None)
+    asked = case_bar(
+        session.study_name, session.case, place=place_of(session), before=before is not None,
+        after=after is not None, unkept=session.unkept,
+    )  # fmt: skip
+    if asked == "close":
+        casebook.keep()
+        state.close_study()
+        st.rerun()
+    if asked == "worklist":
+        st.switch_page("views/worklist.py")
+    code = before if asked == "previous" else after if asked == "next" else None
+    if code is not None:
+        casebook.keep()
+        if not casebook.open_kept(code):  # removed in another window
+            state.update(queue=tuple(c for c in session.queue if c != code))
+        st.rerun()
+
+
+def place_of(session: state.ReadingSession) -> str:
+    """Where the case stands in the list, in words; "" where it is not in it."""
+    return f"{session.queue.index(session.case) + 1} of {len(session.queue)}" if session.case in session.queue else ""
+
+
 def main() -> None:
     """The page."""
     model_or_stop()
     schema = services.bundle().schema
     session = state.current()
     if not session.opened:
+        if session.problem:
+            st.warning(session.problem, icon=":material/info:")
         choice = choose_study(services.samples(), services.sample_study, version=session.upload_version)
         if choice is not None:
             open_choice(choice, schema)
             st.rerun()
         return
-    head = st.container(horizontal=True, vertical_alignment="center")
-    with head:
-        st.markdown(f"**{markdown_safe(session.study_name)}**", width="content")
-        if st.button("Close and open another", icon=":material/close:", key="close"):
-            state.close_study()
-            st.rerun()
+    head(session)
+    casebook.ask_for_pictures()
     left, right = st.columns([11, 10], gap="medium")
     with left:
         show_image(session)
@@ -172,6 +223,7 @@ def main() -> None:
         problems = show_form(state.current(), schema)
         with result:
             show_result(problems)
+    casebook.keep()
 
 
 main()

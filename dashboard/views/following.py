@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import services, state
-from dashboard.components.result_panel import result_panel
+from dashboard import state
+from dashboard.casebook import analysed
+from dashboard.jobs import Job
 from dashboard.messages import boundary, incident, sentence
 from mmxai_core.errors import CancelledError, MmxaiError
 from mmxai_core.results import Explanation
@@ -23,18 +24,32 @@ def parts_left_out(explanation: Explanation) -> str:
     return f"Stopped before: {', '.join(left)}." if left else ""
 
 
+def _take_first(job: Job) -> bool:
+    """Put the prediction into the session; True where it was not there."""
+    session = state.current()
+    if job.first is None or session.first is job.first:
+        return False
+    told = analysed(
+        job.first, values=job.record.values, roi=job.roi, roi_image=job.roi_image,
+        unknown=len(job.first.prediction.unknown_fields),
+    )  # fmt: skip
+    state.update(first=job.first, first_for=told)
+    return True
+
+
 @st.fragment(run_every=0.5)
 def follow_job(*, show: bool) -> None:
-    """Progress, Cancel, and what is known so far; the page runs again when there is more to show on it.
+    """Progress and Cancel; the page runs again when there is more to show on it.
 
     Args:
-        show: True to show the prediction here; False where the page shows it already.
+        show: True where the page shows the prediction as soon as there is one.
     """
     with boundary():
         session = state.current()
         job = session.job
         if job is None:
             return
+        fresh = _take_first(job)
         if job.done:
             error = job.error
             if error is None:
@@ -47,12 +62,8 @@ def follow_job(*, show: bool) -> None:
         if job.partial is not None and session.analysis is not job.partial:
             state.update(analysis=job.partial)
             st.rerun()
+        if fresh and show:
+            st.rerun()
         left, right = st.columns([4, 1], vertical_alignment="center")
         left.progress(job.fraction, text=job.step)
         right.button("Cancel", on_click=job.cancel, key="cancel", width="stretch")
-        if show and job.first is not None:
-            first = job.first
-            result_panel(
-                first.prediction, services.bundle().schema, stale=False, explained=False, check=first.input_check,
-                prediction_set=first.prediction_set,
-            )  # fmt: skip

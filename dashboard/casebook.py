@@ -1,0 +1,253 @@
+"""The open case and the worklist: what the reader sees is kept as it changes, and a reload brings it back.
+
+A case that cannot be kept is read all the same, and the page says that it is not kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from types import MappingProxyType
+
+import streamlit as st
+
+from dashboard import jobs, services, state
+from dashboard.jobs import Job
+from dashboard.messages import incident, sentence
+from mmxai_core.clinical import Value
+from mmxai_core.errors import CancelledError, ClinicalValueError, MmxaiError, StudyStoreError
+from mmxai_core.results import BranchAccount, FirstAnswer
+from mmxai_core.study import Study
+from mmxai_core.types import Box
+from mmxai_core.worklist import SITE, Analysed, NewCase, Source, WorklistCase
+from mmxai_core.worklist.case import flags_of
+
+#: Name of the cookie that marks this browser, and of the case in a page's address.
+COOKIE, ADDRESS = "mmxai_desk", "case"
+_MARK = re.compile(r"[0-9a-f]{32}")
+_CODE = re.compile(r"[A-Z2-7]{12}")
+
+
+def desk_owner(mark: str) -> str:
+    """The owner that a browser's mark stands for; the mark itself is never written down."""
+    return "desk-" + hashlib.sha256(mark.encode()).hexdigest()[:40]
+
+
+def take_up_desk() -> bool:
+    """Use the mark that this browser showed.
+
+    Returns:
+        True where the browser has the mark already.
+    """
+    shown = st.context.cookies.get(COOKIE, "")
+    if not isinstance(shown, str) or not _MARK.fullmatch(shown):  # a page under test has no browser
+        return False
+    if state.current().desk != shown and not state.current().opened:
+        state.update(desk=shown)
+    return state.current().desk == shown
+
+
+def owner() -> str:
+    """Whose a new case is: the reader's, or this browser's while nobody has signed in."""
+    session = state.current()
+    return session.reader or desk_owner(session.desk)
+
+
+def owners() -> tuple[str, ...]:
+    """Whose cases may be seen: the site's, this browser's, this reader's."""
+    session = state.current()
+    mine = (SITE, desk_owner(session.desk))
+    return (*mine, session.reader) if session.reader else mine
+
+
+def open_new(
+    source: Source, study: Study | None, *, name: str, values: Mapping[str, Value], prefilled: Mapping[str, str],
+    title: str = "",
+) -> None:  # fmt: skip
+    """Make a study the open case, and keep it; a study that the list has already comes back as it was left."""
+    try:
+        case = services.worklist().add(
+            NewCase(owner(), source, study, values, prefilled, title=title, original="" if title else name)
+        )
+    except StudyStoreError as error:
+        state.open_study(study, name, values, prefilled, source=source, unkept=str(error))
+        return
+    _show(case, study, name)
+
+
+def open_kept(code: str) -> bool:
+    """Make a case of the worklist the open one.
+
+    Returns:
+        False where this reader has no such case.
+
+    Raises:
+        StudyStoreError: It cannot be read.
+    """
+    store = services.worklist()
+    case = store.open(code, owners()) if _CODE.fullmatch(code) else None
+    if case is None:
+        return False
+    _show(case, store.study(code, owners()) if case.images else None, case.title or f"Case {case.code}")
+    return True
+
+
+def _show(case: WorklistCase, study: Study | None, name: str) -> None:
+    """The case with everything that was kept of it; values that this bundle does not know are left out."""
+    schema = services.bundle().schema
+    first, told = None, case.analysed
+    if told is not None and told.bundle_sha256 == services.bundle().sha256:
+        first = services.worklist().answer(case.code, owners())
+    values, initial = (_known(v) for v in (case.values, case.initial))
+    state.open_study(
+        study, name, values, {k: v for k, v in case.prefilled.items() if k in schema.ids},
+        initial=MappingProxyType(initial), roi=case.roi, roi_image=case.roi_image,
+        image_index=case.image_index if study is not None and case.image_index < len(study.images) else 0,
+        case=case.code, source=case.source, first=first, first_for=told if first is not None else None,
+        pixels_gone=study is None and case.images > 0,
+    )  # fmt: skip
+    session = state.current()
+    state.update(noted=_inputs(session))
+
+
+def _known(values: Mapping[str, Value]) -> dict[str, Value]:
+    schema = services.bundle().schema
+    kept: dict[str, Value] = {}
+    for field_id, value in values.items():
+        try:
+            kept |= dict(schema.record({field_id: value}).values)
+        except ClinicalValueError:  # another bundle's field, or another range
+            continue
+    return kept
+
+
+def _inputs(session: state.ReadingSession) -> tuple[object, ...]:
+    return (dict(session.values), session.roi, session.roi_image, session.image_index)
+
+
+def keep() -> None:
+    """Write what the reader entered since the last time."""
+    session = state.current()
+    if not session.case or session.noted == _inputs(session):
+        return
+    try:
+        services.worklist().keep_inputs(
+            session.case, owners(), values=session.values, roi=session.roi, roi_image=session.roi_image,
+            image_index=session.image_index,
+        )  # fmt: skip
+        state.update(noted=_inputs(session), unkept="")
+    except StudyStoreError as error:
+        state.update(unkept=str(error))
+
+
+def follow_address() -> None:
+    """A new session takes up the case in the address; an open case stands in the address of every page."""
+    keep()
+    asked = str(st.query_params.get(ADDRESS, ""))
+    if not state.current().opened and asked and not open_kept(asked):
+        del st.query_params[ADDRESS]
+        state.update(problem="The case in this address is not in your worklist, or was removed.")
+    session = state.current()
+    if session.case and st.query_params.get(ADDRESS) != session.case:
+        st.query_params[ADDRESS] = session.case
+    elif not session.case and ADDRESS in st.query_params:
+        del st.query_params[ADDRESS]
+
+
+def begin() -> None:
+    """Start the analysis of what is on the page; its answer is kept as soon as there is one, whoever still looks on.
+
+    Where the answer is there already and only the pictures are not, they are computed again and nothing is written.
+    """
+    keep()
+    session = state.current()
+    record = services.bundle().schema.record(dict(session.values))
+    again = is_answered(session)
+    told = _Told(session, owners()) if session.case and not again else None
+    if told is not None:
+        told.begin()
+    job = jobs.start(
+        services.predictor(), services.explainer(), session.study, record, roi=session.roi,
+        roi_image=session.roi_image, known=session.analysis,
+        on_first=(lambda _: None) if told is None else told.first,
+    )  # fmt: skip
+    if told is not None:
+        job.when_done(told.end)
+    state.update(job=job, problem="", pictures_asked=True, **({} if again else {"first": None, "first_for": None}))
+
+
+def is_answered(session: state.ReadingSession) -> bool:
+    """True where the prediction on hand belongs to what is on the page."""
+    told = session.first_for
+    return (
+        session.first is not None and told is not None and dict(told.values) == dict(session.values)
+        and told.roi == session.roi
+    )  # fmt: skip
+
+
+def ask_for_pictures() -> None:
+    """Compute the explanation of a kept answer again, once: the same inputs and seed give the same pictures."""
+    session = state.current()
+    idle = session.analysis is None and session.job is None and not session.pictures_asked
+    if session.opened and idle and is_answered(session) and not session.pixels_gone:
+        begin()
+
+
+def analysed(
+    first: FirstAnswer, *, values: Mapping[str, Value], roi: Box | None, roi_image: int, unknown: int,
+    branches: BranchAccount | None = None,
+) -> Analysed:  # fmt: skip
+    """What the worklist shows of an answer."""
+    p = first.prediction
+    view = branches.views[0] if branches is not None and branches.views else None
+    kept = first.prediction_set
+    return Analysed(
+        dict(values), roi, roi_image, p.probability, view.low if view else None, view.high if view else None,
+        p.threshold, p.positive_class, p.predicted_class, () if kept.outcome == "not_calibrated" else kept.classes,
+        flags_of(first.input_check, kept, unknown=unknown), p.versions.bundle, p.versions.bundle_sha256,
+        datetime.now(UTC),
+    )  # fmt: skip
+
+
+class _Told:
+    """Tells the worklist how an analysis goes, from the analysis' own thread: it holds no session."""
+
+    def __init__(self, session: state.ReadingSession, mine: tuple[str, ...]) -> None:
+        self.code, self.mine, self.store = session.case, mine, services.worklist()
+        self.values, self.roi, self.roi_image = dict(session.values), session.roi, session.roi_image
+
+    def begin(self) -> None:
+        self.store.begin(self.code, self.mine)
+
+    def first(self, first: FirstAnswer, branches: BranchAccount | None = None) -> None:
+        try:
+            told = analysed(
+                first, values=self.values, roi=self.roi, roi_image=self.roi_image,
+                unknown=len(first.prediction.unknown_fields), branches=branches,
+            )  # fmt: skip
+            self.store.finish(self.code, self.mine, first, told)
+        except StudyStoreError as error:  # the reader has the answer all the same
+            incident(error)
+
+    def end(self, job: Job) -> None:
+        try:
+            error = job.error
+            if error is None and job.first is not None:
+                self.first(job.first, job.result().explanation.branches)
+            elif isinstance(error, CancelledError):
+                self.store.give_up(self.code, self.mine)
+            elif error is not None and job.first is None:
+                self.store.fail(
+                    self.code, self.mine, sentence(error) if isinstance(error, MmxaiError) else "It failed."
+                )
+        except StudyStoreError as error:
+            incident(error)
+
+
+def rated() -> None:
+    """A rating of the open case was kept."""
+    session = state.current()
+    if session.case:
+        services.worklist().rated(session.case, owners())
