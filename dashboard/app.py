@@ -29,6 +29,7 @@ def pages() -> None:
         [
             # Streamlit gives the default page no address of its own, so that /case would be unknown.
             st.Page(views / "home.py", default=True, visibility="hidden"),
+            st.Page(views / "worklist.py", title="Worklist", icon=":material/list:", url_path="worklist"),
             st.Page(views / "case.py", title="Case", icon=":material/radiology:", url_path="case"),
             st.Page(views / "explanation.py", title="Explanation", icon=":material/lightbulb:", url_path="explanation"),
             st.Page(views / "survey.py", title="Survey", icon=":material/rate_review:", url_path="survey"),

@@ -15,6 +15,7 @@ import streamlit as st
 
 from dashboard.batch import Batch
 from dashboard.jobs import Analysis, Job
+from dashboard.pixel_route import PixelSource
 from dashboard.study_session import StudySession
 from dashboard.tasks import Task
 from mmxai_core.clinical import Value
@@ -100,7 +101,7 @@ class ReadingSession:
     reader: str = ""
     survey_token: str = field(default_factory=new_token)
     survey_opened: datetime = field(default_factory=lambda: datetime.now(UTC))
-    scenes: Mapping[str, bytes] = field(default_factory=dict)
+    scenes: Mapping[str, PixelSource] = field(default_factory=dict)
     kept: Mapping[tuple[str, str], Any] = field(default_factory=dict)
     tasks: Mapping[tuple[str, str], Task[Any]] = field(default_factory=dict)
     cases: Any = None
@@ -199,7 +200,7 @@ def undo() -> None:
         update(values=session.undo[-1], undo=session.undo[:-1], form_version=session.form_version + 1)
 
 
-def keep_scene(key: str, packed: bytes) -> bytes:
+def keep_scene(key: str, packed: PixelSource) -> PixelSource:
     """Keep a packed picture of this case for the next rerun."""
     update(scenes={**current().scenes, key: packed})
     return packed

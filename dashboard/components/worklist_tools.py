@@ -1,0 +1,72 @@
+"""Search, filters and order of the worklist, and adding to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import get_args
+
+import streamlit as st
+
+from dashboard.components.worklist_rows import FLAG_WORDS, PRIORITY_WORDS, STATE_WORDS
+from mmxai_core.worklist import PRIORITIES, STATES, Query
+from mmxai_core.worklist.case import FLAGS
+from mmxai_core.worklist.query import Order
+
+
+@dataclass(frozen=True, eq=False)
+class Added:
+    """What the reader wants to add: files, the samples, or nothing."""
+
+    files: tuple[tuple[str, bytes], ...] = ()
+    samples: bool = False
+
+
+def query_tools(query: Query) -> Query:
+    """The search box, filters and order; starts from what was asked last."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="worklist-tools"):
+        text = st.text_input(
+            "Search", value=query.text, placeholder="code, title, modality, class …", key="wl-text", width=250
+        )
+        states = st.multiselect(
+            "State", STATES, default=query.states, format_func=STATE_WORDS.__getitem__, key="wl-states", width=230,
+            placeholder="all",
+        )  # fmt: skip
+        priorities = st.multiselect(
+            "Priority", PRIORITIES[::-1], default=query.priorities, format_func=PRIORITY_WORDS.__getitem__,
+            key="wl-priorities", width=200, placeholder="all",
+        )  # fmt: skip
+        flags = st.multiselect(
+            "Flags", FLAGS, default=query.flags, format_func=FLAG_WORDS.__getitem__, key="wl-flags", width=230,
+            placeholder="all",
+        )  # fmt: skip
+        orders = get_args(Order)
+        order = st.selectbox("Order", orders, index=orders.index(query.order), key="wl-order", width=190)
+    return Query(text, tuple(states), tuple(priorities), tuple(flags), order)
+
+
+def add_tools(*, version: int, running: bool, kept: str, samples: int) -> Added | None:
+    """The file chooser for many studies, and the samples.
+
+    Args:
+        version: Changes when the chooser must be emptied.
+        running: True while other work on many cases runs.
+        kept: What is kept of a case, and for how long.
+        samples: How many samples ship.
+    """
+    with st.expander("Add studies", icon=":material/add:"):
+        files = st.file_uploader(
+            "Each file is one study (a series or several views: as one zip). A manifest CSV may come with its images.",
+            accept_multiple_files=True, key=f"wl-upload-{version}", disabled=running,
+        )  # fmt: skip
+        with st.container(horizontal=True, vertical_alignment="center"):
+            add = st.button(
+                f"Add {len(files)} files" if files else "Add files", key="wl-add", disabled=not files or running,
+                type="primary", icon=":material/playlist_add:",
+            )  # fmt: skip
+            take = bool(samples) and st.button(
+                f"Add the {samples} samples", key="wl-samples", disabled=running, icon=":material/science:"
+            )
+        st.caption(kept)
+    if add and files:
+        return Added(tuple((f.name, f.getvalue()) for f in files))
+    return Added(samples=True) if take else None

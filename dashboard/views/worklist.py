@@ -1,0 +1,230 @@
+"""Worklist: the cases of this reader and of the site, what the model says of each, and adding more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import streamlit as st
+
+from dashboard import batch as batches
+from dashboard import casebook, services, state, triage, uploads
+from dashboard.batch import Batch, Line
+from dashboard.components import worklist_rows
+from dashboard.components.batch_panel import batch_panel
+from dashboard.components.chrome import empty_state
+from dashboard.components.worklist_tools import Added, add_tools, query_tools
+from dashboard.messages import boundary, incident, markdown_safe, sentence
+from dashboard.views import model_or_stop
+from mmxai_core.errors import MmxaiError
+from mmxai_core.worklist import NewCase, Priority, WorklistCase, select
+from mmxai_core.worklist.intake import take_in
+
+#: Cases on one page.
+PAGE = 12
+_CHOICES = {"urgent": "Urgent", "soon": "Soon", "routine": "Routine", "remove": "Remove case …"}
+
+
+def say_failed(error: BaseException) -> str:
+    """What the page says where the whole work stopped."""
+    return sentence(error) if isinstance(error, MmxaiError) else incident(error)
+
+
+def add(added: Added) -> None:
+    """Begin to add studies; the page shows how it goes."""
+    store, schema, owner = services.worklist(), services.bundle().schema, casebook.owner()
+    if added.samples:
+        samples = services.samples()
+
+        def take_samples(batch: Batch) -> Iterator[Line]:
+            for sample in samples:
+                if batch.cancelled:
+                    return
+                batch.step = sample.title
+                known = {k: v for k, v in sample.clinical.items() if k in schema.ids}
+                values = dict(schema.record(known).values)
+                study = services.sample_study(sample.file)
+                case = store.add(
+                    NewCase(owner, "sample", study, values, dict.fromkeys(values, "from sample"), sample.title)
+                )
+                yield Line(sample.title, True, f"In the list as {case.code}.")
+
+        work = Batch("Adding samples", len(samples))
+        state.update(batch=batches.start(work, take_samples, failed=say_failed))
+        return
+    bundle = services.bundle()
+    files = added.files
+    manifest = any(uploads.is_manifest(name) for name, _ in files)
+    total = len(files) - manifest
+
+    def take_files(batch: Batch) -> Iterator[Line]:
+        batch.step = "Reading"
+        studies = uploads.incoming(files, schema, classes=bundle.classes, positive=bundle.positive_class)
+        batch.total = len(studies)
+        source = "manifest" if manifest else "upload"
+        told = take_in(studies, store, schema, owner=owner, source=source, cancelled=lambda: batch.cancelled)  # type: ignore[arg-type]
+        yield from (Line(o.name, o.case is not None, o.sentence) for o in told)
+
+    work = batches.start(Batch("Adding studies", total), take_files, failed=say_failed)
+    state.update(batch=work, upload_version=state.current().upload_version + 1)
+
+
+def analyse_all(codes: tuple[str, ...]) -> None:
+    """Begin to analyse these cases, one after the other."""
+    store, explainer, owners = services.worklist(), services.explainer(), casebook.owners()
+    work = Batch("Analysing", len(codes))
+    state.update(
+        batch=batches.start(work, lambda b: triage.triage(b, codes, store, explainer, owners), failed=say_failed)
+    )
+
+
+@st.fragment(run_every=1.0)
+def follow_batch(done: int) -> None:
+    """Progress; the page runs again with every case that has ended.
+
+    Args:
+        done: How many had ended when the page was drawn.
+    """
+    with boundary():
+        work = state.current().batch
+        if work is None:
+            return
+        batch_panel(work)
+        if work.done or len(work.lines) > done:
+            st.rerun()
+
+
+@st.dialog("Remove this case?")
+def ask_remove(case: WorklistCase) -> None:
+    """Removal cannot be undone, so it is asked for."""
+    with boundary():
+        st.markdown(
+            f"Case **{case.code}**: its values, its result and its pixels are removed from this machine and cannot be "
+            "brought back. Ratings that were given of it stay in the ratings store, under their code."
+        )
+        with st.container(horizontal=True):
+            if st.button("Remove", type="primary", icon=":material/delete:", key="remove-yes"):
+                services.worklist().remove(case.code, casebook.owners())
+                if state.current().case == case.code:
+                    state.close_study()
+                st.rerun()
+            if st.button("Keep it", key="remove-no"):
+                st.rerun()
+
+
+def open_case(code: str) -> None:
+    """Make it the open case and show it."""
+    if state.current().case != code:
+        casebook.keep()
+        casebook.open_kept(code)
+    st.switch_page("views/case.py")
+
+
+def show_row(case: WorklistCase, now: datetime) -> None:
+    """One case: its code opens it; the menu changes its priority or removes it."""
+    opener, told, menu = st.columns([3, 21, 2], gap="small", vertical_alignment="center")
+    with opener:
+        mine = state.current().case == case.code
+        if st.button(case.code, key=f"open-{case.code}", width="stretch", type="primary" if mine else "secondary",
+                     help="Open this case" if not mine else "This case is open"):  # fmt: skip
+            open_case(case.code)
+    with told:
+        st.html(worklist_rows.row(case, now))
+    with menu:
+        chosen = st.menu_button(
+            "Change", list(_CHOICES), format_func=_CHOICES.__getitem__, key=f"menu-{case.code}", width="stretch"
+        )
+        if chosen == "remove":
+            ask_remove(case)
+        elif chosen is not None:
+            priority: Priority = chosen
+            services.worklist().set_priority(case.code, casebook.owners(), priority)
+            st.rerun()
+
+
+def show_list(cases: tuple[WorklistCase, ...], shown: tuple[WorklistCase, ...]) -> None:
+    """The cases that the query asks for, a page at a time."""
+    if not cases:
+        empty_state(
+            "No case yet",
+            "Add studies above (each file is one), take the samples, or open one on the Case page: it is kept here. "
+            "A site may also name a watched folder (`MMXAI_WATCH`).",
+        )
+        return
+    if not shown:
+        empty_state("No case fits", f"{len(cases)} cases are in the list. Change the search or the filters.")
+        return
+    pages = (len(shown) + PAGE - 1) // PAGE
+    number = 1
+    if pages > 1:
+        number = int(
+            st.segmented_control("Page", range(1, pages + 1), default=1, required=True, key=f"wl-page-{pages}")
+        )
+    st.html(f'<div class="mmx-list-head">{worklist_rows.header()}</div>')
+    now = datetime.now(UTC)
+    for case in shown[(number - 1) * PAGE : number * PAGE]:
+        show_row(case, now)
+
+
+def watched() -> str:
+    """What the watched folder did, in one sentence; "" where none is watched."""
+    watcher = services.watcher()
+    if watcher is None:
+        return ""
+    told = f"Watched folder: {watcher.added} added since the program started."
+    if watcher.refused:
+        told += f" {watcher.refused} refused; the latest: {watcher.problem}"
+    elif watcher.problem:
+        told += f" {watcher.problem}"
+    return told
+
+
+def kept_words() -> str:
+    """What is kept, and for how long."""
+    settings = services.worklist_settings()
+    pixels = (
+        f"de-identified pixels for {settings.keep_days} days after a case was last opened" if settings.keep_pixels
+        else "no pixels (this site keeps none: after a reload, open the file again)"
+    )  # fmt: skip
+    mapping = "" if settings.mapping is None else " This site also keeps a list of which code was which file."
+    return (
+        "Kept on this machine: a code in place of the name, clinical values, the result, and " + pixels + ". "
+        "Text burned into a picture stays in it. *Remove case* removes all of it." + mapping
+    )
+
+
+def main() -> None:
+    """The page."""
+    model_or_stop()
+    session = state.current()
+    running = session.batch is not None and not session.batch.done
+    added = add_tools(
+        version=session.upload_version, running=running, kept=kept_words(), samples=len(services.samples())
+    )
+    if added is not None:
+        add(added)
+        st.rerun()
+    work = session.batch
+    if work is not None and not work.done:
+        follow_batch(len(work.lines))
+    elif work is not None and batch_panel(work):
+        state.update(batch=None)
+        st.rerun()
+    query = query_tools(session.query)
+    cases = services.worklist().cases(casebook.owners())
+    shown = select(cases, query)
+    state.update(query=query, queue=tuple(c.code for c in shown))
+    new = tuple(c.code for c in shown if c.status == "new")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        whose = f"of {session.reader} and of this site" if session.reader else "of this browser and of this site"
+        st.markdown(f"**{len(shown)}** of {len(cases)} cases, {whose}.", width="stretch")
+        if st.button(f"Analyse all new ({len(new)})", key="analyse-all", icon=":material/play_arrow:",
+                     disabled=not new or running, type="primary"):  # fmt: skip
+            analyse_all(new)
+            st.rerun()
+    if told := watched():
+        st.caption(markdown_safe(told))
+    show_list(cases, shown)
+
+
+main()
