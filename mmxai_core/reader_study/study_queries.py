@@ -21,7 +21,34 @@ from mmxai_core.reader_study.schema import (
 )
 
 
-def insert_study(session: Session, locked: LockedProtocol) -> StudyRow:
+def find_or_start(session: Session, locked: LockedProtocol) -> StudyRow:
+    """The study of this protocol, added where it is not there.
+
+    Raises:
+        StudyStoreError: Its version is there with another hash, or its parent is not.
+    """
+    protocol = locked.protocol
+    found = session.scalars(
+        select(StudyRow).where(StudyRow.code == protocol.id, StudyRow.version == protocol.version)
+    ).one_or_none()
+    if found is not None:
+        if found.sha256 != locked.sha256:
+            raise StudyStoreError(
+                f"Study {protocol.id!r} version {protocol.version} was started with another protocol (hash "
+                f"{found.sha256[:12]}, this one {locked.sha256[:12]}). Make a new version."
+            )
+        return found
+    if protocol.parent:
+        parent = session.scalars(select(StudyRow).where(StudyRow.sha256 == protocol.parent)).one_or_none()
+        if parent is None or parent.code != protocol.id or parent.version != protocol.version - 1:
+            raise StudyStoreError(
+                f"Study {protocol.id!r} version {protocol.version} names a parent ({protocol.parent[:12]}) that is "
+                "not its version before in this store."
+            )
+    return _insert_study(session, locked)
+
+
+def _insert_study(session: Session, locked: LockedProtocol) -> StudyRow:
     """Add a study with its arms, readers, cases and drawn assignments."""
     protocol = locked.protocol
     study = StudyRow(

@@ -66,27 +66,9 @@ class StudyStore:
         Raises:
             StudyStoreError: The study has this version already with another hash, or the parent is not in the store.
         """
-        protocol = locked.protocol
         with writing(self._engine, conflict="The study was started elsewhere at the same moment; reload.") as session:
-            found = session.scalars(
-                select(StudyRow).where(StudyRow.code == protocol.id, StudyRow.version == protocol.version)
-            ).one_or_none()
-            if found is not None:
-                if found.sha256 != locked.sha256:
-                    raise StudyStoreError(
-                        f"Study {protocol.id!r} version {protocol.version} has been started with another protocol "
-                        f"(hash {found.sha256[:12]}, this one {locked.sha256[:12]}). Make a new version."
-                    )
-                return self._record(found)
-            if protocol.parent:
-                parent = session.scalars(select(StudyRow).where(StudyRow.sha256 == protocol.parent)).one_or_none()
-                if parent is None or parent.code != protocol.id or parent.version != protocol.version - 1:
-                    raise StudyStoreError(
-                        f"Study {protocol.id!r} version {protocol.version} names a parent ({protocol.parent[:12]}) "
-                        "that is not its version before in this store."
-                    )
-            row = queries.insert_study(session, locked)
-            return self._record(row)
+            row = queries.find_or_start(session, locked)
+        return self._record(row)
 
     def studies(self) -> tuple[StudyRecord, ...]:
         """Every version of every study, newest first; not the Survey page's own."""
