@@ -14,7 +14,7 @@ from mmxai_core.model.config import Architecture
 from mmxai_core.types import Json
 
 
-def _check(settings: object, name: str, low: float, high: float) -> None:
+def check_range(settings: object, name: str, low: float, high: float) -> None:
     """Refuses a setting outside [low, high] by name.
 
     Raises:
@@ -52,15 +52,15 @@ class StageConfig:
     clip: float = 2.0
 
     def __post_init__(self) -> None:
-        _check(self, "epochs", 1, 10_000)
-        _check(self, "batch", 1, 4096)
-        _check(self, "lr", 1e-8, 1.0)
-        _check(self, "weight_decay", 0.0, 10.0)
-        _check(self, "warmup", 0.0, 1.0)
-        _check(self, "patience", 1, 10_000)
-        _check(self, "ema", 0.0, 0.99999)
-        _check(self, "samples", 0, 10**9)
-        _check(self, "clip", 1e-6, 1e6)
+        check_range(self, "epochs", 1, 10_000)
+        check_range(self, "batch", 1, 4096)
+        check_range(self, "lr", 1e-8, 1.0)
+        check_range(self, "weight_decay", 0.0, 10.0)
+        check_range(self, "warmup", 0.0, 1.0)
+        check_range(self, "patience", 1, 10_000)
+        check_range(self, "ema", 0.0, 0.99999)
+        check_range(self, "samples", 0, 10**9)
+        check_range(self, "clip", 1e-6, 1e6)
 
 
 @dataclass(frozen=True)
@@ -80,9 +80,9 @@ class LossConfig:
     branch: float = 0.3
 
     def __post_init__(self) -> None:
-        _check(self, "smoothing", 0.0, 0.5)
+        check_range(self, "smoothing", 0.0, 0.5)
         for name in ("lesion", "coherence", "branch"):
-            _check(self, name, 0.0, 100.0)
+            check_range(self, name, 0.0, 100.0)
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class DropConfig:
 
     def __post_init__(self) -> None:
         for name in ("field", "image", "clinical"):
-            _check(self, name, 0.0, 0.95)
+            check_range(self, name, 0.0, 0.95)
 
 
 def _pretrain() -> StageConfig:
@@ -161,13 +161,13 @@ class TrainConfig:
     drop: DropConfig = field(default_factory=DropConfig)
 
     def __post_init__(self) -> None:
-        _check(self, "seed", 0, 2**31 - 1)
-        _check(self, "folds", 2, 50)
-        _check(self, "validation", 0.02, 0.5)
-        _check(self, "pretrain_validation", 0.02, 0.5)
-        _check(self, "views", 0, 100)
-        _check(self, "image_mix", 0.0, 1.0)
-        _check(self, "phantoms", 0, 10_000)
+        check_range(self, "seed", 0, 2**31 - 1)
+        check_range(self, "folds", 2, 50)
+        check_range(self, "validation", 0.02, 0.5)
+        check_range(self, "pretrain_validation", 0.02, 0.5)
+        check_range(self, "views", 0, 100)
+        check_range(self, "image_mix", 0.0, 1.0)
+        check_range(self, "phantoms", 0, 10_000)
         if self.amp not in ("none", "bf16"):
             raise CohortError(f'Training setting amp must be "none" or "bf16"; got {self.amp!r}.')
         if not timm.is_model(self.arch.backbone):
@@ -178,7 +178,18 @@ class TrainConfig:
         return asdict(self)
 
 
-def _build(kind: type[Any], values: Json, where: str, default: Any) -> Any:
+def build_settings(kind: type[Any], values: Json, where: str, default: Any) -> Any:
+    """A settings dataclass from a TOML table; what it leaves out keeps the default's value.
+
+    Args:
+        kind: The dataclass.
+        values: The table.
+        where: Prefix of the settings' names in messages, with its dot.
+        default: An instance that gives the other values.
+
+    Raises:
+        CohortError: A setting does not exist, or is of another type or out of range.
+    """
     known = {f.name: f for f in fields(kind)}
     hints = get_type_hints(kind)
     out = {f: getattr(default, f) for f in known}
@@ -189,7 +200,7 @@ def _build(kind: type[Any], values: Json, where: str, default: Any) -> Any:
         if is_dataclass(wanted):
             if not isinstance(value, dict):
                 raise CohortError(f"Training setting {where}{key} must be a table; got {value!r}.")
-            out[key] = _build(wanted, value, f"{where}{key}.", getattr(default, key))  # type: ignore[arg-type]
+            out[key] = build_settings(wanted, value, f"{where}{key}.", getattr(default, key))  # type: ignore[arg-type]
         else:
             if wanted is float and isinstance(value, int):
                 value = float(value)
@@ -211,5 +222,5 @@ def load_config(path: Path | None) -> TrainConfig:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise CohortError(f"Cannot read the training settings {path.name}: {error}.") from error
-    config: TrainConfig = _build(TrainConfig, values, "", TrainConfig())
+    config: TrainConfig = build_settings(TrainConfig, values, "", TrainConfig())
     return config

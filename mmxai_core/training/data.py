@@ -1,4 +1,10 @@
-"""Cases of a cohort as arrays in memory: letterboxed grey canvases, masks, encoded records."""
+"""Cases of a cohort as arrays in memory: letterboxed grey canvases, masks, encoded records.
+
+The network has one grey channel. A case of several planes (contrast phases, MR sequences) is therefore read as the
+luminance of three of them, 0.299 first + 0.587 second + 0.114 third: what an upload of the published RGB slice is read
+as, so that training and the reading room see the same picture. Where a cohort has boxes but no outlines, the box
+stands for the lesion. A publisher's close-up (`Case.crop`) is not read: the network cuts its own second glance.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +18,12 @@ from numpy.typing import NDArray
 
 from mmxai_core.clinical import ClinicalRecord, ClinicalSchema
 from mmxai_core.cohorts.case import Case, Cohort, read_grey, read_masks
+from mmxai_core.cohorts.channels import read_channels
 from mmxai_core.preprocess import CanvasGeometry
+from mmxai_core.types import Box, GreyImage, Mask
+
+#: ITU-R BT.601 luma, as Pillow's conversion to grey.
+LUMINANCE = (0.299, 0.587, 0.114)
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +110,7 @@ def load_arrays(
             progress(i + 1, n)
     records = tuple(schema.record({k: v for k, v in c.clinical.items() if k in schema.ids}) for c in cases)
     return CohortArrays(
-        grey, content, lesion, np.array([bool(c.masks) for c in cases]), *_encode(records, schema),
+        grey, content, lesion, np.array([bool(c.masks or c.boxes) for c in cases]), *_encode(records, schema),
         np.array([cohort.classes.index(str(c.label)) for c in cases], np.int64),
         tuple(c.case_id for c in cases), tuple(c.patient_id for c in cases), records,
     )  # fmt: skip
@@ -119,13 +130,36 @@ def _read(
     case: Case, canvas: int, grey: NDArray[np.uint8], lesion: NDArray[np.uint8], content: NDArray[np.int64]
 ) -> None:
     """Fills one case's row of the arrays in place."""
-    image = read_grey(case.image)
+    image = case_grey(case)
     shape = (image.shape[0], image.shape[1])
     geometry = CanvasGeometry.letterbox(shape, canvas)
     grey[:] = np.round(geometry.to_canvas(image) * 255).astype(np.uint8)
     content[:] = (*geometry.offset, *geometry.content)
-    if case.masks:
-        lesion[:] = geometry.to_canvas(read_masks(case.masks, shape).astype(np.float32)) > 0.5
+    if case.masks or case.boxes:
+        drawn = read_masks(case.masks, shape) if case.masks else box_mask(case.boxes, shape)
+        lesion[:] = geometry.to_canvas(drawn.astype(np.float32)) > 0.5
+
+
+def case_grey(case: Case) -> GreyImage:
+    """The one grey picture the network sees: `case.image`, or the luminance of the first three of its planes.
+
+    Raises:
+        CohortError: A file cannot be read.
+    """
+    if not case.channels:
+        return read_grey(case.image)
+    planes = read_channels(case)[:3]
+    weights = np.array(LUMINANCE[: len(planes)], np.float32)
+    grey: GreyImage = np.tensordot(weights / weights.sum(), planes, 1).astype(np.float32)
+    return grey
+
+
+def box_mask(boxes: Sequence[Box], shape: tuple[int, int]) -> Mask:
+    """(H, W) bool, True in any of the boxes (x0, y0, x1, y1)."""
+    out = np.zeros(shape, bool)
+    for x0, y0, x1, y1 in boxes:
+        out[max(round(y0), 0) : max(round(y1), 0), max(round(x0), 0) : max(round(x1), 0)] = True
+    return out
 
 
 def content_masks(content: NDArray[np.int64], canvas: int) -> torch.Tensor:

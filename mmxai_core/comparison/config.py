@@ -1,0 +1,123 @@
+"""Settings of a comparison: one frozen object, read from one TOML file and stored with the results."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from mmxai_core.errors import CohortError
+from mmxai_core.model.config import Architecture
+from mmxai_core.training.config import DropConfig, LossConfig, StageConfig, build_settings, check_range
+from mmxai_core.types import Json
+
+UNITS = ("patient", "image")
+
+
+def _arch() -> Architecture:
+    return Architecture(canvas=320, glance=160)
+
+
+def _main() -> StageConfig:
+    return StageConfig(epochs=6, lr=4e-4, ema=0.98, patience=3)
+
+
+def _tune() -> StageConfig:
+    return StageConfig(epochs=4, lr=2e-4, samples=320, ema=0.97, patience=2)
+
+
+def _ablation() -> StageConfig:
+    return StageConfig(epochs=4, lr=4e-4, ema=0.97, patience=3)
+
+
+def _heads() -> StageConfig:
+    return StageConfig(epochs=50, batch=32, lr=1e-3, weight_decay=0.05, ema=0.97, patience=12)
+
+
+def _loss() -> LossConfig:
+    return LossConfig(coherence=0.0)
+
+
+@dataclass(frozen=True)
+class CompareConfig:
+    """Everything a comparison depends on besides the data.
+
+    Attributes:
+        seed: First seed; seed s of a run is seed + s. It fixes splits, first values, order, augmentation, dropout.
+        unit: What a metric counts: "patient" (probabilities of a patient's images are averaged) or "image".
+        init: First weights of a CNN: see `training.initial_weights`.
+        source_cohort: Cohort whose fold encoders this cohort's encoders start from, or "" for none. On the source
+            cohort itself the setting means nothing, so that one file serves both runs.
+        source_folds: Folds of the source cohort.
+        validation: Part of a fold's training patients kept for early stopping, temperature, threshold and choices.
+        views: Augmented views a training case whose tokens are cached for the fusion heads; the plain one comes on top.
+        image_mix: With a source: how far the heads' image branch goes from the source's (0) to the tuned weights (1).
+        replay: Sampling weight of the cohort's own case against one source case while tuning; 0: no source case.
+        ablation_seeds: Number of seeds for the models that need an encoder of their own.
+        coherence: Weight of the coherence loss in the model that has it.
+        amp: "bf16" for mixed precision, or "none".
+        replicates: Bootstrap replicates.
+        arch: Architecture.
+        main: End-to-end training of a fold's image branch where there is no source.
+        tune: The same from a source's encoder.
+        ablation: Training of the encoders of the ablations.
+        heads: Training of a fusion head on cached tokens.
+        loss: Weights of the losses; its coherence belongs to the image branch and is off.
+        drop: Input dropout of the heads; images are never dropped, for no cohort here lacks one.
+    """
+
+    seed: int = 7
+    unit: str = "patient"
+    init: str = "imagenet"
+    source_cohort: str = ""
+    source_folds: int = 5
+    validation: float = 0.2
+    views: int = 3
+    image_mix: float = 0.5
+    replay: float = 50.0
+    ablation_seeds: int = 1
+    coherence: float = 0.3
+    amp: str = "none"
+    replicates: int = 2000
+    arch: Architecture = field(default_factory=_arch)
+    main: StageConfig = field(default_factory=_main)
+    tune: StageConfig = field(default_factory=_tune)
+    ablation: StageConfig = field(default_factory=_ablation)
+    heads: StageConfig = field(default_factory=_heads)
+    loss: LossConfig = field(default_factory=_loss)
+    drop: DropConfig = field(default_factory=DropConfig)
+
+    def __post_init__(self) -> None:
+        check_range(self, "seed", 0, 2**31 - 1)
+        check_range(self, "source_folds", 2, 50)
+        check_range(self, "validation", 0.02, 0.5)
+        check_range(self, "views", 0, 100)
+        check_range(self, "image_mix", 0.0, 1.0)
+        check_range(self, "replay", 0.0, 1e6)
+        check_range(self, "ablation_seeds", 0, 1000)
+        check_range(self, "coherence", 0.0, 100.0)
+        check_range(self, "replicates", 1, 10**6)
+        if self.unit not in UNITS:
+            raise CohortError(f"Training setting unit must be one of {', '.join(UNITS)}; got {self.unit!r}.")
+        if self.amp not in ("none", "bf16"):
+            raise CohortError(f'Training setting amp must be "none" or "bf16"; got {self.amp!r}.')
+
+    def to_json(self) -> Json:
+        """A plain dict."""
+        return asdict(self)
+
+
+def load_compare_config(path: Path | None) -> CompareConfig:
+    """Settings from a TOML file; what it leaves out keeps its default.
+
+    Raises:
+        CohortError: The file is missing or malformed, or names a setting that does not exist.
+    """
+    if path is None:
+        return CompareConfig()
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise CohortError(f"Cannot read the comparison's settings {path.name}: {error}.") from error
+    config: CompareConfig = build_settings(CompareConfig, values, "", CompareConfig())
+    return config
