@@ -5,6 +5,7 @@ Streamlit imports this file once, for the server and its routes, and then runs i
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -17,6 +18,7 @@ if str(_HERE.parent) not in sys.path:  # streamlit puts only this file's folder 
 
 def pages() -> None:
     """Navigation and the chosen page."""
+    from dashboard import state
     from dashboard.messages import boundary  # the server itself needs neither
     from dashboard.views import frame_page
 
@@ -25,8 +27,12 @@ def pages() -> None:
         menu_items={"About": "Explainable multi-modal diagnosis. **Research use only, not for diagnosis.**"},
     )  # fmt: skip
     views = _HERE / "views"
-    page = st.navigation(
-        [
+    study = [
+        st.Page(views / "session.py", title="Reading session", icon=":material/visibility:", url_path="session"),
+        st.Page(views / "studies.py", title="Study set-up", icon=":material/assignment_ind:", url_path="studies"),
+    ]
+    everything = {
+        "": [
             # Streamlit gives the default page no address of its own, so that /case would be unknown.
             st.Page(views / "home.py", default=True, visibility="hidden"),
             st.Page(views / "worklist.py", title="Worklist", icon=":material/list:", url_path="worklist"),
@@ -35,7 +41,13 @@ def pages() -> None:
             st.Page(views / "survey.py", title="Survey", icon=":material/rate_review:", url_path="survey"),
             st.Page(views / "model.py", title="Model", icon=":material/info:", url_path="model"),
         ],
-        position="top",
+        "Reader study": study,
+    }
+    # A server for readers (MMXAI_ROLE=reader) has no page that could show the AI to one who has not yet answered; and
+    # while a reader is signed in, nothing on his page leads to one.
+    readers_only = os.environ.get("MMXAI_ROLE") == "reader"
+    page = st.navigation(
+        study[:1] if readers_only else everything, position="hidden" if readers_only or state.study().reader else "top"
     )
     with boundary():
         frame_page()

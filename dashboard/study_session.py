@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING
 from mmxai_core.reader_study.store import new_token
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from dashboard.study_ai import AiJob
+    from mmxai_core.reader_study.protocol import Protocol
     from mmxai_core.study import Study
     from mmxai_core.types import Box
 
@@ -32,7 +35,10 @@ class StudySession:
         ai: The AI's answer under way or done, by assignment id; server side until it may be revealed.
         scenes: Packed pictures of the open case, by key.
         paused: True while the reader pauses: the image is hidden and the clock stands.
-        draft: Text of the coordinator's protocol draft (TOML), or "".
+        draft: The protocol a coordinator works on, as it was opened, or None.
+        draft_version: Changes when another draft is opened, so that its form is drawn afresh.
+        tables: Editable tables of the draft as last seen, by key; they outlive a visit to another page.
+        coordinator: True once the site's coordinator code was given, where the site asks for one.
     """
 
     code: str = ""
@@ -47,4 +53,7 @@ class StudySession:
     ai: Mapping[int, AiJob] = field(default_factory=dict)
     scenes: Mapping[str, bytes] = field(default_factory=dict)
     paused: bool = False
-    draft: str = ""
+    draft: Protocol | None = None
+    draft_version: int = 0
+    tables: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]] = field(default_factory=dict)
+    coordinator: bool = False

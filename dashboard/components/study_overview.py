@@ -1,0 +1,105 @@
+"""A running study for its coordinator: who is how far, links for readers, tables, closing."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from dataclasses import replace
+from datetime import UTC, datetime
+from urllib.parse import urlencode
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import services, state
+from dashboard.messages import RESEARCH_USE, markdown_safe, sentence
+from mmxai_core.errors import StudyStoreError
+from mmxai_core.reader_study import session as course
+from mmxai_core.reader_study import tables
+from mmxai_core.reader_study.protocol_file import to_toml
+from mmxai_core.reader_study.records import StudyRecord
+
+_NEXT = {"done": "done", "wait": "washout", "questionnaire": "questionnaire"}
+
+
+def reader_rows(study: StudyRecord) -> list[dict[str, object]]:
+    """How far each reader is."""
+    store, now = services.study_store(), datetime.now(UTC)
+    rows = []
+    for reader in study.protocol.readers:
+        mine, kept = store.assignments(study, reader.code), store.kept(study, reader.code)
+        step = course.next_step(study.protocol, mine, kept, now=now)
+        how = course.progress(study.protocol, mine, kept)
+        query = urlencode({"study": study.code, "reader": reader.code})
+        rows.append(
+            {
+                "Reader": reader.code, "Group": reader.stratum, "Cases read": how.done / max(how.total, 1),
+                "Of": how.total, "Next": _NEXT.get(step.kind, f"case {how.done + 1}"),
+                "Last answer (UTC)": f"{kept[-1].saved_at:%Y-%m-%d %H:%M}" if kept else "none yet",
+                "Link": f"/session?{query}",
+            }
+        )  # fmt: skip
+    return rows
+
+
+def tables_zip(study: StudyRecord) -> bytes:
+    """Every table as CSV, with the protocol, in one zip."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("README.txt", f"{RESEARCH_USE}.\nTables of study {study.code}, version {study.version}.\n")
+        archive.writestr("protocol.toml", to_toml(study.protocol))
+        for name, frame in tables.all_tables(services.study_store(), study).items():
+            archive.writestr(f"{name}.csv", tables.table_csv(frame))
+    return out.getvalue()
+
+
+def study_overview(study: StudyRecord) -> None:
+    """Draws it."""
+    store, protocol = services.study_store(), study.protocol
+    closed = store.is_closed(study)
+    st.markdown(
+        f"{'Closed' if closed else 'Open'} · {protocol.design.kind} · {len(protocol.arms)} arms · "
+        f"{len(protocol.study_cases)} cases · locked {study.locked.locked_at:%Y-%m-%d %H:%M} UTC · "
+        f"hash `{study.locked.sha256[:16]}`"
+    )
+    rows = reader_rows(study)
+    st.dataframe(
+        pd.DataFrame(rows), hide_index=True, alt="Readers and how far they are",
+        column_config={
+            "Cases read": st.column_config.ProgressColumn("Cases read", format="percent", min_value=0, max_value=1),
+            "Link": st.column_config.LinkColumn("Link for the reader", help="Opens that reader's session and goes on."),
+        },
+    )  # fmt: skip
+    with st.container(horizontal=True):
+        if st.button("Refresh", icon=":material/refresh:", key="refresh"):
+            st.rerun()
+        st.download_button(
+            "Tables (zip)", lambda: tables_zip(study), f"{study.code}-v{study.version}-tables.zip", "application/zip",
+            icon=":material/download:", on_click="ignore", key="tables",
+        )  # fmt: skip
+        st.download_button(
+            "Protocol (TOML)", to_toml(protocol), f"{study.code}-v{study.version}.toml", "application/toml",
+            icon=":material/download:", on_click="ignore", key="toml",
+        )  # fmt: skip
+        if st.button("Change: new version", icon=":material/edit:", key="revise"):
+            state.open_draft(replace(protocol, version=study.version + 1, parent=study.locked.sha256))
+            st.rerun()
+        with st.popover("Close the study", icon=":material/lock:", disabled=closed):
+            st.markdown("No more answers will be taken; what is kept stays. This cannot be undone.")
+            if st.button("Close it", key="close-study"):
+                store.close_study(study)
+                st.rerun()
+        if st.button("Analysis", icon=":material/bar_chart:", key="to-analysis"):
+            st.switch_page("views/analysis.py")
+    with st.expander("Take in answers made elsewhere (CSV)"):
+        st.caption("Needed columns of readings: reader, arm, case, stage, value, committed_at. All rows or none.")
+        kind = st.radio("The file holds", ["readings", "ratings"], horizontal=True, key="import-kind")
+        sent = st.file_uploader("CSV", ["csv"], key="import")
+        if sent is not None and st.button("Take them in", key="import-go"):
+            take = tables.import_readings if kind == "readings" else tables.import_ratings
+            try:
+                added = take(store, study, sent.getvalue(), name=sent.name)
+            except StudyStoreError as error:
+                st.error(markdown_safe(sentence(error)), icon=":material/error:")
+            else:
+                st.success(f"{added} taken in, marked as imported.", icon=":material/check_circle:")

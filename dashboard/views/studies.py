@@ -1,0 +1,185 @@
+"""Reader study, for its coordinator: make a protocol, start it, follow it, take its tables away."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import services, state
+from dashboard.components.chrome import empty_state
+from dashboard.components.protocol_form import SHOWN, protocol_form
+from dashboard.components.study_overview import study_overview
+from dashboard.messages import markdown_safe, sentence
+from dashboard.study_files import cases_from_csv, missing_images, sample_cases
+from dashboard.views import model_or_stop
+from dashboard.views.coordinator import coordinator_or_stop
+from mmxai_core.errors import StudyStoreError
+from mmxai_core.reader_study.assignment import assign
+from mmxai_core.reader_study.protocol import Arm, InstrumentUse, Protocol, ProtocolError, Reader
+from mmxai_core.reader_study.protocol_file import parse_protocol, to_toml
+
+_CSV_HEAD = (
+    "case_id,image,truth,stratum,practice,lesion,age,margin\nC001,c001.dcm,malignant,subtle,,120;80;200;150,61,\n"
+)
+
+
+def first_draft() -> Protocol:
+    """A study that could start as it is, over the shipped samples."""
+    bundle = services.bundle()
+    return Protocol(
+        "pilot", "Pilot reading session",
+        (Arm("ai", "ai"), Arm("ai_explanation", "ai_explanation", "", ("saliency", "attribution"))),
+        sample_cases(), tuple(Reader(f"R{n:02}") for n in (1, 2, 3)), instruments=(InstrumentUse("sus"),),
+        positive=bundle.positive_class, negative=next(c for c in bundle.classes if c != bundle.positive_class),
+        threshold=bundle.threshold, bundle_sha256=bundle.sha256,
+    )  # fmt: skip
+
+
+def problems_here(protocol: Protocol) -> tuple[str, ...]:
+    """What keeps this program, on this machine, from running a valid protocol."""
+    found = [
+        f"Arm {a.id}: a session cannot show {e!r}; choose of {', '.join(SHOWN)}."
+        for a in protocol.arms for e in a.explanations if e not in SHOWN
+    ]  # fmt: skip
+    here = services.bundle().sha256
+    if protocol.bundle_sha256 and protocol.bundle_sha256 != here:
+        found.append(
+            f"The protocol is for the bundle {protocol.bundle_sha256[:8]}; this program runs {here[:8]}. Start it with "
+            "MMXAI_BUNDLE set to the protocol's, or open the protocol file without bundle_sha256."
+        )
+    if any(i.id == "explanation_survey" for i in protocol.instruments):
+        found.append("The paper's survey is asked on the Survey page; here its questions come with each case.")
+    return (*found, *missing_images(protocol.cases))
+
+
+def balance(protocol: Protocol) -> pd.DataFrame:
+    """Readings by reader and arm, practice left out."""
+    counts = Counter((a.reader, a.arm) for a in assign(protocol) if not a.practice)
+    arms = [a.id for a in protocol.arms]
+    return pd.DataFrame([{"Reader": r.code, **{a: counts[r.code, a] for a in arms}} for r in protocol.readers])
+
+
+def edit(base: Protocol) -> None:
+    """The draft: form, what is wrong, what would be read, and the button that locks it."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        what = f"version {base.version} of {base.id}" if base.version > 1 else "a new study"
+        st.subheader(f"Protocol of {what}", anchor=False, width="stretch")
+        if st.button("Discard the draft", icon=":material/close:", key="discard"):
+            state.open_draft(None)
+            st.rerun()
+    load_cases(base)
+    protocol, problems = protocol_form(base, version=state.study().draft_version)
+    if protocol is None:
+        st.error(
+            f"**{len(problems)} to mend before the study can start**\n"
+            + "\n".join(f"- {markdown_safe(p)}" for p in problems[:8]),
+            icon=":material/error:",
+        )
+        return
+    here = problems_here(protocol)
+    for problem in here:
+        st.error(markdown_safe(problem), icon=":material/error:")
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        st.markdown("**Readings by reader and arm**", help="Drawn from the seed; the same on every machine.")
+        st.dataframe(balance(protocol), hide_index=True, alt="Readings by reader and arm")
+    with right:
+        st.markdown(f"Hash `{protocol.sha256[:16]}`", help="Of the whole protocol, truth included.")
+        with st.container(horizontal=True):
+            st.download_button(
+                "Protocol (TOML)", to_toml(protocol), f"{protocol.id}-v{protocol.version}.toml", "application/toml",
+                icon=":material/download:", on_click="ignore", help="With the truth: not for readers.",
+            )  # fmt: skip
+            if st.button("Lock and start", type="primary", icon=":material/lock:", key="start", disabled=bool(here)):
+                confirm(protocol)
+
+
+@st.dialog("Lock and start this study?")
+def confirm(protocol: Protocol) -> None:
+    """Locking is for good; say so before it is done."""
+    readings = sum(not a.practice for a in assign(protocol))
+    st.markdown(
+        f"**{markdown_safe(protocol.title)}**: {len(protocol.study_cases)} cases, {len(protocol.readers)} readers, "
+        f"{readings} readings. A locked protocol never changes; a later change is a new version."
+    )
+    if st.button("Lock and start", type="primary", key="confirm-start"):
+        try:
+            services.study_store().start(protocol.lock(at=datetime.now(UTC)))
+        except StudyStoreError as error:
+            st.error(markdown_safe(sentence(error)), icon=":material/error:")
+            return
+        state.open_draft(None)
+        st.rerun()
+
+
+def load_cases(base: Protocol) -> None:
+    """Take the case set from a CSV, or back from the samples."""
+    with st.expander("Case set from a CSV, or the samples"):
+        left, right = st.columns([3, 2], gap="large")
+        with left:
+            sent = st.file_uploader("CSV of cases", ["csv"], key=f"cases-{state.study().draft_version}")
+            st.caption("Columns: case_id, image, truth, stratum, practice, lesion, and one a clinical field.")
+            if sent is not None:
+                try:
+                    cases = cases_from_csv(sent.getvalue(), services.bundle().schema, name=sent.name)
+                    state.open_draft(_with(base, cases=cases))
+                    st.rerun()
+                except StudyStoreError as error:
+                    st.error(markdown_safe(sentence(error)), icon=":material/error:")
+        with right:
+            st.download_button("Template", _CSV_HEAD, "cases.csv", "text/csv", on_click="ignore")
+            if st.button("Use the shipped samples", key="use-samples"):
+                state.open_draft(_with(base, cases=sample_cases()))
+                st.rerun()
+
+
+def _with(base: Protocol, **changes: object) -> Protocol:
+    return replace(base, **changes)  # type: ignore[arg-type]  # a field of Protocol, checked on construction
+
+
+def choose() -> None:
+    """The studies there are, and the ways to make one."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader("Reader studies", anchor=False, width="stretch")
+        if st.button("New study", type="primary", icon=":material/add:", key="new-study"):
+            state.open_draft(first_draft())
+            st.rerun()
+        with st.popover("Open a protocol file", icon=":material/upload_file:"):
+            sent = st.file_uploader("Protocol", ["toml", "json"], key=f"protocol-{state.study().draft_version}")
+            if sent is not None:
+                try:
+                    state.open_draft(parse_protocol(sent.getvalue().decode("utf-8-sig"), sent.name))
+                    st.rerun()
+                except UnicodeDecodeError:
+                    st.error("The file is not UTF-8 text.", icon=":material/error:")
+                except ProtocolError as error:
+                    st.error("\n".join(f"- {markdown_safe(p)}" for p in error.problems[:8]), icon=":material/error:")
+    studies = services.study_store().studies()
+    if not studies:
+        empty_state(
+            "No study yet",
+            "Press **New study** for a pilot over the shipped samples, change what you need, then lock and start it. "
+            "Each reader gets a link. The **Analysis** page can rehearse a study with simulated readers first.",
+        )
+        return
+    names = {s.id: f"{s.protocol.title} ({s.code}, version {s.version})" for s in studies}
+    chosen = st.selectbox("Study", list(names), format_func=names.__getitem__, key="study-chosen")
+    study_overview(next(s for s in studies if s.id == chosen))
+
+
+def main() -> None:
+    """The page."""
+    model_or_stop()
+    coordinator_or_stop()
+    draft = state.study().draft
+    if draft is None:
+        choose()
+    else:
+        edit(draft)
+
+
+main()
