@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from dashboard.components.viewer import Layer, Scene
+import numpy as np
+
+from dashboard.components.viewer import Brush, Layer, Scene
 from dashboard.components.wording import percent
 from mmxai_core.figures.account import say
+from mmxai_core.figures.audit import effect_on_source
 from mmxai_core.figures.cross_modal import DENSITY_FLOOR, DENSITY_REFERENCE, image_to_clinical_share
-from mmxai_core.results import EvidenceScale, Explanation, SaliencyMap
+from mmxai_core.results import EvidenceScale, Explanation, JointAccount, SaliencyMap, UnifiedMap
+from mmxai_core.results.joint import REGION_LABELS
 from mmxai_core.study import StudyImage
+from mmxai_core.types import FloatMap
 
-_FIELD = "field:"
+_FIELD, _DIFFERENCE = "field:", "difference:"
 
 
 def layers(explanation: Explanation, labels: Mapping[str, str]) -> tuple[Layer, ...]:
@@ -34,6 +39,8 @@ def layers(explanation: Explanation, labels: Mapping[str, str]) -> tuple[Layer, 
                 "Where the model sees a lesion, trained on outlines drawn by experts. It says where, not what.",
             )
         )  # fmt: skip
+    if explanation.joint is not None and explanation.joint.labels_source is not None:
+        found.append(_regions(explanation.joint))
     if explanation.cross_modal is not None:
         cross, audit = explanation.cross_modal, explanation.audit
         for i, field in enumerate(cross.fields):
@@ -43,10 +50,69 @@ def layers(explanation: Explanation, labels: Mapping[str, str]) -> tuple[Layer, 
                 Layer(
                     _FIELD + field, labels.get(field, field), "What a field looks at",
                     cross.clinical_to_image_source[i], DENSITY_FLOOR, DENSITY_REFERENCE,
-                    "times even attention", cross.semantics + verdict,
+                    "times even attention", cross.semantics + verdict, field=field,
                 )
             )  # fmt: skip
+    if explanation.unified is not None:
+        found.extend(_unified(explanation.unified, labels))
     return tuple(found)
+
+
+def _unified(unified: UnifiedMap, labels: Mapping[str, str]) -> list[Layer]:
+    """The multi-modal map, and for each field what making it unknown takes from that map."""
+    whole = Layer(
+        "unified", "Multi-modal map", "Model", unified.on_source(), 0.0, unified.reference, unified.unit,
+        unified.semantics, signed=True,
+    )  # fmt: skip
+    return [whole] + [
+        Layer(
+            _DIFFERENCE + field, f"Difference without {labels.get(field, field)}", "What a field changes",
+            unified.difference(field), 0.0, unified.reference, unified.unit,
+            "The multi-modal map with the field minus the map without it. " + unified.semantics, signed=True,
+            field=field,
+        )
+        for field in unified.fields
+    ]  # fmt: skip
+
+
+def brush(explanation: Explanation, labels: Mapping[str, str]) -> Brush | None:
+    """What links a place in the image to the fields; None without an image or a known field.
+
+    Args:
+        explanation: The explanation.
+        labels: Label of each field.
+    """
+    cross, account = explanation.cross_modal, explanation.attribution
+    if cross is None or account.withheld:
+        return None
+    fields = tuple((f, labels.get(f, f), account.value_of(f)) for f in cross.fields if f in account.players)
+    effects: dict[str, FloatMap] = {}
+    if explanation.audit is not None and explanation.unified is not None:
+        source = explanation.unified.source
+        effects = {f: effect_on_source(explanation.audit, f, source) for f in explanation.audit.fields}
+    target = explanation.target_class.replace("_", " ")
+    joint = explanation.joint
+    if joint is None or joint.labels_source is None or any(f not in joint.removal.players for f, *_ in fields):
+        return Brush(target, fields, effects)
+    players = joint.removal.players
+    rows, columns = [players.index(f) for f, *_ in fields], [players.index(r) for r in joint.regions]
+    return Brush(
+        target, fields, effects, joint.labels_source, tuple(REGION_LABELS.get(r, r) for r in joint.regions),
+        joint.removal.interactions[np.ix_(rows, columns)],
+    )  # fmt: skip
+
+
+def _regions(joint: JointAccount) -> Layer:
+    """Where the account's regions lie: the lesion at full colour, the ring at half."""
+    assert joint.labels_source is not None
+    steps = np.zeros(len(joint.regions) + 1, np.float32)  # the last entry: outside all
+    for i, name in enumerate(joint.regions):
+        steps[i] = {"image_lesion": 1.0, "image_ring": 0.5}.get(name, 0.0)
+    return Layer(
+        "regions", "Account regions", "Model", steps[joint.labels_source], 0.0, 1.0,
+        "1 lesion, 0.5 ring around it, 0 rest",
+        "The parts of the image that the account of contributions treats as inputs, by the model's own lesion map.",
+    )  # fmt: skip
 
 
 def _gradcam(saliency: SaliencyMap, scale: EvidenceScale | None) -> Layer:
@@ -63,13 +129,17 @@ def scene(image: StudyImage, explanation: Explanation, labels: Mapping[str, str]
     prediction = explanation.prediction
     return Scene(
         image.pixels, image.geometry.spacing_mm, layers(explanation, labels), prediction.lesion_box,
-        whose.get(prediction.lesion_box_source, ""), height,
+        whose.get(prediction.lesion_box_source, ""), height, levels=image.levels, value_range=image.value_range,
+        brush=brush(explanation, labels),
     )  # fmt: skip
 
 
 def field_of(layer: str | None) -> str:
     """The field a layer belongs to, or ""."""
-    return layer.removeprefix(_FIELD) if layer and layer.startswith(_FIELD) else ""
+    for start in (_FIELD, _DIFFERENCE):
+        if layer and layer.startswith(start):
+            return layer.removeprefix(start)
+    return ""
 
 
 def field_sentence(explanation: Explanation, field: str, label: str) -> str:

@@ -1,81 +1,101 @@
 from __future__ import annotations
 
-import io
 import json
 import shutil
 import subprocess
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 from synthetic_results import FIELDS, LABELS, blob, explanation, grey
 
 from dashboard.components.evidence import field_of, field_sentence, layers, scene
 from dashboard.components.viewer import _SCRIPTS, Layer, Scene, pack
-from dashboard.components.viewer.scene import IMAGE_SIDE, reduce_map
+from dashboard.components.viewer.packing import reduce_map, thin_map
+from dashboard.pixel_route import PixelSource
+from dashboard.tiles import decode
 from mmxai_core.results import EvidenceScale
-from mmxai_core.study import PixelGeometry, StudyImage
+from mmxai_core.study import GreyLevels, PixelGeometry, StudyImage
 
 
-def unpack(data: bytes) -> tuple[dict, bytes]:
-    assert data[:4] == b"MXV1"
+def unpack(source: PixelSource) -> tuple[dict, bytes]:
+    data = source.scene
+    assert data[:4] == b"MXV2"
     length = int.from_bytes(data[4:8], "little")
-    return json.loads(data[8 : 8 + length]), data[8 + length :]
+    return json.loads(zlib.decompress(data[8 : 8 + length])), data[8 + length :]
 
 
-def block(blocks: bytes, at: list[int]) -> bytes:
-    return blocks[at[0] : at[0] + at[1]]
+def grid(blocks: bytes, sent: dict) -> np.ndarray:
+    start, length = sent["at"]
+    w, h = sent["size"]
+    return decode(blocks[start : start + length], (h, w, 1))[:, :, 0]
 
 
 def layer(values: np.ndarray, *, reference: float = 1.0) -> Layer:
     return Layer("cam", "Grad-CAM++", "Model", values, 0.0, reference, "evidence", "Meaning.")
 
 
-def test_the_image_arrives_without_loss() -> None:
-    pixels = grey((40, 50))
-    head, blocks = unpack(pack(Scene(pixels, (0.2, 0.1))))
-    sent = np.asarray(Image.open(io.BytesIO(block(blocks, head["image"]["at"]))))
-    assert np.array_equal(sent, np.round(pixels * 255).astype(np.uint8))
-    assert (head["image"]["width"], head["image"]["height"], head["image"]["spacing"]) == (50, 40, [0.2, 0.1])
-    assert head["layers"] == []
+def test_an_8_bit_image_arrives_without_loss_and_as_8_bits() -> None:
+    pixels = np.round(grey((40, 50)) * 255).astype(np.float32) / 255
+    source = pack(Scene(pixels, (0.2, 0.1)))
+    head, _ = unpack(source)
+    (picture,) = head["pictures"]
+    sent = decode(source.tile(0, 0, 0, 0), (40, 50, 1))[:, :, 0]
+    assert np.array_equal(sent, np.round(pixels * 255).astype(np.uint16))
+    assert (picture["width"], picture["height"], picture["spacing"]) == (50, 40, [0.2, 0.1])
+    assert picture["window"] == [0.0, 255.0] and picture["slope"] == 1.0 and head["layers"] == []
+
+
+def test_stored_values_arrive_whole_with_their_scale_and_the_stated_window() -> None:
+    stored = np.arange(0, 60000, 100, dtype=np.uint16).reshape(20, 30)
+    levels = GreyLevels(stored, 0.5, -1000.0, "HU", inverted=True, padding=(0, 0))
+    source = pack(Scene(grey((20, 30)), levels=levels, value_range=(240.0, -160.0), modality="CT"))
+    head, _ = unpack(source)
+    (picture,) = head["pictures"]
+    assert np.array_equal(decode(source.tile(0, 0, 0, 0), (20, 30, 1))[:, :, 0], stored)
+    assert picture["window"] == [-160.0, 240.0] and picture["range"] == [-1000.0, 0.5 * 59900 - 1000]
+    assert picture["inverted"] and picture["padding"] == [0, 0] and picture["unit"] == "HU"
+
+
+def test_an_8_bit_display_that_was_inverted_gives_its_values_back() -> None:
+    pixels = np.array([[0.0, 1.0]], np.float32)
+    (picture,) = unpack(pack(Scene(pixels, value_range=(255.0, 0.0))))[0]["pictures"]
+    assert [picture["slope"] * s + picture["intercept"] for s in (0, 255)] == [255.0, 0.0]
+    assert picture["inverted"] and picture["window"] == [0.0, 255.0]
 
 
 def test_colour_images_keep_their_colour() -> None:
     pixels = np.dstack([grey((20, 30), s) for s in range(3)])
-    head, blocks = unpack(pack(Scene(pixels)))
-    assert np.asarray(Image.open(io.BytesIO(block(blocks, head["image"]["at"])))).shape == (20, 30, 3)
+    source = pack(Scene(pixels))
+    sent = decode(source.tile(0, 0, 0, 0), (20, 30, 3))
+    assert np.abs(sent / 65535 - pixels).max() < 1e-5
 
 
 def test_a_map_arrives_in_its_own_unit_and_keeps_its_mean() -> None:
     values = blob((600, 900), 3.7)
     head, blocks = unpack(pack(Scene(grey((600, 900)), None, (layer(values, reference=2.0),))))
     (sent,) = head["layers"]
-    steps = np.frombuffer(block(blocks, sent["at"]), "<u2").reshape(sent["height"], sent["width"])
-    back = steps / 65535 * sent["top"]
+    low, high = sent["map"]["low"], sent["map"]["high"]
+    back = low + grid(blocks, sent["map"]) / 65535 * (high - low)
     assert max(back.shape) == 128 and sent["reference"] == 2.0
     assert back.mean() == pytest.approx(values.mean(), rel=0.01)
     assert back.max() == pytest.approx(3.7, rel=0.02)
 
 
-def test_equal_scenes_are_equal_bytes_so_that_a_rerun_sends_nothing() -> None:
+def test_equal_scenes_have_one_id_and_tokens_of_their_own() -> None:
     make = lambda peak: pack(Scene(grey(), None, (layer(blob((60, 90), peak)),)))  # noqa: E731
-    assert make(0.5) == make(0.5)
-    assert unpack(make(0.5))[0]["id"] != unpack(make(0.6))[0]["id"]
+    first, second = make(0.5), make(0.5)
+    assert unpack(first)[0]["id"] == unpack(second)[0]["id"] != unpack(make(0.6))[0]["id"]
+    assert first.token != second.token and len(first.token) >= 43
 
 
-def test_a_large_image_stays_small_on_the_wire_and_says_that_it_was_reduced() -> None:
-    smooth = np.tile(np.linspace(0, 1, 3000, dtype=np.float32), (2400, 1))
-    data = pack(Scene(smooth, None, (layer(smooth),)))
-    head, _ = unpack(data)
-    assert max(head["image"]["sent"]) == IMAGE_SIDE < head["image"]["width"] == 3000
-    assert len(data) < 1_500_000
-
-
-def test_small_maps_are_left_alone() -> None:
+def test_small_maps_are_left_alone_and_blocks_keep_their_edges() -> None:
     values = blob((20, 30), 1.0)
     assert np.array_equal(reduce_map(values), values)
+    blocks = np.kron(np.arange(4).reshape(2, 2), np.ones((100, 100), int))
+    assert set(np.unique(thin_map(blocks))) == {0, 1, 2, 3}
 
 
 def test_layers_cover_every_map_of_an_explanation() -> None:
@@ -85,6 +105,7 @@ def test_layers_cover_every_map_of_an_explanation() -> None:
     image = StudyImage(grey(), PixelGeometry((60, 90), (0.1, 0.1), "test"))
     head, _ = unpack(pack(scene(image, explanation(), LABELS, height=400)))
     assert len(head["layers"]) == 6 and head["box"] == [40.0, 10.0, 70.0, 40.0]
+    assert [f["contribution"] for f in head["brush"]["fields"]] == [0.4, -0.7, 0.001]
     assert layers(explanation(image=False), LABELS) == ()
 
 

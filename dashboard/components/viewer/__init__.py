@@ -1,23 +1,31 @@
-"""The image viewer: a Streamlit components-v2 component that blends image and maps in the browser.
+"""The image viewer: a Streamlit components-v2 component, without a framework or a build step.
 
-Window and level, zoom, pan, opacity, threshold, colours and the choice of a map cost no run of the server.
+Window and level, zoom, pan, scroll, measurements, opacity, threshold, colours, panes and the fields of a place cost no
+run of the server; a chosen map and a marked lesion are reported to it. README.md beside this file says how it works.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
-from dashboard.components.viewer.scene import Layer, Scene, pack
+from dashboard.components.viewer.packing import pack
+from dashboard.components.viewer.scene import Brush, Layer, Picture, Scene
+from dashboard.pixel_route import PATH, PixelSource
 from mmxai_core.types import Box
 
-__all__ = ["Layer", "Scene", "ViewerState", "pack", "viewer"]
+__all__ = ["Brush", "Layer", "Picture", "Scene", "ViewerState", "pack", "viewer"]
 
 _HERE = Path(__file__).resolve().parent
 #: Plain scripts in the order they build on each other; together one module, so that no build step is needed.
-_SCRIPTS = ("decode.js", "paint.js", "pane.js", "controls.js", "viewer.js", "gestures.js")
+_SCRIPTS = (
+    "decode.js", "picture.js", "paint.js", "gl.js", "pane.js", "marks.js", "commands.js", "panel.js", "gestures.js",
+    "viewer.js", "mount.js",
+)  # fmt: skip
 
 
 def _read(name: str) -> str:
@@ -35,27 +43,56 @@ class ViewerState:
 
     Attributes:
         layer: Id of the chosen map; None before a choice: the first.
-        region: Box the reader drew, image pixels; None where none is drawn.
+        region: Box round the lesion the reader marked, image pixels; None where none is marked.
+        picture: Index of the slice it was marked on.
+        outline: The line the reader drew round it, (x, y) image pixels; None for a box.
     """
 
     layer: str | None
     region: Box | None
+    picture: int = 0
+    outline: tuple[tuple[float, float], ...] | None = None
 
 
-def viewer(packed: bytes, *, key: str) -> ViewerState:
+def viewer(
+    packed: PixelSource, *, key: str, layer: str | None = None, region: tuple[Box, int] | None = None
+) -> ViewerState:
     """Shows a packed scene.
 
     Args:
-        packed: From `pack`; keep it, so that a rerun sends nothing.
+        packed: From `pack`; keep it in the session, or the browser cannot read it.
         key: Identity of this viewer on the page.
+        layer: A map to show; taken up whenever it changes.
+        region: A lesion marked earlier and the index of its slice, to be shown where the reader has marked none.
     """
+    base = str(st.get_option("server.baseUrlPath") or "").strip("/")
+    address = f"{'/' + base if base else ''}/{PATH}/{packed.token}"
     state = _component(
-        data=packed, key=key, on_layer_change=lambda: None, on_region_change=lambda: None,
+        data={"scene": address, "layer": layer, "region": [*region[0], region[1]] if region else None},
+        key=key, on_layer_change=lambda: None, on_region_change=lambda: None,
     )  # fmt: skip
-    region = state.get("region")
-    box = None
-    if isinstance(region, list) and len(region) == 4 and all(isinstance(v, (int, float)) for v in region):
-        x0, y0, x1, y1 = (float(v) for v in region)
-        box = (x0, y0, x1, y1)
-    layer = state.get("layer")
-    return ViewerState(layer if isinstance(layer, str) else None, box)
+    return _state(state.get("layer"), state.get("region"))
+
+
+def _numbers(value: Any, count: int) -> tuple[float, ...] | None:
+    """What the browser sent, if it is that many finite numbers."""
+    if not isinstance(value, list) or len(value) != count:
+        return None
+    if not all(isinstance(v, (int, float)) and not isinstance(v, bool) and math.isfinite(v) for v in value):
+        return None
+    return tuple(float(v) for v in value)
+
+
+def _state(layer: Any, region: Any) -> ViewerState:
+    chosen = layer if isinstance(layer, str) else None
+    if not isinstance(region, dict) or (box := _numbers(region.get("box"), 4)) is None:
+        return ViewerState(chosen, None)
+    x0, y0, x1, y1 = box
+    picture = region.get("picture")
+    points = region.get("outline")
+    line = [_numbers(p, 2) for p in points] if isinstance(points, list) else []
+    outline = tuple((p[0], p[1]) for p in line if p is not None)
+    return ViewerState(
+        chosen, (x0, y0, x1, y1), picture if isinstance(picture, int) and picture >= 0 else 0,
+        outline if outline and len(outline) == len(line) else None,
+    )  # fmt: skip

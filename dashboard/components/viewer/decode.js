@@ -1,41 +1,94 @@
 // @ts-check
-// Reads the bytes that scene.py packs.
+// Reads what the server sends: a scene (scene.py), and tiles of its pictures (dashboard/tiles.py).
 
 /**
- * @typedef {{id: string, label: string, group: string, width: number, height: number, top: number, floor: number,
- *   reference: number, unit: string, semantics: string, values: Float32Array}} Layer
- * @typedef {{id: string, width: number, height: number, sent: [number, number], spacing: [number, number] | null,
- *   picture: Blob, colourMaps: Record<string, Uint8Array>, layers: Layer[],
- *   box: [number, number, number, number] | null, boxLabel: string, height_px: number, regionTool: boolean,
- *   title: string}} Scene
+ * @typedef {{width: number, height: number, channels: number, tile: number, levels: number, title: string,
+ *   spacing: [number, number] | null, slope: number, intercept: number, unit: string, inverted: boolean,
+ *   padding: [number, number] | null, window: [number, number], range: [number, number]}} PictureHead
+ * `window`, `range`: low and high end, in values; `padding`: in stored steps.
+ * @typedef {{id: string, label: string, group: string, width: number, height: number, floor: number, reference: number,
+ *   unit: string, semantics: string, signed: boolean, field: string, values: Float32Array}} Layer
+ * @typedef {{id: string, label: string, contribution: number, effect: Float32Array | null, effectSize: [number, number]}} BrushField
+ * @typedef {{target: string, fields: BrushField[], regions: string[], labels: Uint16Array | null,
+ *   labelsSize: [number, number], interactions: number[][]}} Brush
+ * @typedef {{id: string, url: string, pictures: PictureHead[], start: number, layerPicture: number, modality: string,
+ *   colourMaps: Record<string, Uint8Array>, signedColours: [number[], number[]], layers: Layer[], brush: Brush | null,
+ *   box: [number, number, number, number] | null, boxLabel: string, maxHeight: number, regionTool: boolean,
+ *   panes: string[]}} Scene
  */
 
+/** @param {string} url @returns {Promise<Uint8Array>} */
+async function fetchBytes(url) {
+  const answer = await fetch(url, { cache: "no-store", credentials: "same-origin" });
+  if (answer.status === 404) throw new Error("The picture is no longer on the server. Open the case again.");
+  if (!answer.ok) throw new Error(`The server did not send the picture (status ${answer.status}).`);
+  return new Uint8Array(await answer.arrayBuffer());
+}
+
+/** @param {Uint8Array} bytes a zlib stream @returns {Promise<Uint8Array>} */
+async function inflate(bytes) {
+  const stream = new Blob([/** @type {BlobPart} */ (bytes)]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
 /**
- * @param {ArrayBuffer | ArrayBufferView} data
- * @returns {Scene}
+ * Undoes the median edge predictor (LOCO-I, Weinberger et al. 2000).
+ * @param {Uint8Array} raw planes of high and low bytes
+ * @param {number} w @param {number} h @param {number} channels
+ * @returns {Uint16Array} (h, w, channels)
  */
-function decodeScene(data) {
-  const bytes = data instanceof ArrayBuffer ? new Uint8Array(data) : new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+function unpredict(raw, w, h, channels) {
+  const out = new Uint16Array(w * h * channels), n = w * h;
+  const row = new Int32Array(w + 1), last = new Int32Array(w + 1);
+  for (let c = 0; c < channels; c++) {
+    const high = 2 * c * n, low = high + n;
+    last.fill(0);
+    for (let y = 0, i = 0; y < h; y++) {
+      row[0] = 0;
+      for (let x = 1; x <= w; x++, i++) {
+        const left = row[x - 1], above = last[x], corner = last[x - 1];
+        const lo = left < above ? left : above, hi = left < above ? above : left;
+        const guess = corner >= hi ? lo : corner <= lo ? hi : left + above - corner;
+        const folded = (raw[high + i] << 8) | raw[low + i];
+        const value = (guess + ((folded >> 1) ^ -(folded & 1))) & 0xffff;
+        row[x] = value;
+        out[i * channels + c] = value;
+      }
+      last.set(row);
+    }
+  }
+  return out;
+}
+
+/** @param {Uint8Array} bytes @param {number} w @param {number} h @param {number} channels */
+async function decodeTile(bytes, w, h, channels) {
+  const raw = await inflate(bytes);
+  if (raw.length !== 2 * w * h * channels) throw new Error("The server sent a tile of another size.");
+  return unpredict(raw, w, h, channels);
+}
+
+/** @param {string} url @param {Uint8Array} bytes @returns {Promise<Scene>} */
+async function decodeScene(url, bytes) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (String.fromCharCode(...bytes.subarray(0, 4)) !== "MXV1") throw new Error("The viewer was sent something it cannot read.");
-  const length = view.getUint32(4, true);
-  const head = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + length)));
-  const start = 8 + length;
-  /** @param {[number, number]} at */
-  const block = (at) => bytes.subarray(start + at[0], start + at[0] + at[1]);
-  const layers = head.layers.map((/** @type {any} */ l) => {
-    const raw = block(l.at);
-    const steps = new DataView(raw.buffer, raw.byteOffset, raw.byteLength);
-    const values = new Float32Array(l.width * l.height);
-    for (let i = 0; i < values.length; i++) values[i] = (steps.getUint16(2 * i, true) / 65535) * l.top;
-    return { ...l, values };
-  });
-  /** @type {Record<string, Uint8Array>} */
-  const colourMaps = {};
-  for (const name of Object.keys(head.colourMaps)) colourMaps[name] = block(head.colourMaps[name]);
-  return {
-    id: head.id, width: head.image.width, height: head.image.height, sent: head.image.sent, spacing: head.image.spacing,
-    picture: new Blob([block(head.image.at)], { type: "image/png" }), colourMaps, layers, box: head.box,
-    boxLabel: head.boxLabel, height_px: head.height, regionTool: head.regionTool, title: head.title,
-  };
+  if (String.fromCharCode(...bytes.subarray(0, 4)) !== "MXV2") throw new Error("The viewer was sent something it cannot read.");
+  const length = view.getUint32(4, true), start = 8 + length;
+  const head = JSON.parse(new TextDecoder().decode(await inflate(bytes.subarray(8, start))));
+  /** @param {{at: [number, number], size: [number, number]}} grid */
+  const grid = (grid) => decodeTile(bytes.subarray(start + grid.at[0], start + grid.at[0] + grid.at[1]), grid.size[0], grid.size[1], 1);
+  /** Steps of a map -> values. @param {{at: [number, number], size: [number, number], low: number, high: number}} map */
+  const map = async (map) => Float32Array.from(await grid(map), (s) => map.low + (s / 65535) * (map.high - map.low));
+  for (const layer of head.layers) {
+    layer.values = await map(layer.map);
+    [layer.width, layer.height] = layer.map.size;
+  }
+  if (head.brush) {
+    head.brush.labels = head.brush.regionMap ? await grid(head.brush.regionMap) : null;
+    head.brush.labelsSize = head.brush.regionMap?.size ?? [0, 0];
+    for (const field of head.brush.fields) {
+      field.effectSize = field.effectMap?.size ?? [0, 0];
+      field.effect = field.effectMap ? await map(field.effectMap) : null;
+    }
+  }
+  for (const name of Object.keys(head.colourMaps)) head.colourMaps[name] = Uint8Array.from(atob(head.colourMaps[name]), (c) => c.charCodeAt(0));
+  return { ...head, url };
 }

@@ -2,31 +2,32 @@
 // Pixels: window and level on the image, colour on a map, contour lines. Pure functions, no page.
 
 /**
- * Window and level, in display values 0 to 255 (DICOM PS3.3 C.11.2.1.2, linear, without the half-pixel shift).
- * @param {ImageData} source
- * @param {ImageData} target
- * @param {number} centre
- * @param {number} width
- * @param {boolean} invert
+ * What a drawing needs besides the pixels. `ax`, `ay`: level pixel = ax[0] * sx + ax[1] * sy + ax[2] for a screen pixel.
+ * @typedef {{width: number, height: number, ax: number[], ay: number[], gain: number, offset: number, smooth: boolean,
+ *   padding: [number, number] | null, layer: Layer | null, table: Uint8Array, signed: [number[], number[]],
+ *   opacity: number, threshold: number}} Drawing
  */
-function applyWindow(source, target, centre, width, invert) {
-  const lut = new Uint8ClampedArray(256);
-  for (let v = 0; v < 256; v++) {
-    const y = ((v - centre) / Math.max(width, 1) + 0.5) * 255;
-    lut[v] = invert ? 255 - y : y;
-  }
-  const a = source.data, b = target.data;
-  for (let i = 0; i < a.length; i += 4) {
-    b[i] = lut[a[i]]; b[i + 1] = lut[a[i + 1]]; b[i + 2] = lut[a[i + 2]]; b[i + 3] = 255;
-  }
+
+/**
+ * Window and level as a straight line on stored steps (DICOM PS3.3 C.11.2.1.2.1, linear exact).
+ * @param {PictureHead} head
+ * @param {number} low @param {number} high values that become black and white
+ * @param {boolean} invert
+ * @returns {{gain: number, offset: number}} display in [0, 1] = gain * steps + offset
+ */
+function windowLine(head, low, high, invert) {
+  const span = high - low || 1e-9;
+  const gain = head.slope / span, offset = (head.intercept - low) / span;
+  return invert !== head.inverted ? { gain: -gain, offset: 1 - offset } : { gain, offset };
 }
 
 /**
- * Share of the absolute scale: floor 0, reference 1.
+ * Share of the absolute scale: floor 0, reference 1; below 0 for signed maps under their zero.
  * @param {Layer} layer
  * @param {number} value
  */
 function share(layer, value) {
+  if (layer.signed) return Math.min(Math.max(value / layer.reference, -1), 1);
   return Math.min(Math.max((value - layer.floor) / (layer.reference - layer.floor), 0), 1);
 }
 
@@ -41,26 +42,8 @@ function opacityOf(s, opacity, threshold) {
 }
 
 /**
- * @param {Layer} layer
- * @param {Uint8Array} table 256 x 3
- * @param {number} opacity
- * @param {number} threshold
- * @returns {ImageData}
- */
-function colourLayer(layer, table, opacity, threshold) {
-  const out = new ImageData(layer.width, layer.height);
-  for (let i = 0; i < layer.values.length; i++) {
-    const s = share(layer, layer.values[i]);
-    const c = 3 * Math.round(s * 255);
-    out.data[4 * i] = table[c]; out.data[4 * i + 1] = table[c + 1]; out.data[4 * i + 2] = table[c + 2];
-    out.data[4 * i + 3] = Math.round(255 * opacityOf(s, opacity, threshold));
-  }
-  return out;
-}
-
-/**
  * The map's value at an image position, bilinear between cell centres.
- * @param {Layer} layer
+ * @param {{width: number, height: number, values: Float32Array}} layer
  * @param {number} u across, 0 to 1
  * @param {number} v down, 0 to 1
  */
@@ -69,15 +52,60 @@ function valueAt(layer, u, v) {
   const y = Math.min(Math.max(v * layer.height - 0.5, 0), layer.height - 1);
   const x0 = Math.floor(x), y0 = Math.floor(y);
   const x1 = Math.min(x0 + 1, layer.width - 1), y1 = Math.min(y0 + 1, layer.height - 1);
-  const at = (/** @type {number} */ r, /** @type {number} */ c) => layer.values[r * layer.width + c];
-  const upper = at(y0, x0) * (1 - (x - x0)) + at(y0, x1) * (x - x0);
-  const lower = at(y1, x0) * (1 - (x - x0)) + at(y1, x1) * (x - x0);
+  const z = layer.values, a = y0 * layer.width, b = y1 * layer.width;
+  const upper = z[a + x0] * (1 - (x - x0)) + z[a + x1] * (x - x0);
+  const lower = z[b + x0] * (1 - (x - x0)) + z[b + x1] * (x - x0);
   return upper * (1 - (y - y0)) + lower * (y - y0);
 }
 
 /**
+ * Draws one level on the processor: what gl.js does where there is no WebGL.
+ * @param {ImageData} target
+ * @param {Level} level
+ * @param {number} channels
+ * @param {Drawing} d
+ */
+function paintPixels(target, level, channels, d) {
+  const out = new Uint32Array(target.data.buffer), { w, h, data } = level, { width, height } = d;
+  const [ax, bx, cx] = d.ax, [ay, by, cy] = d.ay, gain = 255 * d.gain, offset = 255 * d.offset;
+  const low = d.padding ? d.padding[0] : 1, high = d.padding ? d.padding[1] : 0;
+  const clamp = (/** @type {number} */ y) => (y < 0 ? 0 : y > 255 ? 255 : y + 0.5) | 0;
+  for (let sy = 0, i = 0; sy < height; sy++) {
+    let px = ax * 0.5 + bx * (sy + 0.5) + cx, py = ay * 0.5 + by * (sy + 0.5) + cy;
+    for (let sx = 0; sx < width; sx++, i++, px += ax, py += ay) {
+      if (px < 0 || py < 0 || px >= w || py >= h) { out[i] = 0xff000000; continue; }
+      const nx = px | 0, ny = py | 0, near = (ny * w + nx) * channels;
+      if (low <= high && data[near] >= low && data[near] <= high) { out[i] = 0xff000000; continue; }
+      let r = data[near], g = channels === 3 ? data[near + 1] : r, b = channels === 3 ? data[near + 2] : r;
+      if (d.smooth) {
+        const qx = px - 0.5 < 0 ? 0 : px - 0.5, qy = py - 0.5 < 0 ? 0 : py - 0.5;
+        const x0 = qx | 0, y0 = qy | 0, fx = qx - x0, fy = qy - y0;
+        const x1 = x0 + 1 < w ? x0 + 1 : x0, y1 = y0 + 1 < h ? y0 + 1 : y0;
+        const p = (y0 * w + x0) * channels, q = (y0 * w + x1) * channels, s = (y1 * w + x0) * channels, t = (y1 * w + x1) * channels;
+        const kp = (1 - fx) * (1 - fy), kq = fx * (1 - fy), ks = (1 - fx) * fy, kt = fx * fy;
+        r = data[p] * kp + data[q] * kq + data[s] * ks + data[t] * kt;
+        if (channels === 3) {
+          g = data[p + 1] * kp + data[q + 1] * kq + data[s + 1] * ks + data[t + 1] * kt;
+          b = data[p + 2] * kp + data[q + 2] * kq + data[s + 2] * ks + data[t + 2] * kt;
+        } else { g = r; b = r; }
+      }
+      let red = clamp(r * gain + offset), green = red, blue = red;
+      if (channels === 3) { green = clamp(g * gain + offset); blue = clamp(b * gain + offset); }
+      if (d.layer) {
+        const s = share(d.layer, valueAt(d.layer, px / w, py / h)), a = opacityOf(Math.abs(s), d.opacity, d.threshold);
+        if (a > 0) {
+          const k = 3 * Math.round(s * 255), t = d.layer.signed ? d.signed[s > 0 ? 0 : 1] : [d.table[k], d.table[k + 1], d.table[k + 2]];
+          red += (t[0] - red) * a; green += (t[1] - green) * a; blue += (t[2] - blue) * a;
+        }
+      }
+      out[i] = 0xff000000 | (Math.round(blue) << 16) | (Math.round(green) << 8) | Math.round(red);
+    }
+  }
+}
+
+/**
  * Line segments where the map crosses a level (marching squares, Lorensen & Cline 1987 in two dimensions).
- * @param {Layer} layer
+ * @param {{width: number, height: number, values: Float32Array}} layer
  * @param {number} level in the map's own unit
  * @returns {number[]} x0, y0, x1, y1, ... as shares of the image's width and height
  */
