@@ -1,77 +1,177 @@
-"""The Shapley account and the attention of the image, as charts."""
+"""The Shapley account: which one to show, the waterfall with its certificate, and the interactions."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
 
 import streamlit as st
 
-from mmxai_core.figures.cross_modal import image_to_clinical_figure
+from dashboard.components.charts import chart
+from dashboard.messages import markdown_safe
+from mmxai_core.figures.account import say
+from mmxai_core.figures.interaction_network import Pair, network_figure, strongest_pairs
+from mmxai_core.figures.interactions import interaction_figure
 from mmxai_core.figures.waterfall import waterfall_figure
-from mmxai_core.results import MAX_RESIDUAL, CrossModal, Explanation
+from mmxai_core.results import MAX_RESIDUAL, Attribution, Explanation, JointAccount
 
-_SCALES = {"log_odds": "Log-odds", "probability": "Probability"}
-_CONFIG = {"displayModeBar": False, "responsive": True}
-
-
-def _inked(figure: Any) -> Any:
-    """The figure in the page's text colour: Streamlit's own chart grey is too faint for a dark room."""
-    ink, rule = ("#17212b", "#c5d0d8") if st.context.theme.type == "light" else ("#dfe6ec", "#2c3844")
-    figure.update_layout(font={"color": ink, "size": 12})
-    figure.update_xaxes(tickfont={"color": ink}, title={"font": {"color": ink}}, gridcolor=rule, zerolinecolor=ink)
-    figure.update_yaxes(tickfont={"color": ink})
-    return figure.update_traces(textfont={"color": ink})
+IMAGE_AS = {"lesion": "Lesion, ring, rest", "grid": "3 x 3 grid", "whole": "Whole"}
+REMOVED = {"removal": "Unknown", "background": "Another patient's"}
+SCALES = {"log_odds": "Log-odds", "probability": "Probability"}
+#: Most pixels of the waterfall: with the controls above it, what a 1440 x 900 window leaves beside the viewer.
+HEIGHT = 470
 
 
-def waterfall_panel(explanation: Explanation, labels: Mapping[str, str], *, highlight: str = "") -> None:
-    """The waterfall with its scale switch; withheld, with the reason, where it does not add up.
+@dataclass(frozen=True)
+class AccountChoice:
+    """Which account the reader wants.
+
+    Attributes:
+        image_as: A key of `IMAGE_AS`.
+        removed: A key of `REMOVED`.
+        space: A key of `SCALES`.
+    """
+
+    image_as: str
+    removed: str
+    space: str
+
+
+def account_choice(*, image: bool) -> AccountChoice:
+    """The three choices, in two rows.
 
     Args:
-        explanation: The explanation.
-        labels: Label and value of each player.
-        highlight: The field chosen in the viewer, or "".
+        image: Whether the case has an image to split.
     """
-    st.subheader("What each value contributed", anchor=False)
-    space = st.segmented_control(
-        "Scale", list(_SCALES), default="log_odds", required=True, format_func=_SCALES.__getitem__,
-        key="waterfall-scale", label_visibility="collapsed",
-    )  # fmt: skip
-    account = explanation.attribution if space == "log_odds" else explanation.attribution_probability
+    with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
+        space = st.segmented_control(
+            "Scale", list(SCALES), default="log_odds", required=True, format_func=SCALES.__getitem__,
+            key="account-scale", persist_state="session",
+            help="Log-odds add up evenly wherever the prediction stands; probability is what the result shows.",
+        )  # fmt: skip
+        removed = st.segmented_control(
+            "A removed value is", list(REMOVED), default="removal", required=True, format_func=REMOVED.__getitem__,
+            key="account-removed", persist_state="session",
+            help="Unknown: the field is left open, as in the form (token removal). Another patient's: it takes the "
+            "values of the bundle's typical records, one after the other (interventional), with error bars over them.",
+        )  # fmt: skip
+        image_as = "whole"
+        if image:
+            image_as = st.segmented_control(
+                "The image as", list(IMAGE_AS), default="lesion", required=True, format_func=IMAGE_AS.__getitem__,
+                key="account-image", persist_state="session",
+                help="The lesion is where the model's own lesion map sees it; the ring is the tissue around it.",
+            )  # fmt: skip
+    return AccountChoice(str(image_as), str(removed), str(space))
+
+
+def chosen_account(
+    choice: AccountChoice, explanation: Explanation, joint: JointAccount | None
+) -> tuple[Attribution | None, str]:
+    """The account of a choice, or why there is none.
+
+    Args:
+        choice: What the reader wants.
+        explanation: The explanation.
+        joint: The joint account of the partition chosen, where it is computed.
+
+    Returns:
+        (account, ""), or (None, one sentence).
+    """
+    odds = choice.space == "log_odds"
+    if choice.removed == "removal":
+        if choice.image_as == "whole" or joint is None:
+            return explanation.attribution if odds else explanation.attribution_probability, ""
+        return joint.removal if odds else joint.removal_probability, ""
+    if joint is None:
+        return None, "Still being computed: the account against other patients' values comes with the image regions."
+    account = joint.background if odds else joint.background_probability
+    if account is None:
+        return None, (
+            "This account needs typical records in the bundle and at least one known field; this case has none."
+        )
+    return account, ""
+
+
+def certificate(account: Attribution) -> str:
+    """How the account was made and how well it adds up, as Markdown."""
+    how = f"**{markdown_safe(account.estimator.capitalize())}** ({account.coalitions:,} combinations)"
+    residual = abs(account.residual)
+    size = "below 0.000001" if residual < 1e-6 else f"{residual:.1g}"
+    said = f"{how}. :green[✓ Adds up to the prediction]: residual {size}, limit {MAX_RESIDUAL:g}."
+    return said + (f" {markdown_safe(account.interval_from)}." if account.interval_from else "")
+
+
+def withheld(account: Attribution) -> bool:
+    """True, and said, where the account does not add up."""
     if account.withheld:
         st.error(
             f"Withheld: the contributions miss the prediction by {account.residual:.2g}, more than {MAX_RESIDUAL:g}. "
             "A chart that does not add up would mislead.",
             icon=":material/block:",
         )
-        return
-    target = explanation.target_class.replace("_", " ")
-    figure = waterfall_figure(account, labels, target=target, highlight=highlight)
-    ends = f"from {account.base_value:.2f} to {account.output:.2f}"
-    alt = f"Waterfall of {len(account.players)} contributions to {target}, {ends}"
-    st.plotly_chart(_inked(figure), key="waterfall", config=_CONFIG, alt=alt)
-    st.caption(
-        f"{account.semantics} {account.estimator.capitalize()}, {account.coalitions:,} combinations; "
-        f"residual {abs(account.residual):.1e}. Orange, plain: toward {target}; blue, hatched: away from it."
-    )
+    return account.withheld
 
 
-def attention_panel(cross_modal: CrossModal | None, labels: Mapping[str, str], *, highlight: str = "") -> None:
-    """Bars: how much of the image's attention each known field gets.
+def waterfall_panel(account: Attribution, labels: Mapping[str, str], *, target: str, highlight: str = "") -> None:
+    """The waterfall with its certificate; withheld, with the reason, where it does not add up.
 
     Args:
-        cross_modal: The attention, or None.
-        labels: Label of each field.
+        account: The account.
+        labels: Label and value of each player.
+        target: Name of the class explained.
         highlight: The field chosen in the viewer, or "".
     """
-    st.subheader("What the image asks of the fields", anchor=False)
-    if cross_modal is None:
-        st.info("Cross-modal attention needs an image and at least one known field.", icon=":material/info:")
+    if withheld(account):
         return
-    figure = image_to_clinical_figure(cross_modal, labels, highlight=highlight)
-    alt = "Share of the image's attention by field"
-    st.plotly_chart(_inked(figure), key="image-to-clinical", config=_CONFIG, alt=alt)
-    st.caption(
-        "Mean over the image's summaries; the line spans the least and the most attentive one. "
-        "The rest of the attention goes to fields left unknown."
-    )
+    figure = waterfall_figure(account, labels, target=target, highlight=highlight, height=HEIGHT)
+    ends = f"from {say(account.base_value, account.space)} to {say(account.output, account.space)}"
+    chart(figure, key="waterfall", alt=f"Waterfall of {len(account.players)} contributions to {target}, {ends}")
+    st.caption(certificate(account))
+    st.caption(f"{account.semantics} Orange, plain: toward {target}; blue, hatched: away from it.")
+
+
+def interactions_panel(
+    account: Attribution, labels: Mapping[str, str], *, target: str, regions: tuple[str, ...]
+) -> None:  # fmt: skip
+    """Main effects and pairwise interactions: heatmap, network, ranked list.
+
+    Args:
+        account: The account, with its interactions.
+        labels: Label and value of each player.
+        target: Name of the class explained.
+        regions: Players that are regions of the image.
+    """
+    if withheld(account):
+        return
+    left, right = st.columns([3, 2], gap="medium")
+    pairs = strongest_pairs(account, regions=regions, most=6)
+    with left:
+        chart(
+            interaction_figure(account, labels, target=target), key="interactions",
+            alt=f"Heatmap of {len(account.players)} inputs: own parts on the diagonal, interactions off it",
+        )  # fmt: skip
+    with right:
+        st.markdown("**Strongest pairs**", help="What two inputs say together beyond what each says alone.")
+        if not pairs:
+            st.caption("No two inputs interact by more than rounding: their contributions simply add up.")
+        else:
+            st.markdown("\n".join(f"{i}. {_pair(p, labels, account.space)}" for i, p in enumerate(pairs, 1)))
+            chart(
+                network_figure(account, labels, target=target, regions=regions), key="network",
+                alt=f"Network of the strongest interactions: {len(pairs)} pairs",
+            )  # fmt: skip
+            st.caption(
+                f"Solid orange: together more toward {target}; dashed blue: together less. Squares are image regions. "
+                "The width is on an absolute scale."
+            )
+        st.caption(certificate(account))
+        st.caption(
+            "On the diagonal: each input on its own. Every cell counted once, all add up to the prediction. "
+            + account.semantics
+        )
+
+
+def _pair(pair: Pair, labels: Mapping[str, str], space: str) -> str:
+    names = " + ".join(markdown_safe(labels.get(p, p)) for p in (pair.first, pair.second))
+    return f"{names}: **{say(pair.value, space, sign=True)}** :gray[({pair.kind})]"

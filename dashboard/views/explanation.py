@@ -1,78 +1,208 @@
-"""Explanation: the evidence behind the prediction, linked across image and fields."""
+"""Explanation: the evidence behind the prediction. Picture and contributions first, every other part one click away."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+
 import streamlit as st
 
-from dashboard import services, state
+from dashboard import jobs, services, state
 from dashboard.components import downloads
-from dashboard.components.account_panel import attention_panel, waterfall_panel
+from dashboard.components.account_panel import account_choice, chosen_account, interactions_panel, waterfall_panel
+from dashboard.components.attention_panel import attention_panel
 from dashboard.components.chrome import empty_state
 from dashboard.components.evidence import LIMITS, field_of, field_sentence, scene
-from dashboard.components.reliability_panel import reliability_panel
+from dashboard.components.input_words import NOT_VALID, check_sentences
+from dashboard.components.joint_map_panel import joint_map_panel
+from dashboard.components.questions_panel import questions_panel
+from dashboard.components.reliability_panel import reliability_panel, strip_charts
 from dashboard.components.viewer import pack, viewer
 from dashboard.components.wording import player_labels, verdict
 from dashboard.jobs import Analysis
 from dashboard.messages import boundary, markdown_safe
-from dashboard.views import model_or_stop
+from dashboard.views import model_or_stop, panels
 from dashboard.views.following import follow_job, parts_left_out
+from mmxai_core.results import REGION_LABELS, Attribution
+from mmxai_core.types import GreyImage
+
+_CSS = Path(__file__).resolve().parents[1] / "components" / "explanation.css"
+VIEWS = {
+    "account": "Account", "together": "Interactions", "joint_map": "Joint map", "attention": "Attention",
+    "trust": "Reliability", "what_if": "What-if", "ask": "Ask next", "similar": "Similar", "methods": "Methods",
+    "limits": "Limits",
+}  # fmt: skip
+#: Views that take the page's whole width; the others stand beside the viewer.
+_WIDE = ("together", "joint_map", "attention", "similar", "methods")
+_HEIGHT = 380
+
+what_if = st.fragment(panels.what_if)
+methods = st.fragment(panels.methods)
+similar = st.fragment(panels.similar)
 
 
 @st.fragment
 def evidence() -> None:
-    """Viewer and charts; choosing a field in the viewer marks it in the charts."""
+    """The views; choosing a field in the viewer marks it in the charts."""
     with boundary():
-        session = state.current()
-        analysis = session.analysis
+        analysis = state.current().analysis
         if analysis is None:
             return
         schema = services.bundle().schema
-        explanation = analysis.explanation
-        fields = {f.id: f.label for f in schema.fields}
-        players = player_labels(schema, dict(analysis.record.values))
-        left, right = st.columns([13, 8], gap="medium")
-        chosen = ""
-        with left:
-            index = explanation.prediction.image_index
-            if analysis.study is None or index is None:
-                st.info("No image was given, so there is no picture of evidence.", icon=":material/info:")
-            else:
-                key = f"evidence-{explanation.id}-{len(explanation.parts)}"
-                packed = session.scenes.get(key) or state.keep_scene(
-                    key, pack(scene(analysis.study.images[index], explanation, fields, height=430))
-                )
-                chosen = field_of(viewer(packed, key="evidence-viewer").layer)
-                if chosen:
-                    st.markdown(markdown_safe(field_sentence(explanation, chosen, players.get(chosen, chosen))))
-        with right:
-            waterfall_panel(explanation, players, highlight=chosen)
-        attention, trust, limits = st.columns(3, gap="medium")
-        with attention:
-            attention_panel(explanation.cross_modal, fields, highlight=chosen)
-        with trust:
-            reliability_panel(explanation.reliability)
-        with limits:
-            st.subheader("What this cannot tell", anchor=False)
-            st.markdown("\n".join(f"- {markdown_safe(line)}" for line in LIMITS))
-            if explanation.missing:
-                with st.expander(f"Not in this bundle ({len(explanation.missing)})"):
-                    st.markdown("\n".join(f"- {markdown_safe(line)}" for line in explanation.missing))
-            save(analysis, players)
+        labels = {f.id: f.label for f in schema.fields}
+        players = REGION_LABELS | player_labels(schema, dict(analysis.record.values))
+        view = st.segmented_control(
+            "View", list(VIEWS), default="account", required=True, format_func=VIEWS.__getitem__,
+            key="explanation-view", label_visibility="collapsed", persist_state="session",
+        )  # fmt: skip
+        with st.container(key="explain-body"):
+            if view in _WIDE:
+                wide(str(view), analysis, labels, players)
+                return
+            left, right = st.columns([13, 8], gap="medium")
+            with left:
+                chosen = picture(analysis, labels, players)
+            with right, boundary():
+                beside(str(view), analysis, players, chosen)
 
 
-def save(analysis: Analysis, labels: dict[str, str]) -> None:
+def picture(analysis: Analysis, labels: Mapping[str, str], players: Mapping[str, str]) -> str:
+    """The viewer with every map; returns the field whose map is chosen, or ""."""
+    explanation, index = analysis.explanation, analysis.prediction.image_index
+    if analysis.study is None or index is None:
+        st.info("No image was given, so there is no picture of evidence.", icon=":material/info:")
+        return ""
+    done = sorted({"joint", "attention", "strip"} & set(explanation.parts))  # those that change what is drawn
+    key = f"evidence-{explanation.id}-{'-'.join(done)}"
+    packed = state.current().scenes.get(key) or state.keep_scene(
+        key, pack(scene(analysis.study.images[index], explanation, labels, height=_HEIGHT))
+    )
+    with st.container(key="evidence"):
+        chosen = field_of(viewer(packed, key="evidence-viewer").layer)
+        if chosen:
+            st.markdown(markdown_safe(field_sentence(explanation, chosen, players.get(chosen, chosen))))
+    return chosen
+
+
+def beside(view: str, analysis: Analysis, players: Mapping[str, str], chosen: str) -> None:
+    """The view beside the viewer."""
+    explanation, running = analysis.explanation, state.current().job is not None
+    if view == "account":
+        account = choose_account(analysis)
+        if account is not None:
+            waterfall_panel(account, players, target=target(analysis), highlight=chosen)
+    elif view == "trust":
+        reliability_panel(explanation.reliability, running=running)
+        mapped = explanation.saliency.target_class if explanation.saliency else explanation.target_class
+        strip_charts(explanation.strip, target=mapped.replace("_", " "))
+    elif view == "what_if":
+        what_if(analysis)
+    elif view == "ask":
+        questions_panel(explanation, running=running)
+    else:
+        st.subheader("What this cannot tell", anchor=False)
+        st.markdown("\n".join(f"- {markdown_safe(line)}" for line in LIMITS))
+        if explanation.missing:
+            st.markdown("**Not in this model's bundle**")
+            st.markdown("\n".join(f"- {markdown_safe(line)}" for line in explanation.missing))
+
+
+def wide(view: str, analysis: Analysis, labels: Mapping[str, str], players: Mapping[str, str]) -> None:
+    """The view over the whole width."""
+    explanation = analysis.explanation
+    if view == "together":
+        account = choose_account(analysis)
+        if account is not None:
+            regions = tuple(p for p in account.players if p in REGION_LABELS)
+            interactions_panel(account, players, target=target(analysis), regions=regions)
+    elif view == "joint_map":
+        joint_map_panel(explanation, grey_of(analysis), labels)
+    elif view == "attention":
+        attention_panel(explanation, grey_of(analysis), labels, field="")
+    elif view == "similar":
+        similar(analysis)
+    else:
+        methods(analysis)
+
+
+def choose_account(analysis: Analysis) -> Attribution | None:
+    """The account the reader chose; None, and said, where it is not there yet."""
+    explanation, running = analysis.explanation, state.current().job is not None
+    choice = account_choice(image=analysis.study is not None)
+    joint = explanation.joint
+    if choice.image_as == "grid":
+        if running:
+            st.info("The grid can be computed when the analysis has ended.", icon=":material/hourglass:")
+            return None
+        joint = panels.grid_account(analysis)
+        if joint is None:
+            return None
+    account, why = chosen_account(choice, explanation, joint)
+    if account is None:
+        st.info(why, icon=":material/info:")
+    return account
+
+
+def target(analysis: Analysis) -> str:
+    """The class the accounts are about, in words."""
+    return analysis.explanation.target_class.replace("_", " ")
+
+
+def grey_of(analysis: Analysis) -> GreyImage | None:
+    """Display grey of the image explained, or None."""
+    index = analysis.prediction.image_index
+    return None if analysis.study is None or index is None else analysis.study.images[index].grey
+
+
+def save(analysis: Analysis) -> None:
     """Downloads."""
-    st.subheader("Take away", anchor=False)
-    with st.container(horizontal=True):
+    schema = services.bundle().schema
+    labels = REGION_LABELS | player_labels(schema, dict(analysis.record.values))
+    with st.popover("Take away", icon=":material/download:"):
         st.download_button(
             "Everything (zip)", lambda: downloads.explanation_zip(analysis, labels), "explanation.zip",
-            "application/zip", icon=":material/download:", on_click="ignore", key="zip",
+            "application/zip", icon=":material/folder_zip:", on_click="ignore", key="zip", width="stretch",
             help="explanation.json, the raw maps, and the pictures as PNG",
         )  # fmt: skip
         st.download_button(
             "explanation.json", lambda: downloads.explanation_json(analysis), "explanation.json", "application/json",
-            on_click="ignore", key="json",
+            on_click="ignore", key="json", width="stretch",
         )  # fmt: skip
+
+
+def again() -> None:
+    """Analyse what is on the Case page now."""
+    session = state.current()
+    record = services.bundle().schema.record(dict(session.values))
+    job = jobs.start(
+        services.predictor(), services.explainer(), session.study, record, roi=session.roi,
+        roi_image=session.roi_image, known=session.analysis,
+    )  # fmt: skip
+    state.update(job=job, problem="")
+
+
+def head(analysis: Analysis) -> None:
+    """The prediction in one line; beside it the progress while the analysis runs, and the ways on afterwards."""
+    session, check = state.current(), analysis.explanation.input_check
+    valid = check is None or not check.flagged
+    with st.container(key="explain-head"):
+        left, right = st.columns([13, 8], vertical_alignment="center", gap="medium")
+        said = markdown_safe(verdict(analysis.prediction))
+        left.markdown(f"**{said}**" if valid else f":gray[{NOT_VALID}: {said}]")
+        with right:
+            if session.job is not None:
+                follow_job(show=False)
+            else:
+                with st.container(horizontal=True, horizontal_alignment="right"):
+                    save(analysis)
+                    if st.button("Rate this explanation", icon=":material/rate_review:", key="to-survey"):
+                        st.switch_page("views/survey.py")
+    if check is not None and check.flagged:
+        st.warning(markdown_safe(" ".join((f"{NOT_VALID}.", *check_sentences(check)))), icon=":material/warning:")
+    if session.job is None and (left_out := parts_left_out(analysis.explanation)):
+        st.warning(left_out, icon=":material/warning:")
+    if session.problem:
+        st.error(markdown_safe(session.problem), icon=":material/error:")
 
 
 def main() -> None:
@@ -85,23 +215,13 @@ def main() -> None:
         if st.button("Go to the case", type="primary"):
             st.switch_page("views/case.py")
         return
+    st.html(_CSS)
     record = services.bundle().schema.record(dict(session.values))
-    if not analysis.is_about(session.study, record, session.roi):
-        st.warning("Out of date: something changed after this analysis.", icon=":material/history:")
-    check = analysis.explanation.input_check
-    if check is not None and check.flagged:
-        st.warning(markdown_safe(check.sentence), icon=":material/warning:")
-    head = st.container(horizontal=True, vertical_alignment="center")
-    with head:
-        st.markdown(f"**{markdown_safe(verdict(analysis.prediction))}**", width="stretch")
-        if st.button("Rate this explanation", icon=":material/rate_review:", key="to-survey"):
-            st.switch_page("views/survey.py")
-    if session.job is not None:
-        follow_job(show=False)
-    elif left_out := parts_left_out(analysis.explanation):
-        st.warning(left_out, icon=":material/warning:")
-    if session.problem:
-        st.error(markdown_safe(session.problem), icon=":material/error:")
+    if session.job is None and not analysis.is_about(session.study, record, session.roi):
+        left, right = st.columns([13, 3], vertical_alignment="center")
+        left.warning("Out of date: something changed after this analysis.", icon=":material/history:")
+        right.button("Analyse again", type="primary", on_click=again, key="again", width="stretch")
+    head(analysis)
     evidence()
 
 

@@ -106,7 +106,7 @@ def network_figure(
     )  # fmt: skip
     hidden: dict[str, Any] = {"visible": False, "fixedrange": True}
     figure.update_layout(
-        height=380, margin={"l": 4, "r": 4, "t": 24, "b": 24}, showlegend=False, dragmode=False,
+        height=320, margin={"l": 4, "r": 4, "t": 24, "b": 24}, showlegend=False, dragmode=False,
         xaxis={**hidden, "range": [-2.3, 2.3]}, yaxis={**hidden, "range": [-1.35, 1.35]},
         hoverlabel={"align": "left"},
     )  # fmt: skip

@@ -9,12 +9,12 @@ import numpy as np
 import plotly.graph_objects as go
 
 from mmxai_core.figures.account import require_additive, say
-from mmxai_core.figures.colour import AWAY, TOWARD
 from mmxai_core.results import Attribution
 
 #: Colour at full strength: this many log-odds, or this much probability. Absolute, the same for every case.
 FULL_COLOUR = {"log_odds": 0.5, "probability": 0.1}
-_PAPER = "#1a212a"
+#: The two directions, dark enough for white numbers (contrast at least 4.5), and none.
+_TOWARD, _AWAY, _PAPER = "#b04a00", "#2a6ea8", "#1a212a"
 
 
 def interaction_figure(attribution: Attribution, labels: Mapping[str, str], *, target: str) -> Any:
@@ -41,7 +41,7 @@ def interaction_figure(attribution: Attribution, labels: Mapping[str, str], *, t
     figure = go.Figure()
     figure.add_heatmap(
         z=cells, x=list(range(len(names))), y=list(range(len(names))), zmin=-full, zmax=full,
-        colorscale=[[0, AWAY], [0.5, _PAPER], [1, TOWARD]], xgap=1, ygap=1,
+        colorscale=[[0, _AWAY], [0.5, _PAPER], [1, _TOWARD]], textfont={"color": "#ffffff"}, xgap=1, ygap=1,
         text=[[_cell(v, space) for v in row] for row in cells], texttemplate="%{text}",
         hovertext=[
             [_hover(names[i], names[j], float(cells[i, j]), space, target, own=i == j) for j in range(len(names))]
@@ -52,7 +52,8 @@ def interaction_figure(attribution: Attribution, labels: Mapping[str, str], *, t
     )  # fmt: skip
     ticks = {"tickvals": list(range(len(names))), "ticktext": names, "automargin": True, "showgrid": False}
     figure.update_layout(
-        height=160 + 34 * len(names), margin={"l": 8, "r": 8, "t": 8, "b": 8}, dragmode=False,
+        height=160 + round(max(22, min(34, 400 / len(names))) * len(names)),
+        margin={"l": 8, "r": 8, "t": 8, "b": 8}, dragmode=False,
         hoverlabel={"align": "left"}, xaxis={**ticks, "tickangle": -40},
         yaxis={**ticks, "autorange": "reversed"},
     )  # fmt: skip

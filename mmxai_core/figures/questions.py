@@ -26,11 +26,10 @@ def questions_figure(questions: Questions, *, by: str = "change", most: int = 12
         raise ValueError(f"Questions are ranked by change or entropy; got {by!r}.")
     rows = (questions.questions if by == "change" else questions.by_certainty())[:most]
     values = [100 * q.expected_change if by == "change" else -q.expected_entropy_bits for q in rows]
-    unit = "points" if by == "change" else "bit"
     figure = go.Figure()
     figure.add_bar(
         y=list(range(len(rows))), x=values, orientation="h", customdata=[q.field for q in rows],
-        text=[f"{v:.1f} {unit}" if by == "change" else f"{v:.2f} {unit}" for v in values], textposition="auto",
+        text=[_amount(v, by) for v in values], textposition="auto",
         marker={
             "color": [AWAY if v < 0 else TOWARD if q.flip_chance >= 0.005 else "#6c8ebf"
                       for v, q in zip(values, rows, strict=True)],
@@ -51,6 +50,13 @@ def questions_figure(questions: Questions, *, by: str = "change", most: int = 12
         figure.update_xaxes(title={"text": _axis(questions.positive_class, by) + "<br>hatched: may turn the decision"})
         figure.update_layout(height=106 + 27 * len(rows), margin={"b": 60})
     return figure
+
+
+def _amount(value: float, by: str) -> str:
+    """In words; what rounds to nothing is said to be small, not nothing."""
+    if by == "change":
+        return f"{value:.1f} points" if value >= 0.05 else "below 0.1 points"
+    return f"{value:.2f} bit" if abs(value) >= 0.005 else "below 0.01 bit"
 
 
 def _axis(name: str, by: str) -> str:

@@ -1,0 +1,123 @@
+"""Audited attention: of each field where it looked, what that was worth, and whether the two agree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from dashboard.components.charts import chart
+from dashboard.messages import markdown_safe
+from mmxai_core.figures.audit import EFFECT_REFERENCE, audit_pictures
+from mmxai_core.figures.cross_modal import DENSITY_REFERENCE, image_to_clinical_figure, image_to_clinical_share
+from mmxai_core.results import AttentionAudit, CrossModal, Explanation
+from mmxai_core.types import GreyImage
+
+
+def audit_order(audit: AttentionAudit) -> list[str]:
+    """Fields whose attention its knock-out does not bear out first, then by what the attended places are worth."""
+    disagree = dict(zip(audit.fields, audit.disagrees, strict=True))
+    worth = dict(zip(audit.fields, (float(v) for v in audit.attended_effect), strict=True))
+    return sorted(audit.fields, key=lambda f: (not disagree[f], -worth[f]))
+
+
+def audit_table(audit: AttentionAudit, cross: CrossModal, labels: Mapping[str, str]) -> pd.DataFrame:
+    """One row a field, in the order of `audit_order`."""
+    share = image_to_clinical_share(cross)
+    rows = []
+    for field in audit_order(audit):
+        i = audit.fields.index(field)
+        rows.append(
+            {
+                "Field": labels.get(field, field),
+                "Borne out": "✗ no" if audit.disagrees[i] else "✓ yes",
+                "Attention and effect": _rank(audit.attention_rank[i]),
+                "Relevance and effect": _rank(audit.relevance_rank[i]),
+                "Attention and relevance": _rank(audit.between_rank[i]),
+                "Attended places hidden": f"{audit.attended_effect[i]:.3f}",
+                "Random places hidden": f"{audit.random_effect[i]:.3f}",
+                "Share of the image's attention": f"{100 * share[field]:.1f} %" if field in share else "",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _rank(value: float) -> str:
+    return "not defined" if np.isnan(value) else f"{value:.2f}"
+
+
+def attention_panel(explanation: Explanation, grey: GreyImage | None, labels: Mapping[str, str], *, field: str) -> None:
+    """Three pictures of one field, the table of all, and how much of the image's attention each gets.
+
+    Args:
+        explanation: The explanation, with its audit.
+        grey: Display grey of the image explained.
+        labels: Label of each field.
+        field: The field chosen in the viewer, or "": the first of the table is shown.
+    """
+    audit, cross, unified = explanation.audit, explanation.cross_modal, explanation.unified
+    if cross is None or grey is None:
+        st.info(
+            "Attention joins image and fields: it needs an image and at least one known field. Open a study and fill "
+            "in a field on the Case page, then analyse.",
+            icon=":material/info:",
+        )
+        return
+    if audit is None or unified is None:
+        st.info("The attention is still being tested; the table and pictures come with that.", icon=":material/info:")
+        _shares(cross, labels, field)
+        return
+    order = audit_order(audit)
+    marks = dict(zip(audit.fields, audit.disagrees, strict=True))
+    missed = sum(audit.disagrees)
+    head, said = st.columns([2, 5], gap="medium", vertical_alignment="bottom")
+    with head:
+        chosen = st.selectbox(
+            "Field", order, index=order.index(field) if field in order else 0, key=f"audit-field-{field}",
+            format_func=lambda f: f"{'✗' if marks[f] else '✓'} {labels.get(f, f)}",
+            help="✗: where this field looks is not where its reading counts.",
+        )  # fmt: skip
+    verdict = audit.verdicts[audit.fields.index(chosen)]
+    with said:
+        colour = "orange" if marks[chosen] else "green"
+        st.markdown(f":{colour}[{'✗' if marks[chosen] else '✓'} {markdown_safe(verdict)}]")
+    attention = cross.clinical_to_image_source[cross.fields.index(chosen)]
+    pictures = audit_pictures(grey, attention, audit, chosen, unified.source)
+    name = labels.get(chosen, chosen)
+    captions = (
+        f"**Where it looked** (attention): full colour at {DENSITY_REFERENCE:g} times even.",
+        f"**Where that was relevant** (gradient x attention): full colour at {DENSITY_REFERENCE:g} times even.",
+        f"**What hiding it did** (knock-out): orange speaks for {audit.target_class}, blue against; full colour at "
+        f"{EFFECT_REFERENCE:g} log-odds.",
+    )
+    left, right = st.columns([5, 3], gap="medium")
+    with left:
+        for column, picture, caption in zip(st.columns(3, gap="small"), pictures, captions, strict=True):
+            with column:
+                st.image(picture, width="stretch", alt=f"{name}: {caption}")
+                st.caption(caption)
+        st.markdown(
+            f"**All fields** {missed} of {len(order)} not borne out",
+            help="Rank correlations over image blocks (Spearman): 1 is the same order. Hidden: change of the log-odds "
+            f"when the field cannot see its {audit.removed} most attended blocks, or as many random ones.",
+        )
+        st.dataframe(
+            audit_table(audit, cross, labels), hide_index=True, row_height=28, alt="Audit of every field's attention"
+        )
+        st.caption(f"{audit.semantics} Below a rank correlation of {audit.threshold:.2f} it is not told from chance.")
+    with right:
+        _shares(cross, labels, chosen)
+
+
+def _shares(cross: CrossModal, labels: Mapping[str, str], highlight: str) -> None:
+    st.markdown("**What the image asks of the fields**")
+    chart(
+        image_to_clinical_figure(cross, labels, highlight=highlight), key="image-to-clinical",
+        alt="Share of the image's attention by field",
+    )  # fmt: skip
+    st.caption(
+        "Mean over the image's summaries; the line spans the least and the most attentive one. "
+        "The rest of the attention goes to fields left unknown."
+    )

@@ -1,0 +1,90 @@
+"""The unified multi-modal map, with a switch for each known field that shows what it adds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+from dashboard.messages import markdown_safe
+from mmxai_core.figures.account import say
+from mmxai_core.figures.colour import AWAY, TOWARD
+from mmxai_core.figures.unified import signed_blend
+from mmxai_core.results import Explanation
+from mmxai_core.types import GreyImage
+
+_ALL = ""
+
+
+def field_order(explanation: Explanation) -> list[str]:
+    """The fields of the map, the largest contribution first."""
+    assert explanation.unified is not None
+    account = explanation.attribution
+    worth = {p: abs(float(v)) for p, v in zip(account.players, account.values, strict=True)}
+    return sorted(explanation.unified.fields, key=lambda f: -worth.get(f, 0.0))
+
+
+def scale_bar(reference: float, target: str) -> str:
+    """The signed colour scale, as HTML."""
+    return (
+        f'<div class="mmx-scale" role="img" aria-label="Blue at -{reference:g}: against {target}; none at 0; orange at '
+        f'+{reference:g}: for {target}"><span>against {target}, -{reference:g}</span>'
+        f'<i style="background:linear-gradient(90deg,{AWAY},transparent 50%,{TOWARD})"></i>'
+        f"<span>+{reference:g}, for {target}</span></div>"
+    )
+
+
+def joint_map_panel(explanation: Explanation, grey: GreyImage | None, labels: Mapping[str, str]) -> None:
+    """The map, and beside it what the chosen field adds.
+
+    Args:
+        explanation: The explanation, with its unified map.
+        grey: Display grey of the image explained.
+        labels: Label of each field.
+    """
+    unified = explanation.unified
+    if grey is None or (explanation.cross_modal is None and unified is None):
+        st.info(
+            "This map joins the image with the clinical data: it needs an image and at least one known field. Fill in "
+            "a field on the Case page, then analyse.",
+            icon=":material/info:",
+        )
+        return
+    if unified is None:
+        st.info("The map is still being computed; it comes with the attention test.", icon=":material/info:")
+        return
+    target = unified.target_class.replace("_", " ")
+    pictures, switches = st.columns([5, 2], gap="medium")
+    with switches:
+        st.markdown("**Switch a field off**", help="Shows what making this field unknown takes from the map.")
+        account = explanation.attribution
+        named = {
+            f: f"{labels.get(f, f)} {say(account.value_of(f), account.space, sign=True)}"
+            for f in field_order(explanation)
+        }
+        chosen = st.pills(
+            "Field",
+            list(named),
+            format_func=named.__getitem__,
+            key="joint-map-field",
+            label_visibility="collapsed",
+            wrap=True,
+        )
+        st.caption(f"Beside each field: its contribution to {explanation.target_class}, log-odds.")
+    with pictures:
+        left, right = st.columns(2, gap="small")
+        with left:
+            whole = signed_blend(grey, unified.on_source(), reference=unified.reference)
+            st.image(whole, width="stretch", alt=f"Unified map for {target}")
+            st.markdown(f"**Image and clinical data together**, for {target}")
+        with right:
+            if chosen:
+                change = signed_blend(grey, unified.difference(chosen), reference=unified.reference)
+                name = markdown_safe(labels.get(chosen, chosen))
+                st.image(change, width="stretch", alt=f"What {name} adds to the map")
+                st.markdown(f"**What {name} adds:** the map with it, less the map with it unknown")
+            else:
+                st.image(grey, width="stretch", clamp=True, alt="The image without a map")
+                st.markdown("**The image.** Switch a field off to see what it adds.")
+        st.html(scale_bar(unified.reference, target))
+        st.caption(f"{unified.semantics} {unified.unit}")

@@ -1,0 +1,43 @@
+"""What each reliability number asks, in plain words; the technical name and its meaning go to the tooltip."""
+
+from __future__ import annotations
+
+from mmxai_core.results import ReliabilityNumber
+
+#: By the start of the core's name: the question in plain words, answered by "yes" where the number passes.
+PLAIN: dict[str, str] = {
+    "Additivity residual": "Contributions add up to the prediction",
+    "Strength of the evidence": "Map is stronger than chance maps",
+    "Map stability under noise": "Map stays the same under slight noise",
+    "Map stability under small movements": "Map stays the same if the image moves a little",
+    "Attribution stability under noise": "Contributions stay the same under slight noise",
+    "Attribution stability under small movements": "Contributions stay the same if the image moves a little",
+    "Deletion": "Hiding the marked places changes the answer",
+    "Insertion": "The marked places alone give the answer",
+    "Removal of the top": "The largest contributions matter most",
+    "Map with random weights": "Map depends on what the model learned",
+    "Agreement of image and clinical data": "Image and clinical data agree",
+    "Fields' attention on the map": "Fields look where the map is",
+    "Evidence inside the lesion region": "Evidence lies in the lesion",
+    "Evidence inside the drawn region": "Evidence lies in the region you drew",
+}
+
+
+def plain_name(name: str) -> str:
+    """The question a number answers, in plain words; its own name where there are none."""
+    start = max((s for s in PLAIN if name.startswith(s)), key=len, default="")
+    return PLAIN.get(start, name)
+
+
+def passes(number: ReliabilityNumber) -> bool | None:
+    """True or False against the threshold; None where there is no number or no threshold."""
+    if number.value is None or number.threshold is None:
+        return None
+    return number.value >= number.threshold if number.higher_is_better else number.value <= number.threshold
+
+
+def figure(value: float) -> str:
+    """Two significant digits; what is smaller than any threshold is said to be."""
+    if value != 0 and abs(value) < 1e-4:
+        return "below 0.0001" if value > 0 else "above -0.0001"
+    return f"{value:.2f}" if 0.1 <= abs(value) < 10 else f"{float(f'{value:.2g}'):g}"

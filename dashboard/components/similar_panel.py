@@ -1,0 +1,95 @@
+"""The groups of training cases that lie nearest, and the nearest cases of a cohort on disk."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+
+import streamlit as st
+
+from dashboard.messages import markdown_safe
+from mmxai_core.results.similar import SimilarCases, SimilarGroup, SimilarGroups
+
+_COLOURS = ("#4a9fd8", "#d55e00", "#93a1b0", "#b08cc2")
+
+
+def outcome_bar(outcomes: Mapping[str, int], positive: str) -> str:
+    """How the cases of a group ended, as HTML: a bar with its numbers in words."""
+    names = sorted(outcomes, key=lambda c: c == positive)
+    said = ", ".join(f"{outcomes[c]} {c.replace('_', ' ')}" for c in names)
+    parts = "".join(
+        f'<div style="flex:{outcomes[c]};background:{_COLOURS[1 if c == positive else 0]}"></div>' for c in names
+    )
+    bar = f'<div class="mmx-outcome" role="img" aria-label="{html.escape(said)}">{parts}</div>'
+    return f"{bar}<div><b>{html.escape(said)}</b></div>"
+
+
+def group_rows(group: SimilarGroup) -> str:
+    """The fields of a group against those of the case, as an HTML table; the alike ones are ticked."""
+    marks = {True: ("✓", "as in this case"), False: ("✗", "not as in this case"), None: ("", "unknown in this case")}
+    rows = "".join(
+        f"<tr><td>{html.escape(f.label)}</td><td>{html.escape(f.text)}</td>"
+        f'<td title="{marks[f.agrees][1]}">{marks[f.agrees][0]}</td></tr>'
+        for f in group.fields
+    )
+    return f'<table class="mmx-table"><tbody>{rows}</tbody></table>'
+
+
+def groups_panel(similar: SimilarGroups | None, *, positive: str, running: bool) -> None:
+    """The nearest groups side by side.
+
+    Args:
+        similar: From the explanation, or None.
+        positive: The positive class.
+        running: True while parts are still being computed.
+    """
+    if similar is None:
+        st.info(
+            "Comes at the end of the analysis." if running
+            else "This bundle carries no groups of training cases, or the analysis was stopped before them.",
+            icon=":material/info:",
+        )  # fmt: skip
+        return
+    st.markdown(f"**{markdown_safe(similar.sentence)}** :gray[Compared on {similar.level}.]")
+    for number, (column, group) in enumerate(zip(st.columns(len(similar.groups)), similar.groups, strict=True), 1):
+        with column, st.container(border=True):
+            near = "this case lies within it" if group.inside else "this case lies outside it"
+            st.markdown(
+                f"**Group {number}: {group.cases} cases**  \nDistance {group.distance:.1f}, {near}",
+                help="1 is the distance from the group's centre within which nine in ten of its own cases lie.",
+            )
+            st.html(outcome_bar(group.outcomes, positive))
+            if group.fields:
+                alike = sum(f.agrees is True for f in group.fields)
+                told = sum(f.agrees is not None for f in group.fields)
+                with st.expander(f"{alike} of {told} known values are alike"):
+                    st.html(group_rows(group))
+    st.caption(similar.semantics)
+
+
+def cases_panel(found: SimilarCases, *, own: Mapping[str, str], positive: str) -> None:
+    """The nearest cases with their images.
+
+    Args:
+        found: From `mmxai_core.evaluation.similar_cases`.
+        own: Values of this case in words, by field label.
+        positive: The positive class.
+    """
+    if not found.cases:
+        st.info("No other case was found in this cohort.", icon=":material/info:")
+        return
+    for column, case in zip(st.columns(len(found.cases)), found.cases, strict=True):
+        with column:
+            outcome = case.outcome.replace("_", " ")
+            st.image(case.image, width="stretch", clamp=True, alt=f"Case {case.case_id}, {outcome}")
+            colour = "orange" if case.outcome == positive else "blue"
+            st.markdown(
+                f":{colour}-badge[{outcome}] distance {case.distance:.2f}  \n:gray[{markdown_safe(case.case_id)}]"
+            )
+            alike = [label for label, value in case.fields if own.get(label) == value]
+            other = [f"{label}: {value}" for label, value in case.fields if own.get(label) not in (None, value)]
+            if alike:
+                st.caption(f"Alike: {markdown_safe(', '.join(alike))}")
+            if other:
+                st.caption(f"Unlike: {markdown_safe('; '.join(other))}")
+    st.caption(f"{found.searched} cases compared. {found.semantics}")
