@@ -61,13 +61,66 @@ def delong(labels: ArrayLike, scores_a: ArrayLike, scores_b: ArrayLike) -> Delon
     aucs = v_positive.mean(1)
     covariance = np.cov(v_positive) / positives + np.cov(v_negative) / negatives
     error = math.sqrt(max(float(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1]), 0.0))
-    difference = float(aucs[0] - aucs[1])
+    return _verdict(float(aucs[0]), float(aucs[1]), error)
+
+
+def clustered_delong(
+    labels: ArrayLike, scores_a: ArrayLike, scores_b: ArrayLike, *, groups: Sequence[str] | None = None
+) -> DelongTest:
+    """Compares the mean AUCs of two models over S repeats, cases clustered by patient.
+
+    The AUC's structural components (DeLong et al. 1988) are averaged over the repeats, for the mean of AUCs is a sum of
+    the same kind, and summed within patients before their variance is taken (Obuchowski 1997). With one repeat and one
+    case a patient this is `delong`.
+
+    Args:
+        labels: (n,) bool.
+        scores_a: (S, n) scores of the first model, a row a repeat.
+        scores_b: (S, n) scores of the second model.
+        groups: (n,) patient of each case; None: all different.
+
+    Raises:
+        CohortError: Shapes differ, or a class has fewer than two cases.
+    """
+    truth = np.asarray(labels, bool)
+    models = [np.atleast_2d(np.asarray(s, np.float64)) for s in (scores_a, scores_b)]
+    positives, negatives = int(truth.sum()), int((~truth).sum())
+    if any(m.shape[1:] != truth.shape for m in models) or min(positives, negatives) < 2:
+        raise CohortError(
+            f"DeLong's test needs paired scores and at least 2 cases a class; got {positives} positive and "
+            f"{negatives} negative."
+        )
+    aucs, influence = [], []
+    for scores in models:
+        on_positive, on_negative = (v.mean(0) for v in _placements(truth, scores))
+        value = float(on_positive.mean())
+        psi = np.zeros(len(truth))
+        psi[truth] = (on_positive - value) / math.sqrt(positives * (positives - 1))
+        psi[~truth] = (on_negative - value) / math.sqrt(negatives * (negatives - 1))
+        aucs.append(value)
+        influence.append(psi)
+    _, patient = np.unique(np.asarray(groups if groups is not None else np.arange(len(truth))), return_inverse=True)
+    summed = np.bincount(patient, weights=influence[0] - influence[1])
+    return _verdict(aucs[0], aucs[1], math.sqrt(float((summed**2).sum())))
+
+
+def _verdict(auc_a: float, auc_b: float, error: float) -> DelongTest:
+    difference = auc_a - auc_b
     z = difference / error if error > 1e-12 else None
     p = 2 * float(norm.sf(abs(z))) if z is not None else (1.0 if abs(difference) < 1e-12 else None)
     half = float(norm.ppf(0.5 + LEVEL / 2)) * error
-    return DelongTest(
-        float(aucs[0]), float(aucs[1]), Interval(difference, difference - half, difference + half), error, z, p
-    )
+    return DelongTest(auc_a, auc_b, Interval(difference, difference - half, difference + half), error, z, p)
+
+
+def holm(p_values: Sequence[float | None]) -> list[float | None]:
+    """Holm's step-down adjustment (1979) of a family of tests; an undefined test stays out of the family."""
+    known = sorted((p, i) for i, p in enumerate(p_values) if p is not None)
+    out: list[float | None] = [None] * len(p_values)
+    largest = 0.0
+    for rank, (p, i) in enumerate(known):
+        largest = max(largest, min(1.0, (len(known) - rank) * p))
+        out[i] = largest
+    return out
 
 
 def _placements(

@@ -107,6 +107,67 @@ def weighted_auc(labels: ArrayLike, scores: ArrayLike, weights: NDArray[np.float
     return _ratio((positive * (below + 0.5 * negative)).sum(1), positive.sum(1) * negative.sum(1))
 
 
+def weighted_sensitivity_at(
+    labels: ArrayLike, scores: ArrayLike, weights: NDArray[np.float64], *, specificity: float = 0.9
+) -> NDArray[np.float64]:
+    """Largest sensitivity of any threshold whose specificity is at least the given one.
+
+    Args:
+        labels: (n,) bool.
+        scores: (n,) larger means more positive.
+        weights: (B, n) non-negative case weights.
+        specificity: In [0, 1].
+
+    Returns:
+        (B,) in [0, 1]; NaN where a class has no weight.
+    """
+    truth = np.asarray(labels, bool)
+    _, group = np.unique(-np.asarray(scores, np.float64), return_inverse=True)  # from the highest score down
+    order = np.argsort(group, kind="stable")
+    starts = np.flatnonzero(np.diff(group[order], prepend=-1))
+    positive = np.cumsum(np.add.reduceat(weights[:, order] * truth[order], starts, axis=1), axis=1)
+    negative = np.cumsum(np.add.reduceat(weights[:, order] * ~truth[order], starts, axis=1), axis=1)
+    allowed = negative <= (1 - specificity) * negative[:, -1:] + 1e-9
+    reached = np.where(allowed, positive, 0.0).max(1)
+    out = _ratio(reached, positive[:, -1])
+    out[negative[:, -1] == 0] = np.nan
+    return out
+
+
+def mass_bins(probabilities: ArrayLike, bins: int) -> NDArray[np.int64]:
+    """(n,) bin of each case: bins of equal numbers of cases, equal probabilities together."""
+    p = np.asarray(probabilities, np.float64)
+    edges = np.unique(np.quantile(p, np.linspace(0, 1, bins + 1)[1:-1]))
+    found: NDArray[np.int64] = np.searchsorted(edges, p, side="right")
+    return found
+
+
+def weighted_calibration_errors(
+    labels: ArrayLike, probabilities: ArrayLike, weights: NDArray[np.float64], *, bins: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Calibration error over bins of equal mass: the plain one, which noise inflates, and a debiased one.
+
+    Args:
+        labels: (n,) bool.
+        probabilities: (n,) in [0, 1].
+        weights: (B, n); bins are those of the cases themselves.
+        bins: Number of bins.
+
+    Returns:
+        (B,) mean absolute gap (Naeini et al. 2015); (B,) root of the debiased mean squared gap, 0 where that is
+        negative (Kumar, Liang, Ma 2019, with the plug-in's bias y (1 - y) / (n_b - 1) taken off each bin).
+    """
+    p, truth = np.asarray(probabilities, np.float64), np.asarray(labels, bool)
+    member = (mass_bins(p, bins)[:, None] == np.arange(bins)).astype(np.float64)
+    mass, positive, predicted = weights @ member, weights @ (member * truth[:, None]), weights @ (member * p[:, None])
+    total = weights.sum(1)
+    plain = _ratio(np.abs(predicted - positive).sum(1), total)
+    rate, mean = (_ratio(v, mass) for v in (positive, predicted))
+    squared = (rate - mean) ** 2 - _ratio(rate * (1 - rate), mass - 1)
+    debiased = _ratio(np.nansum(np.where(mass > 1, mass * squared, 0.0), axis=1), total)
+    return plain, np.sqrt(np.maximum(debiased, 0.0))
+
+
 def weighted_ece(
     labels: ArrayLike, probabilities: ArrayLike, weights: NDArray[np.float64], *, bins: int = ECE_BINS
 ) -> NDArray[np.float64]:

@@ -1,0 +1,143 @@
+"""Held-out scores of one model at one level, over all seeds, and every figure that is read from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmxai_core.comparison.files import CalibrationCurve, Confusion, DecisionCurve, Roc
+from mmxai_core.evaluation.metrics import mass_bins, weighted_auc, weighted_calibration_errors, weighted_sensitivity_at
+
+#: Thresholds of the confusion counts.
+THRESHOLDS = np.round(np.arange(0, 1.005, 0.01), 2)
+_ROC_POINTS = 200
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """S seeds' held-out scores of the same n counted units (patients or images).
+
+    Attributes:
+        ids: n ids.
+        groups: n patients.
+        labels: (n,) bool.
+        p: (S, n) calibrated probabilities.
+        called: (S, n) bool: called positive at the threshold of the fold's own model.
+        fold: (S, n) fold in which the unit was held out.
+    """
+
+    ids: tuple[str, ...]
+    groups: tuple[str, ...]
+    labels: NDArray[np.bool_]
+    p: NDArray[np.float64]
+    called: NDArray[np.bool_]
+    fold: NDArray[np.int64]
+
+    @property
+    def bins(self) -> int:
+        """Calibration bins: 10, fewer where a bin would hold under 15."""
+        return int(np.clip(len(self.labels) // 15, 3, 10))
+
+    def auc(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(B,) mean AUC over the seeds."""
+        return np.mean([weighted_auc(self.labels, p, weights) for p in self.p], axis=0)
+
+    def statistics(self, weights: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+        """All of `files.METRICS`, the mean over the seeds, for each row of (B, n) weights; NaN where undefined."""
+        rows = [self._one(p, c, weights) for p, c in zip(self.p, self.called, strict=True)]
+        return {name: np.mean([r[name] for r in rows], axis=0) for name in rows[0]}
+
+    def _one(
+        self, p: NDArray[np.float64], called: NDArray[np.bool_], weights: NDArray[np.float64]
+    ) -> dict[str, NDArray[np.float64]]:
+        truth = self.labels
+        cells = np.stack([truth & called, ~truth & called, truth & ~called, ~truth & ~called], axis=1)
+        tp, fp, fn, tn = (weights @ cells).T
+        ece, debiased = weighted_calibration_errors(truth, p, weights, bins=self.bins)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return {
+                "auc": weighted_auc(truth, p, weights),
+                "accuracy": (tp + tn) / (tp + fp + fn + tn),
+                "sensitivity": tp / (tp + fn),
+                "specificity": tn / (tn + fp),
+                "ppv": tp / (tp + fp),
+                "npv": tn / (tn + fn),
+                "f1": 2 * tp / (2 * tp + fp + fn),
+                "brier": weights @ (p - truth) ** 2 / weights.sum(1),
+                "ece": ece,
+                "ece_debiased": debiased,
+                "sensitivity_at_90_specificity": weighted_sensitivity_at(truth, p, weights),
+            }
+
+    def auc_by_fold(self) -> tuple[float | None, ...]:
+        """AUC of each fold of each seed; None where a class is missing."""
+        out: list[float | None] = []
+        for p, fold in zip(self.p, self.fold, strict=True):
+            for k in np.unique(fold):
+                here = fold == k
+                value = float(weighted_auc(self.labels[here], p[here], np.ones((1, int(here.sum()))))[0])
+                out.append(None if np.isnan(value) else round(value, 6))
+        return tuple(out)
+
+    def roc(self) -> Roc:
+        """Vertical average of the seeds' curves, which is the curve whose area is the mean AUC."""
+        at = np.linspace(0, 1, _ROC_POINTS + 1)
+        curves = [np.interp(at, *_roc(self.labels, p)) for p in self.p]
+        mean = np.mean(curves, axis=0)
+        return Roc((0.0, *_round(at)), (0.0, *_round(mean)))
+
+    def confusion(self) -> Confusion:
+        """Mean counts over the seeds at each of `THRESHOLDS`."""
+        called = self.p[:, None, :] >= THRESHOLDS[None, :, None]
+        tp, fp = (called & self.labels).sum(2).mean(0), (called & ~self.labels).sum(2).mean(0)
+        positives, negatives = int(self.labels.sum()), int((~self.labels).sum())
+        return Confusion(_round(THRESHOLDS), _round(tp), _round(fp), _round(positives - tp), _round(negatives - fp))
+
+    def decision(self) -> DecisionCurve:
+        """Net benefit at thresholds 0.01 to 0.99: tp / n - fp / n x t / (1 - t)."""
+        counts, n = self.confusion(), len(self.labels)
+        t = THRESHOLDS[1:-1]
+        odds, share = t / (1 - t), self.labels.mean()
+        tp, fp = np.array(counts.tp)[1:-1], np.array(counts.fp)[1:-1]
+        return DecisionCurve(_round(t), _round(tp / n - fp / n * odds), _round(share - (1 - share) * odds))
+
+    def calibration(self, *, draws: int, seed: int) -> CalibrationCurve:
+        """Bins of equal mass of all seeds together, with what noise alone would show."""
+        p, truth = self.p.ravel(), np.tile(self.labels, len(self.p))
+        index = mass_bins(p, self.bins)
+        kept = [b for b in range(self.bins) if (index == b).any()]
+        count = np.array([(index == b).sum() for b in kept]) / len(self.p)
+        predicted = np.array([p[index == b].mean() for b in kept])
+        observed = np.array([truth[index == b].mean() for b in kept])
+        low, high = _wilson(observed, count)
+        ones = np.ones((1, len(self.labels)))
+        rng, noise = np.random.default_rng(seed), []
+        for _ in range(draws):
+            u = rng.random(len(self.labels))  # one draw a case, shared by the seeds, as its label is
+            noise.append(np.mean([weighted_calibration_errors(u < q, q, ones, bins=self.bins)[0][0] for q in self.p]))
+        return CalibrationCurve(
+            _round(count), _round(predicted), _round(observed), _round(low), _round(high),
+            round(float(np.mean(noise)), 6), round(float(np.percentile(noise, 95)), 6),
+        )  # fmt: skip
+
+
+def _roc(labels: NDArray[np.bool_], p: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(false positive rate, true positive rate), rising from (0, 0)."""
+    values = np.unique(p)[::-1]
+    tpr = np.array([0.0, *((p[labels] >= v).mean() for v in values)])
+    fpr = np.array([0.0, *((p[~labels] >= v).mean() for v in values)])
+    return fpr, tpr
+
+
+def _wilson(share: NDArray[np.float64], n: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Wilson's 95 % interval of a proportion (1927)."""
+    z = 1.959964
+    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    return np.maximum(centre - half, 0.0), np.minimum(centre + half, 1.0)
+
+
+def _round(values: object) -> tuple[float, ...]:
+    return tuple(round(float(v), 6) for v in np.asarray(values, np.float64).ravel())

@@ -1,0 +1,112 @@
+"""Paired tests of the project's model against every other, and who is ahead, in a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmxai_core.comparison.files import Estimate, ModelResult, PairedTest, Verdict
+from mmxai_core.comparison.models import IMAGE_LEVEL
+from mmxai_core.comparison.scoring import Pool
+from mmxai_core.evaluation.compare import clustered_delong, holm
+
+#: Models that may stand for the project where fields are known; validation chooses.
+CANDIDATES = ("attention", "attention_coherence")
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """A pool with its AUC in each bootstrap replicate."""
+
+    pool: Pool
+    boot: NDArray[np.float64]
+
+
+def reference(rows: Sequence[ModelResult]) -> dict[str, str]:
+    """The model that stands for the project, by level: image only where no field is known, else by validation AUC."""
+    scores: dict[str, list[float]] = {}
+    for row in rows:
+        if row.model in CANDIDATES and row.level != IMAGE_LEVEL and row.validation_auc is not None:
+            scores.setdefault(row.model, []).append(row.validation_auc)
+    best = max(scores, key=lambda m: float(np.mean(scores[m])), default=CANDIDATES[0])
+    return {level: "image" if level == IMAGE_LEVEL else best for level in dict.fromkeys(r.level for r in rows)}
+
+
+def tests_of(drawn: Mapping[tuple[str, str], Drawn], chosen: Mapping[str, str]) -> tuple[PairedTest, ...]:
+    """The reference against every other model of a level, on the seeds both have; Holm within the level."""
+    out: list[PairedTest] = []
+    for level, name in chosen.items():
+        first = drawn.get((name, level))
+        if first is None:
+            continue
+        family = [
+            _test(level, (name, first), (model, other))
+            for (model, at), other in drawn.items()
+            if at == level and model != name
+        ]
+        boot, exact = holm([t.bootstrap_p for t in family]), holm([t.delong_p for t in family])
+        out += [replace(t, bootstrap_p_holm=b, delong_p_holm=d) for t, b, d in zip(family, boot, exact, strict=True)]
+    return tuple(out)
+
+
+def _test(level: str, a: tuple[str, Drawn], b: tuple[str, Drawn]) -> PairedTest:
+    one, two = a[1], b[1]
+    seeds = min(len(one.pool.p), len(two.pool.p))
+    boot_a, boot_b = one.boot, two.boot
+    if len(one.pool.p) != len(two.pool.p):  # an ablation has fewer seeds: compare on those, drawn again alike
+        boot_a, boot_b = (_again(d, seeds) for d in (one, two))
+    difference = boot_a - boot_b
+    difference = difference[np.isfinite(difference)]
+    exact = clustered_delong(one.pool.labels, one.pool.p[:seeds], two.pool.p[:seeds], groups=one.pool.groups)
+    low, high = np.percentile(difference, [2.5, 97.5])
+    side = min(int((difference <= 0).sum()), int((difference >= 0).sum()))
+    p = min(1.0, 2 * (side + 1) / (len(difference) + 1))
+    return PairedTest(
+        level, a[0], b[0], Estimate(*(round(float(v), 6) for v in (exact.difference.value, low, high))),
+        p, None, exact.p_value, None, round(exact.difference.low, 6), round(exact.difference.high, 6),
+    )  # fmt: skip
+
+
+def _again(drawn: Drawn, seeds: int) -> NDArray[np.float64]:
+    from mmxai_core.evaluation.bootstrap import resampling_weights
+
+    cut = replace(drawn.pool, p=drawn.pool.p[:seeds], called=drawn.pool.called[:seeds], fold=drawn.pool.fold[:seeds])
+    weights = resampling_weights(cut.groups, replicates=len(drawn.boot), seed=0)
+    return np.concatenate([cut.auc(w) for w in weights])
+
+
+def verdicts(
+    rows: Sequence[ModelResult], tests: Sequence[PairedTest], chosen: Mapping[str, str]
+) -> tuple[Verdict, ...]:
+    """One sentence a level: who is ahead of the reference, and whether chance explains it."""
+    out = []
+    for level, name in chosen.items():
+        scored = {r.model: r for r in rows if r.level == level and r.metrics and r.metrics["auc"].value is not None}
+        if name not in scored or len(scored) < 2:
+            continue
+        ranked = sorted(scored.values(), key=lambda r: -(r.metrics["auc"].value or 0.0))
+        ours, best = scored[name], ranked[0]
+        other = ranked[1] if best is ours else best
+        test = next((t for t in tests if t.level == level and t.b == other.model), None)
+        out.append(Verdict(level, name, best.model, _sentence(ours, other, test, ahead=best is ours)))
+    return tuple(out)
+
+
+def _sentence(ours: ModelResult, other: ModelResult, test: PairedTest | None, *, ahead: bool) -> str:
+    value = ours.metrics["auc"].value
+    compared = f"{other.label} with {other.metrics['auc'].value:.3f}"
+    gap = ""
+    if test is not None and test.difference.value is not None:
+        p = test.bootstrap_p_holm
+        gap = (
+            f" (difference {test.difference.value:+.3f}, 95 % interval {test.difference.low:+.3f} to "
+            f"{test.difference.high:+.3f}, p = {p:.3f} after Holm)"
+        )
+    if ahead:
+        return f"{ours.label} has the highest AUC, {value:.3f}; next is {compared}{gap}."
+    tied = test is None or test.bootstrap_p_holm is None or test.bootstrap_p_holm >= 0.05
+    what = "the difference is within chance" if tied else "the difference is beyond chance: this model wins here"
+    return f"{ours.label} has AUC {value:.3f}; {compared} is ahead{gap}; {what}."
