@@ -48,7 +48,9 @@ def questionnaires(answers: pd.DataFrame) -> Section:
             lines.append(_line(q, arm, s, mine))
             points.append(Point(arm, s.mean, s.low, s.high, "mean of readers", "" if s.low is not None else _why(s)))
         points += [
-            Point(f.reader + (f", {f.arm}" if f.arm else ""), f.score.value, None, None, "one form", f.score.flag)
+            Point(
+                f.reader + (f", {f.arm}" if len(arms) > 1 else ""), f.score.value, None, None, "one form", f.score.flag
+            )
             for f in scored
         ]
         norm = q.norm

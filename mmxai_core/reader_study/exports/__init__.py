@@ -1,0 +1,1 @@
+"""What leaves a study: tidy tables, iMRMC files, data dictionary, checklists, figures and the report."""
