@@ -39,6 +39,7 @@ def pages() -> None:
             st.Page(views / "case.py", title="Case", icon=":material/radiology:", url_path="case"),
             st.Page(views / "explanation.py", title="Explanation", icon=":material/lightbulb:", url_path="explanation"),
             st.Page(views / "survey.py", title="Survey", icon=":material/rate_review:", url_path="survey"),
+            st.Page(views / "tour.py", title="Tour", icon=":material/tour:", url_path="tour"),
             st.Page(views / "model.py", title="Model", icon=":material/info:", url_path="model"),
         ],
         "Reader study": study,
@@ -50,7 +51,7 @@ def pages() -> None:
         study[:1] if readers_only else everything, position="hidden" if readers_only or state.study().reader else "top"
     )
     with boundary():
-        frame_page()
+        frame_page(page.url_path)
         page.run()
 
 

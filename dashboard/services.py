@@ -266,6 +266,46 @@ def sample_study(file: str) -> Study:
     return io.read_study((SAMPLES / file).read_bytes(), file)
 
 
+@dataclass(frozen=True)
+class Misread:
+    """The sample that the model in use reads wrongly, surest first; or the one nearest to its threshold.
+
+    Attributes:
+        file: The sample.
+        is_wrong: False where the model reads every sample as it was designed.
+        probability: Of the positive class, in [0, 1].
+    """
+
+    file: str
+    is_wrong: bool
+    probability: float
+
+
+@st.cache_resource(show_spinner="Looking for a sample that this model reads wrongly")
+def _misread(path: Path) -> Misread:
+    model, found = _predictor(path), []
+    for sample in samples():
+        record = model.bundle.schema.record(
+            {k: v for k, v in sample.clinical.items() if k in model.bundle.schema.ids}
+        )  # fmt: skip
+        p = model.predict(sample_study(sample.file), record)
+        wrong = bool(sample.truth) and p.predicted_class != sample.truth
+        margin = abs(p.probability - p.threshold)
+        found.append((not wrong, -margin if wrong else margin, Misread(sample.file, wrong, p.probability)))
+    if not found:
+        raise BundleError("There is no sample to look at.")
+    return min(found, key=lambda f: f[:2])[2]
+
+
+def misread() -> Misread:
+    """Measured once a bundle, on the synthetic samples.
+
+    Raises:
+        BundleError: There is no sample.
+    """
+    return _misread(bundle_path())
+
+
 @st.cache_resource(show_spinner=False)
 def start_reading_worker() -> bool:
     """Start the child process that reads files, so that the first upload does not wait for it."""

@@ -79,6 +79,7 @@ class ReadingSession:
         queue: Codes of the worklist as it was shown last, for next and previous.
         query: What the worklist shows.
         tour: Step of the guided tour, from 0, or None.
+        tour_seen: Reliability tests of the tour's cases, by sample.
         batch: Work on many cases that is under way or has just ended, or None.
     """
 
@@ -117,11 +118,12 @@ class ReadingSession:
     queue: tuple[str, ...] = ()
     query: Query = field(default_factory=Query)
     tour: int | None = None
+    tour_seen: Mapping[str, Any] = field(default_factory=dict)
     batch: Batch | None = None
 
 
 #: What stays when another case is opened.
-_STAYS = ("reader", "cases", "desk", "queue", "query", "tour", "batch")
+_STAYS = ("reader", "cases", "desk", "queue", "query", "tour", "tour_seen", "batch")
 
 
 def current() -> ReadingSession:

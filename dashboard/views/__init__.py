@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 import streamlit as st
 
-from dashboard import casebook, services, state
+from dashboard import casebook, services, state, touring
 from dashboard.components.chrome import desk_cookie, frame
 from dashboard.messages import RESEARCH_USE, markdown_safe, sentence
 from mmxai_core.errors import MmxaiError, StudyStoreError
@@ -13,8 +15,12 @@ from mmxai_core.reader_study.store import reader_code
 __all__ = ["RESEARCH_USE", "frame_page", "model_or_stop"]
 
 
-def frame_page() -> None:
-    """Style and footer, with the model's name where there is one; a reload takes up reader and case."""
+def frame_page(page: str = "") -> None:
+    """Style and footer, with the model's name where there is one; a reload takes up reader and case.
+
+    Args:
+        page: Name of the page in its address, e.g. "case".
+    """
     services.start_reading_worker()
     try:
         with st.spinner("Loading the model"):
@@ -25,7 +31,10 @@ def frame_page() -> None:
         frame(detail)
         return
     frame(detail)
+    if os.environ.get("MMXAI_ROLE") == "reader" or state.study().reader:
+        return  # who reads for a study sees its cases only
     _take_up()
+    touring.show(page)
 
 
 def _take_up() -> None:

@@ -1,0 +1,37 @@
+"""The tour's card above a page: what to look at, and the way on."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import streamlit as st
+
+Asked = Literal["back", "next", "leave", "go", ""]
+
+
+def tour_bar(number: int, total: int, title: str, text: str, *, here: bool) -> Asked:
+    """What the reader asked for.
+
+    Args:
+        number: Of this step, from 1.
+        total: How many there are.
+        title: The step's heading.
+        text: What is said, Markdown.
+        here: False where the reader went to another page meanwhile.
+    """
+    asked: Asked = ""
+    with st.container(border=True, key="tour"):
+        left, right = st.columns([11, 5], gap="small", vertical_alignment="center")
+        with left:
+            st.markdown(f"**Tour {number} of {total} · {title}**  \n{text}")
+        with right, st.container(horizontal=True, horizontal_alignment="right", gap="small"):
+            if not here and st.button("To this step", key="tour-go", icon=":material/my_location:"):
+                asked = "go"
+            if st.button("Back", key="tour-back", disabled=number == 1, icon=":material/arrow_back:"):
+                asked = "back"
+            last = number == total
+            if st.button("End" if last else "Next", key="tour-next", type="primary", icon=":material/arrow_forward:"):
+                asked = "leave" if last else "next"
+            if not last and st.button("Leave", key="tour-leave", icon=":material/close:"):
+                asked = "leave"
+    return asked

@@ -1,0 +1,217 @@
+"""The guided tour: what each step shows and says. Every number in it is read from the analysis on screen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from dashboard.components.reliability_words import passes, plain_name
+from dashboard.components.wording import percent, verdict
+from mmxai_core.results import Explanation, FirstAnswer, ReliabilityNumber
+
+PageName = Literal["worklist", "case", "explanation", "survey"]
+#: The sample of a clear case, and the stand-in for the one that the model in use reads wrongly.
+CLEAR, WRONG = "phantom-b.dcm", "wrong"
+
+
+@dataclass(frozen=True)
+class Tests:
+    """How many reliability tests passed, of how many with a bar.
+
+    Attributes:
+        passed: That many.
+        total: Of these.
+        failed: The failed ones' questions, in plain words.
+    """
+
+    passed: int
+    total: int
+    failed: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """What is on screen when a step is read.
+
+    Attributes:
+        title: The sample's title.
+        truth: The class it was designed as.
+        misread: True where the model in use reads it wrongly.
+        first: The prediction, or None while it is not there.
+        explanation: So far, or None.
+        running: True while more is being computed.
+        labels: Label and value by field.
+        seen: Tests of earlier cases of this tour, by sample.
+    """
+
+    title: str = ""
+    truth: str = ""
+    misread: bool = False
+    first: FirstAnswer | None = None
+    explanation: Explanation | None = None
+    running: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict)
+    seen: Mapping[str, Tests] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One step.
+
+    Attributes:
+        title: Heading.
+        page: Where it is shown.
+        seconds: How long it takes to say.
+        sample: The sample that must be open: a file name, `WRONG`, or "".
+        analyse: True where its analysis must be there or under way.
+        text: What is said.
+    """
+
+    title: str
+    page: PageName
+    seconds: int
+    sample: str
+    analyse: bool
+    text: Callable[[Moment], str]
+
+
+def tests_of(explanation: Explanation | None) -> Tests | None:
+    """The reliability tests of an explanation; None before they were measured."""
+    if explanation is None or "strip" not in explanation.parts:
+        return None
+    numbers = [n for n in explanation.reliability if passes(n) is not None]
+    failed = [n for n in numbers if not passes(n)]
+    return Tests(len(numbers) - len(failed), len(numbers), tuple(_failed(n) for n in failed))
+
+
+def _failed(number: ReliabilityNumber) -> str:
+    value = f"{number.value:.2f}, bar {number.threshold:.2f}" if number.value is not None else "no number"
+    return f"{plain_name(number.name)} ({value})"
+
+
+def _study(m: Moment) -> str:
+    return (
+        f"“{m.title}” is a **synthetic phantom**: nobody's data is shown. Left, the image with a workstation's tools. "
+        "Right, the clinical data, filled from the sample; **unknown is always a fair answer**, and a changed value is "
+        "marked. In your own work you would upload a study or take one from the worklist."
+    )
+
+
+def _answer(m: Moment) -> str:
+    if m.first is None:
+        return "The model is reading image and clinical data now, on this machine. Nothing is sent anywhere."
+    p = m.first.prediction
+    weights = f"image {percent(p.branch_weights['image'])}, clinical data {percent(p.branch_weights['clinical'])}"
+    check = m.first.input_check
+    flagged = f" Above it stands a warning: {check.sentence}" if check.flagged else ""
+    return (
+        f"**{verdict(p)}** The branches weigh: {weights}. {m.first.prediction_set.sentence} "
+        f"It was designed as {m.truth}.{flagged} A phantom is no patient, and the check says so by itself."
+    )
+
+
+def _where(m: Moment) -> str:
+    if m.explanation is None:
+        return "The pictures are being computed; they appear by themselves."
+    return (
+        "Next to the original lies the **Grad-CAM++ map**: where the image moved the score. Its colours have an "
+        "absolute scale, so that little evidence looks like little. Choose a field to see the places it looks at. A map shows "
+        "what moved the model, not where disease is."
+    )
+
+
+def _what(m: Moment) -> str:
+    if m.explanation is None:
+        return "The contributions are being computed; they appear by themselves."
+    account = m.explanation.attribution
+    pairs = sorted(zip(account.players, account.values, strict=True), key=lambda pair: -abs(pair[1]))[:3]
+    said = "; ".join(f"{m.labels.get(p, p)} {v:+.2f}" for p, v in pairs)
+    return (
+        f"The **waterfall** shares the prediction among the image and every known field, and adds up exactly (Shapley "
+        f"values, log-odds). Largest here: {said}. Each says what the model does when that input becomes unknown; it "
+        "is no causal effect."
+    )
+
+
+def _strip(m: Moment) -> str:
+    tests = tests_of(m.explanation)
+    if tests is None:
+        return (
+            "The **reliability strip** is being measured: the picture is tested against noise, deletion and random "
+            "weights."
+        )
+    return (
+        f"The **reliability strip** tests the explanation itself: {tests.passed} of {tests.total} tests pass here"
+        f"{_and_failed(tests)}. A picture that fails is not to be believed, however good it looks."
+    )
+
+
+def _and_failed(tests: Tests) -> str:
+    return f"; not passed: {'; '.join(tests.failed)}" if tests.failed else ""
+
+
+def _wrong(m: Moment) -> str:
+    if m.first is None:
+        return "Another phantom, read live. The model does not know how it was designed."
+    p = m.first.prediction
+    called = p.predicted_class.replace("_", " ")
+    if not m.misread:
+        return (
+            f"With the model in use, no sample is read wrongly; this one lies nearest to its threshold: {verdict(p)} "
+            f"It was designed as {m.truth}. With another model, this step shows a case that it gets wrong."
+        )
+    kept = m.first.prediction_set
+    set_said = f" Even the prediction set holds {_either(kept.classes)} only." if m.truth not in kept.classes and \
+        kept.classes else ""  # fmt: skip
+    return (
+        f"“{m.title}” was designed as **{m.truth}**. The model says {percent(p.probability)} "
+        f"{p.positive_class.replace('_', ' ')} and calls it **{called}: wrong**, and sure of it.{set_said}"
+    )
+
+
+def _either(classes: tuple[str, ...]) -> str:
+    return " and ".join(c.replace("_", " ") for c in classes)
+
+
+def _wrong_strip(m: Moment) -> str:
+    tests = tests_of(m.explanation)
+    if tests is None or m.explanation is None:
+        return "What does the strip show where the model is wrong? It is being measured now."
+    before = m.seen.get(CLEAR)
+    compared = f" (the clear case before: {before.passed} of {before.total})" if before else ""
+    check = m.explanation.input_check
+    flagged = " The check of the input does warn: " + check.sentence if check is not None and check.flagged else ""
+    read = "wrong" if m.misread else "right"
+    return (
+        f"The answer is {read}, and {tests.passed} of {tests.total} tests pass{compared}{_and_failed(tests)}. **The "
+        "strip says whether the pictures show what the model did. It cannot say whether the model is right.** An explanation "
+        f"can be faithful to a wrong answer, and persuade.{flagged}"
+    )
+
+
+def _rate(m: Moment) -> str:
+    return (
+        "So the reader has the last word. Here a reader rates each explanation; a **reader study** asks for the own "
+        "opinion first, shows the AI after it, and counts how often wrong advice was followed."
+    )
+
+
+def _end(m: Moment) -> str:
+    return (
+        "The cases of this tour are in the worklist, under a code in place of a name; “Change” removes them. Studies "
+        "can be added many at once, and “Analyse all new” sorts them. **Research use only, not for diagnosis.**"
+    )
+
+
+STEPS: tuple[Step, ...] = (
+    Step("A study, and what is known", "case", 35, CLEAR, False, _study),
+    Step("The answer", "case", 40, CLEAR, True, _answer),
+    Step("Where it looked", "explanation", 40, CLEAR, True, _where),
+    Step("What moved it", "explanation", 35, CLEAR, True, _what),
+    Step("How far to trust the pictures", "explanation", 35, CLEAR, True, _strip),
+    Step("A case that it gets wrong", "case", 40, WRONG, True, _wrong),
+    Step("What the strip shows there", "explanation", 40, WRONG, True, _wrong_strip),
+    Step("The reader has the last word", "survey", 20, WRONG, True, _rate),
+    Step("Where to go from here", "worklist", 15, "", False, _end),
+)
