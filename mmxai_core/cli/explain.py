@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +23,9 @@ from mmxai_core.cli.predict import prediction_object, prediction_rows
 
 if TYPE_CHECKING:
     from mmxai_core.clinical import ClinicalRecord, ClinicalSchema
+    from mmxai_core.predict import Predictor
     from mmxai_core.results import Explanation
+    from mmxai_core.study import Study
 
 
 def add_parser(commands: Commands) -> None:
@@ -38,6 +42,10 @@ def add_parser(commands: Commands) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--parts", metavar="NAMES", help="comma-separated parts after maps and account (default: all; none: only these)"
+    )
+    parser.add_argument("--capsule", type=Path, metavar="FILE", help="also write a case capsule, for `replay`")
+    parser.add_argument(
+        "--without-inputs", action="store_true", help="the capsule holds only hashes of pixels and clinical values"
     )
     parser.set_defaults(run=run)
 
@@ -77,6 +85,13 @@ def run(args: argparse.Namespace) -> None:
             labels=player_labels(schema, record),
         )
         files = [f.name for f in write_explanation(explanation, args.out, study=study, pictures=drawn)]
+        if args.capsule is not None:
+            step("writing the capsule", 0.9)
+            args.capsule.write_bytes(
+                capsule_of(
+                    predictor, explanation, study, record, pictures=drawn, include_inputs=not args.without_inputs
+                )
+            )
     account = explanation.attribution
     if args.json:
         write_json(
@@ -108,6 +123,32 @@ def run(args: argparse.Namespace) -> None:
             ("use", "Research use only, not for diagnosis."),
         ]
     )
+
+
+def capsule_of(
+    predictor: Predictor, explanation: Explanation, study: Study | None, record: ClinicalRecord, *,
+    pictures: Mapping[str, bytes], include_inputs: bool,
+) -> bytes:  # fmt: skip
+    """The case capsule of an explanation that was asked for here."""
+    from mmxai_core.explain.files import explanation_json
+    from mmxai_core.model.seal import bundle_seal, machine_facts
+    from mmxai_core.report.capsule import BundleRef, ReplaySettings, write_capsule
+    from mmxai_core.report.case import ReportCase, case_code
+
+    bundle = predictor.bundle
+    case = ReportCase(
+        explanation,
+        bundle.schema,
+        record,
+        study,
+        case_code(study, explanation),
+        datetime.now(UTC).replace(microsecond=0),
+    )
+    return write_capsule(
+        case, results=explanation_json(explanation, study=study, pictures=tuple(pictures)), pictures=pictures,
+        bundle=BundleRef(bundle.name, bundle.sha256, bundle_seal(bundle)), settings=ReplaySettings.of(explanation),
+        machine=machine_facts(predictor.device), include_inputs=include_inputs,
+    )  # fmt: skip
 
 
 def first_rows(explanation: Explanation) -> list[tuple[str, object]]:

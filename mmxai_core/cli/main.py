@@ -10,13 +10,13 @@ from types import TracebackType
 from typing import NoReturn
 
 from mmxai_core import __version__
-from mmxai_core.cli import benchmark, enrich, evaluate, explain, fetch, predict, reader_study, samples, train
+from mmxai_core.cli import benchmark, enrich, evaluate, explain, fetch, predict, reader_study, replay, samples, train
 from mmxai_core.cli.arguments import UsageError
 from mmxai_core.errors import MmxaiError
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
-_COMMANDS = (predict, explain, evaluate, train, enrich, benchmark, fetch, samples, reader_study)
+_COMMANDS = (predict, explain, replay, evaluate, train, enrich, benchmark, fetch, samples, reader_study)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -47,11 +47,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: Arguments without the program's name; None: those of the process.
 
     Returns:
-        0 done; 2 bad input or usage; 130 interrupted.
+        0 done; 1 a replay that differs; 2 bad input or usage; 130 interrupted.
     """
     try:
         args = build_parser().parse_args(argv)
-        args.run(args)
+        code: int | None = args.run(args)  # only a comparison has a code of its own
         sys.stdout.flush()
     except MmxaiError as error:
         return _say(str(error), BAD_INPUT)
@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return FAILED
     except OSError as error:  # a full disk, a folder that may not be written
         return _say(f"{error.strerror or error}: {error.filename or 'no file named'}", BAD_INPUT)
-    return DONE
+    return code or DONE
 
 
 def _say(message: str, code: int) -> int:

@@ -43,8 +43,8 @@ class ReportCase:
 
     @property
     def labels(self) -> dict[str, str]:
-        """What to call each player: a field with its value, e.g. "Age: 57 years", and the regions of the image."""
-        return {f.id: f.label for f in self.schema.fields} | player_labels(self.schema, self.record) | REGION_LABELS
+        """What to call each player, e.g. "Age: 57 years"."""
+        return picture_labels(self.schema, self.record)
 
 
 def player_labels(schema: ClinicalSchema, record: ClinicalRecord) -> dict[str, str]:
@@ -55,3 +55,8 @@ def player_labels(schema: ClinicalSchema, record: ClinicalRecord) -> dict[str, s
 def case_code(study: Study | None, explanation: Explanation) -> str:
     """A pseudonym that needs no list: from the hash of the study's bytes, or of the explanation without one."""
     return f"clinical-{explanation.id[:12]}" if study is None else study.sha256[:16]
+
+
+def picture_labels(schema: ClinicalSchema, record: ClinicalRecord) -> dict[str, str]:
+    """What pictures call each player: a known field with its value, an unknown one by its label, regions by name."""
+    return {f.id: f.label for f in schema.fields} | player_labels(schema, record) | REGION_LABELS

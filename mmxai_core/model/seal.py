@@ -1,0 +1,46 @@
+"""What must be the same for a result to be computed again: the bundle's meaning, and the machine's arithmetic."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+
+import numpy as np
+import torch
+
+import mmxai_core
+from mmxai_core.model.bundle import Bundle
+from mmxai_core.model.bundle_format import MODEL_CARD, RESULTS
+from mmxai_core.types import Json
+
+#: Entries of `metadata.json` and files that no result depends on: their words may change.
+_WORDS = frozenset({"intended_use", "training_data", "written_by"})
+_WORD_FILES = frozenset({MODEL_CARD, RESULTS})
+
+
+def bundle_seal(bundle: Bundle) -> str:
+    """Hex sha256 of everything in a bundle that a result depends on: weights, reference, schema, calibration.
+
+    A new model card or new results leave it as it is; a new threshold does not.
+
+    Args:
+        bundle: A checked bundle.
+    """
+    kept = {k: v for k, v in bundle.metadata.items() if k not in _WORDS}
+    kept["files"] = {k: v for k, v in bundle.metadata["files"].items() if k not in _WORD_FILES}
+    text = json.dumps(kept, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def machine_facts(device: str) -> Json:
+    """What a result's last digits may depend on.
+
+    Args:
+        device: Label of the device the network runs on.
+    """
+    return {
+        "device": device, "threads": torch.get_num_threads(), "mmxai": mmxai_core.__version__,
+        "torch": torch.__version__, "numpy": np.__version__, "python": platform.python_version(),
+        "processor": platform.machine(), "system": platform.system(),
+    }  # fmt: skip
