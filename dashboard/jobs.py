@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from mmxai_core.clinical import ClinicalRecord
@@ -36,6 +37,7 @@ class Analysis:
         prediction: The prediction.
         explanation: Its explanation.
         seconds: From the click to the result.
+        finished_at: When it was finished, UTC; the time a report carries.
     """
 
     study: Study | None
@@ -46,6 +48,7 @@ class Analysis:
     prediction: Prediction
     explanation: Explanation
     seconds: float
+    finished_at: datetime = field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
 
     def is_about(self, study: Study | None, record: ClinicalRecord, roi: Box | None) -> bool:
         """True where these inputs are the ones analysed."""
