@@ -8,12 +8,17 @@ from mmxai_core.results import Prediction
 
 RESEARCH_USE = "Research use only, not for diagnosis"
 
-_SCALE = ((0.05, "very unlikely"), (0.25, "unlikely"), (0.45, "rather unlikely"), (0.55, "uncertain"),
+_SCALE = ((0.05, "very unlikely"), (0.2, "unlikely"), (0.45, "possible"), (0.55, "uncertain"),
           (0.75, "rather likely"), (0.95, "likely"), (1.01, "very likely"))  # fmt: skip
+#: From here on a call of another class is said not to rule out the positive one: a risk of one in ten is acted upon.
+_NOT_LOW = 0.1
 
 
 def likelihood(probability: float) -> str:
-    """A calibrated probability in words; the bounds are those of the IPCC's and Kent's scales, joined in the middle."""
+    """A calibrated probability in words; the bounds are those of the IPCC's and Kent's scales, joined in the middle.
+
+    What both call unlikely up to a third or more is "possible" from 0.2 on: a cancer of that probability is not.
+    """
     return next(word for top, word in _SCALE if probability < top)
 
 
@@ -44,7 +49,7 @@ def verdict(prediction: Prediction) -> str:
     said = f"{name.capitalize()}: {word}, {percent(p)}" if word == "uncertain" else (
         f"{name.capitalize()} is {word}: {percent(p)}"
     )  # fmt: skip
-    return (
-        f"{said}, {side} the operating threshold of {percent(cut)}. "
-        f"The model calls this {class_name(prediction.predicted_class)}."
-    )
+    called = f"The model calls this {class_name(prediction.predicted_class)}"
+    if _NOT_LOW <= p < cut:
+        called += f"; that does not rule out {name}"
+    return f"{said}, {side} the operating threshold of {percent(cut)}. {called}."
