@@ -3,8 +3,8 @@
 The fusion is additive over fields before its head (see `mmxai_core.model.fusion`). With `b` the binary row of a
 coalition, its sums are `base + b @ (known - unknown)`, field by field precomputed, once with the image and once with
 the absent-image state. The head's first layers are linear, so they are applied to the few per-field vectors instead
-of to every coalition, and the division of the image -> clinical softmax becomes a scale of the row: a coalition costs
-one row of one matrix product, a GELU and two small layers.
+of to every coalition, and the division of the image -> clinical softmax becomes a scale of the row's entries: a
+coalition costs one row of one matrix product, a GELU and two small layers.
 
 The image is one player, or several regions: R of them give 2^R image states, each with its own precomputed terms, and
 again a coalition is one row. A removed field is *unknown* and a removed image, or the tokens of a removed region, are
@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from mmxai_core.errors import ExplanationError
 from mmxai_core.explain.regions import Regions
 from mmxai_core.model.encoders import ImageState
-from mmxai_core.model.fusion import FieldTerms
+from mmxai_core.model.fusion import FieldTerms, Fusion
 from mmxai_core.model.network import FusedNetwork
 
 #: Exact enumeration ends here: 2^20 outputs.
@@ -131,12 +131,13 @@ class Coalitions:
         logits = np.empty((2**p, first.classes))
         bits = torch.arange(f, device=first.device)
         with torch.no_grad():
-            for i, side in enumerate(self._sides):
-                for start in range(0, 2**f, CHUNK):
+            for start in range(0, 2**f, CHUNK):
+                rows = torch.arange(start, min(start + CHUNK, 2**f), device=first.device)
+                present = ((rows[:, None] >> bits) & 1).to(first.dtype)
+                for i, side in enumerate(self._sides):
                     check()
-                    rows = torch.arange(start, min(start + CHUNK, 2**f), device=first.device)
-                    found = side.logits(((rows[:, None] >> bits) & 1).to(first.dtype))
-                    logits[i * 2**f + start : i * 2**f + start + len(rows)] = found.double().cpu()
+                    at = i * 2**f + start
+                    logits[at : at + len(rows)] = side.logits(present).double().cpu()
         return CoalitionTable(self.players, logits / temperature)
 
 
@@ -167,16 +168,14 @@ class CoalitionHead(Coalitions):
         names = () if image is None else (IMAGE,) if regions is None else regions.names
         sides = []
         with torch.no_grad():
-            with_known = network.encode_clinical(values, known)
-            without = network.encode_clinical(values, torch.zeros_like(known))
+            tokens = network.encode_clinical(values.expand(2, -1), torch.cat([known, torch.zeros_like(known)]))
+            both, weights = tokens.flatten(0, 1)[None], HeadWeights.of(network, values.shape[1])
             for states in image_states(network, image, regions):
-                given, removed = (
-                    network.fusion.field_terms(t.expand(len(states.tokens), -1, -1), states)
-                    for t in (with_known, without)
-                )
+                b = len(states.tokens)
+                given, removed = split_fields(network.fusion.field_terms(both.expand(b, -1, -1), states))
                 sides += [
-                    Side(network, states.pooled[i], states.logits[i], term_row(given, i), term_row(removed, i), chosen)
-                    for i in range(len(states.tokens))
+                    Side(weights, states.pooled[i], states.logits[i], term_row(given, i), term_row(removed, i), chosen)
+                    for i in range(b)
                 ]
         super().__init__(tuple(fields[int(i)] for i in chosen) + names, sides, regions=len(names))
 
@@ -192,7 +191,7 @@ def image_states(network: FusedNetwork, image: ImageState | None, regions: Regio
         regions: Players of the image; None: the whole image.
     """
     if image is None or regions is None:
-        yield network.encode_image(None)
+        yield absent_image(network)
         if image is not None:
             yield image
         return
@@ -201,6 +200,14 @@ def image_states(network: FusedNetwork, image: ImageState | None, regions: Regio
     for part in torch.split(index, STATES):
         present = (part[:, None] >> torch.arange(len(members), device=members.device)) & 1
         yield with_tokens(network, image, (present[:, :, None].bool() & members).any(1))
+
+
+def absent_image(network: FusedNetwork) -> ImageState:
+    """`network.encode_image(None)` by one token: all of them are the same, so attention over one is theirs."""
+    encoder = network.image_encoder
+    token = encoder.absent.expand(1, 1, -1)
+    blank = token.new_zeros(1, 2, token.shape[-1], 1, 1)
+    return encoder.pool(token, features=blank, boxes=token.new_tensor([[0.5, 0.5, 1.0]]), lesion_logits=blank[:, 0])
 
 
 def with_tokens(network: FusedNetwork, image: ImageState, kept: Tensor) -> ImageState:
@@ -227,65 +234,102 @@ def term_row(terms: FieldTerms, row: int) -> FieldTerms:
     return FieldTerms(*(t[row : row + 1] for t in terms))
 
 
+def split_fields(terms: FieldTerms) -> tuple[FieldTerms, FieldTerms]:
+    """Terms of 2 F tokens -> those of the first F and of the last F: a field's terms do not depend on the others."""
+    f = terms.vector.shape[1] // 2
+    first, last = (
+        FieldTerms(terms.vector[:, s], terms.weight[..., s], terms.value[:, s], terms.attention[:, :, s])
+        for s in (slice(f), slice(f, None))
+    )
+    return first, last
+
+
+@dataclass(frozen=True, eq=False)
+class HeadWeights:
+    """The head's three first layers side by side, H rows, by what they read: the same for every image state.
+
+    Attributes:
+        fusion: Whose layers they are.
+        pooled: (H, d) on the image vector.
+        fields: (H, d) on the sum over fields, its scale included.
+        back: (H, d) on what the image took from the fields.
+        bias: (H,).
+        widths: Rows of joint, gate and clinical head.
+    """
+
+    fusion: Fusion
+    pooled: Tensor
+    fields: Tensor
+    back: Tensor
+    bias: Tensor
+    widths: tuple[int, int, int]
+
+    @classmethod
+    def of(cls, network: FusedNetwork, fields: int) -> HeadWeights:
+        """Reads them off a network with F fields."""
+        fusion, d, k = network.fusion, network.arch.width, network.arch.classes
+        joint, gate, clinical = fusion.joint[0], fusion.gate[0], fusion.clinical_head
+        assert isinstance(joint, nn.Linear) and isinstance(gate, nn.Linear)
+        zero = clinical.weight.new_zeros(k, d)
+        every = torch.cat([joint.weight, gate.weight, torch.cat([zero, clinical.weight], 1)])
+        return cls(
+            fusion, every[:, :d], every[:, d : 2 * d] / max(fields, 1) ** 0.5, every[:, 2 * d :],
+            torch.cat([joint.bias, gate.bias, clinical.bias]), (joint.out_features, gate.out_features, k),
+        )  # fmt: skip
+
+
 class Side:
     """The fusion of one image state, ready for any coalition of the known fields.
 
-    With H the width of the head's three first layers side by side (joint, gate, clinical head):
+    With H the width of the head's three first layers side by side (joint, gate, clinical head), and r_m the inverse
+    denominator of image query m's softmax over the fields, which is linear in the coalition before it is inverted:
 
-        hidden = c + b V + mean_m (n_m + b N_m) / (e_m + b E_m)
-               = c + [b, b r_1, ..., b r_M, r_1, ..., r_M] [V; N_1 / M; ...; N_M / M; n_1 / M; ...; n_M / M]
+        hidden = c + b V + sum_f (mean_m r_m w_mf) v_f
 
-    where r_m = 1 / (e_m + b E_m) are the inverse softmax denominators.
+    where field f has its known weights w and vector v where it is present, its removed ones where not. So a coalition
+    is one row [b, b a, (1 - b) a', a''] with a = r w: three columns a player, whatever the number of queries.
     """
 
     def __init__(
-        self, network: FusedNetwork, pooled: Tensor, image_logits: Tensor, known: FieldTerms, removed: FieldTerms,
+        self, weights: HeadWeights, pooled: Tensor, image_logits: Tensor, known: FieldTerms, removed: FieldTerms,
         chosen: Tensor,
     ) -> None:  # fmt: skip
         """Applies the head's first layers.
 
         Args:
-            network: The network.
+            weights: The head's.
             pooled: (d,) image vector.
             image_logits: (K,) of the image alone.
             known: Terms of all F fields with their values, a batch of one.
             removed: Terms of all F fields as they are when removed.
             chosen: (P,) indices of the fields that are players.
         """
-        fusion, d, k = network.fusion, network.arch.width, network.arch.classes
-        base = fusion.sums(removed)
-        zero = pooled.new_zeros(k, d)
-        joint, gate, clinical = fusion.joint[0], fusion.gate[0], fusion.clinical_head
-        assert isinstance(joint, nn.Linear) and isinstance(gate, nn.Linear)
-        from_pooled = torch.cat([joint.weight[:, :d], gate.weight[:, :d], zero])
-        from_fields = torch.cat([joint.weight[:, d : 2 * d], gate.weight[:, d : 2 * d], clinical.weight[:, :d]])
-        from_fields = from_fields / max(known.vector.shape[1], 1) ** 0.5
-        from_back = torch.cat([joint.weight[:, 2 * d :], gate.weight[:, 2 * d :], clinical.weight[:, d:]])
-        bias = torch.cat([joint.bias, gate.bias, clinical.bias])
-
-        def numerators(terms_weight: Tensor, terms_value: Tensor) -> Tensor:  # (M, chosen, H)
-            return terms_weight[0][:, chosen, None] * (terms_value[0] @ from_back.T)[chosen]
-
-        m = known.weight.shape[1]
-        added = numerators(known.weight, known.value) - numerators(removed.weight, removed.value)
+        m, f = known.weight.shape[1:]
+        rest = torch.ones(f, dtype=torch.bool, device=chosen.device)
+        rest[chosen] = False
+        self._players = len(chosen)
+        values = torch.cat([known.value[0, chosen], removed.value[0, chosen], removed.value[0, rest]])
         self._matrix = torch.cat([
-            (known.vector - removed.vector)[0, chosen] @ from_fields.T,
-            (added / m).flatten(0, 1),
-            base.numerator[0] @ from_back.T / m,
+            (known.vector - removed.vector)[0, chosen] @ weights.fields.T, values @ weights.back.T
         ])  # fmt: skip
-        self._constant = bias + pooled @ from_pooled.T + base.vector[0] @ from_fields.T
-        self._denominator = base.denominator[0]
+        self._attended = torch.cat(
+            [known.weight[0][:, chosen], removed.weight[0][:, chosen], removed.weight[0][:, rest]], 1
+        ) / m  # fmt: skip
+        self._constant = weights.bias + pooled @ weights.pooled.T + removed.vector[0].sum(0) @ weights.fields.T
+        self._denominator = removed.weight[0].sum(1)
         self._denominator_added = (known.weight - removed.weight)[0, :, chosen].T
         self._image_logits = image_logits
-        self._widths = [joint.out_features, gate.out_features, k]
-        self._fusion = fusion
-        self.dtype, self.device, self.classes = pooled.dtype, pooled.device, k
+        self._widths, self._fusion = list(weights.widths), weights.fusion
+        self.dtype, self.device, self.classes = pooled.dtype, pooled.device, len(image_logits)
 
     def logits(self, fields: Tensor) -> Tensor:
         """(R, chosen) -> (R, K) raw logits."""
+        p = self._players
         inverse = 1 / (self._denominator + fields @ self._denominator_added).clamp_min(1e-6)
-        scaled = (inverse[:, :, None] * fields[:, None]).flatten(1)
-        hidden = torch.addmm(self._constant, torch.cat([fields, scaled, inverse], 1), self._matrix)
+        row = torch.cat([fields, inverse @ self._attended], 1)
+        row[:, p : 2 * p] *= fields
+        row[:, 2 * p : 3 * p] *= 1 - fields
+        hidden = torch.addmm(self._constant, row, self._matrix)
         joint, gate, clinical = torch.split(hidden, self._widths, 1)
         weights = torch.softmax(self._fusion.gate[1:](gate), -1)
         branches = weights[:, :1] * self._image_logits + weights[:, 1:] * clinical

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mmxai_core.errors import ExplanationError
-from mmxai_core.explain.coalition import IMAGE, Coalitions, Side, image_states, log_odds, term_row
+from mmxai_core.explain.coalition import IMAGE, Coalitions, HeadWeights, Side, image_states, log_odds, term_row
 from mmxai_core.explain.regions import Regions
 from mmxai_core.explain.sampled import draw_orders, estimate
 from mmxai_core.explain.shapley import shapley_interactions, shapley_values
@@ -132,7 +132,7 @@ def _games(
     chosen = known[0].nonzero()[:, 0]
     found: list[tuple[Tensor, Tensor, FieldTerms, FieldTerms]] = []
     with torch.no_grad():
-        given = network.encode_clinical(values, known)
+        given, weights = network.encode_clinical(values, known), HeadWeights.of(network, values.shape[1])
         for states in image_states(network, image, regions):
             b = len(states.tokens)
             kept = network.fusion.field_terms(given.expand(b, -1, -1), states)
@@ -144,7 +144,7 @@ def _games(
         for own in replaced.where:
             sides = [
                 Side(
-                    network, pooled, logits, terms,
+                    weights, pooled, logits, terms,
                     FieldTerms(other.vector[:, own], other.weight[..., own], other.value[:, own], other.attention),
                     chosen,
                 )
