@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mmxai_core.results import InputCheck
+from dashboard.components.wording import verdict
+from mmxai_core.results import InputCheck, Prediction
 from mmxai_core.results.input_check import ImageCheck, InputFinding
 
 #: Stands before a prediction that the check of the input does not let stand.
@@ -13,6 +14,12 @@ _PARTS = {
     "whole glance": "the image as a whole",
     "lesion glance": "the lesion region",
 }
+
+
+def stated(prediction: Prediction, check: InputCheck | None) -> str:
+    """The prediction in one sentence, taken back where the check of the input does not let it stand."""
+    said = verdict(prediction)
+    return f"{NOT_VALID}: {said}" if check is not None and check.flagged else said
 
 
 def finding_sentence(finding: InputFinding, image: ImageCheck | None = None) -> str:

@@ -8,7 +8,8 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard.components.wording import names, percent, verdict
+from dashboard.components.input_words import NOT_VALID, check_sentences, stated
+from dashboard.components.wording import names, percent
 from dashboard.messages import markdown_safe
 from mmxai_core.clinical import ClinicalSchema
 from mmxai_core.results import FirstAnswer, InputCheck, Prediction, PredictionSet
@@ -122,26 +123,26 @@ def result_panel(
         prediction_set: The classes that cannot be ruled out.
         calibrated: From `calibration`, or "".
     """
-    if check is not None and check.flagged:
-        st.warning(markdown_safe(" ".join(check.sentences)), icon=":material/warning:")
+    valid = check is None or not check.flagged  # coverage is promised for the model's kind of input only
+    if check is not None and not valid:
+        st.warning(markdown_safe(" ".join((f"{NOT_VALID}.", *check_sentences(check)))), icon=":material/warning:")
     if stale:
         st.warning("Out of date: something changed after this analysis. Analyse again.", icon=":material/history:")
     st.html(
-        f'<div class="mmx-strip" data-testid="result" style="opacity:{0.6 if stale else 1}">'
-        f'<div class="mmx-verdict">{html.escape(verdict(prediction))}</div>{gauge(prediction)}</div>'
+        f'<div class="mmx-strip" data-testid="result" style="opacity:{1 if valid and not stale else 0.6}">'
+        f'<div class="mmx-verdict">{html.escape(stated(prediction, check))}</div>{gauge(prediction)}</div>'
     )
     if prediction.known_fields and prediction.image_index is not None:
         st.html(branches(prediction))
     strip = scores(prediction)
     if strip:
         st.html(strip)
-    valid = check is None or not check.flagged  # coverage is promised for the model's kind of input only
     if valid and prediction_set is not None and prediction_set.outcome != "not_calibrated":
         st.markdown(markdown_safe(prediction_set.sentence))
     if valid and calibrated:
         st.caption(f"{frequency(prediction)} {calibrated}")
     if check is not None and not check.flagged and any(i.findings for i in check.images) | bool(check.findings):
-        st.caption(f":orange[{markdown_safe(' '.join(check.sentences[1:]))}]")
+        st.caption(f":orange[{markdown_safe(' '.join(check_sentences(check)[1:]))}]")
     unknown = prediction.unknown_fields
     st.caption(
         markdown_safe(basis(prediction, schema)) + ("" if explained else " :blue[Explanation still being computed.]"),

@@ -13,12 +13,12 @@ from dashboard.components.account_panel import account_choice, chosen_account, i
 from dashboard.components.attention_panel import attention_panel
 from dashboard.components.chrome import empty_state
 from dashboard.components.evidence import LIMITS, field_of, field_sentence, scene
-from dashboard.components.input_words import NOT_VALID, check_sentences
+from dashboard.components.input_words import NOT_VALID, check_sentences, stated
 from dashboard.components.joint_map_panel import joint_map_panel
 from dashboard.components.questions_panel import questions_panel
 from dashboard.components.reliability_panel import reliability_panel, strip_charts
 from dashboard.components.viewer import pack, viewer
-from dashboard.components.wording import player_labels, verdict
+from dashboard.components.wording import player_labels
 from dashboard.jobs import Analysis
 from dashboard.messages import boundary, markdown_safe
 from dashboard.views import model_or_stop, panels
@@ -187,8 +187,8 @@ def head(analysis: Analysis) -> None:
     valid = check is None or not check.flagged
     with st.container(key="explain-head"):
         left, right = st.columns([13, 8], vertical_alignment="center", gap="medium")
-        said = markdown_safe(verdict(analysis.prediction))
-        left.markdown(f"**{said}**" if valid else f":gray[{NOT_VALID}: {said}]")
+        said = markdown_safe(stated(analysis.prediction, check))
+        left.markdown(f"**{said}**" if valid else f":gray[{said}]")
         with right:
             if session.job is not None:
                 follow_job(show=False)

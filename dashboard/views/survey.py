@@ -5,9 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import services, state
+from dashboard.components.input_words import stated
 from dashboard.components.ratings_table import ratings_table
 from dashboard.components.survey_form import survey_form
-from dashboard.components.wording import verdict
 from dashboard.jobs import Analysis
 from dashboard.messages import markdown_safe, sentence
 from dashboard.views.following import follow_job, parts_left_out
@@ -50,7 +50,9 @@ def ask(code: str, analysis: Analysis) -> None:
     """The form; on sending, the rating is committed and then confirmed."""
     session = state.current()
     about = rated_case(analysis)
-    st.markdown(f"Case `{about.case_code}`: {markdown_safe(verdict(analysis.prediction))}")
+    check = analysis.explanation.input_check
+    said = markdown_safe(stated(analysis.prediction, check))
+    st.markdown(f"Case `{about.case_code}`: " + (f":gray[{said}]" if check is not None and check.flagged else said))
     store = services.rating_store()
     earlier = [r for r in store.responses(reader=code, case_code=about.case_code)
                if r.about.explanation_id == about.explanation_id]  # fmt: skip
