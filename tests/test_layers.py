@@ -34,6 +34,7 @@ ALLOWED: dict[str, set[str]] = {
     "worklist": _VALUES | {"io", "cohorts"},
     "evaluation": _INPUT | {"predict", "explain", "cohorts", "phantom"},
     "training": _INPUT | {"predict", "explain", "cohorts", "evaluation", "phantom"},
+    "comparison": _INPUT | {"predict", "explain", "cohorts", "evaluation", "training"},
 }
 #: The command line stands on top of the core, as the dashboard does: it may import every layer.
 ON_TOP = {"cli", "__main__"}

@@ -10,13 +10,25 @@ from types import TracebackType
 from typing import NoReturn
 
 from mmxai_core import __version__
-from mmxai_core.cli import benchmark, enrich, evaluate, explain, fetch, predict, reader_study, replay, samples, train
+from mmxai_core.cli import (
+    benchmark,
+    compare,
+    enrich,
+    evaluate,
+    explain,
+    fetch,
+    predict,
+    reader_study,
+    replay,
+    samples,
+    train,
+)
 from mmxai_core.cli.arguments import UsageError
 from mmxai_core.errors import MmxaiError
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
-_COMMANDS = (predict, explain, replay, evaluate, train, enrich, benchmark, fetch, samples, reader_study)
+_COMMANDS = (predict, explain, replay, evaluate, train, compare, enrich, benchmark, fetch, samples, reader_study)
 
 
 class _Parser(argparse.ArgumentParser):
