@@ -67,12 +67,17 @@ def missing_images(cases: Sequence[Case]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def sample_cases() -> tuple[Case, ...]:
-    """The shipped samples as cases, with the class each was designed as."""
+def sample_cases(schema: ClinicalSchema) -> tuple[Case, ...]:
+    """The shipped samples as cases, with the class each was designed as.
+
+    Of their clinical values only the history is given: a description of the image is the reader's own to make.
+    """
     rows = services.sample_truths()
+    given = {f.id for f in schema.fields if f.group == "history"}
     return tuple(
         Case(
-            id=Path(s.file).stem.upper(), truth=rows.get(s.file), image=SAMPLE + s.file, clinical=dict(s.clinical),
+            id=Path(s.file).stem.upper(), truth=rows.get(s.file), image=SAMPLE + s.file,
+            clinical={k: v for k, v in s.clinical.items() if k in given},
         )
         for s in services.samples()
     )  # fmt: skip

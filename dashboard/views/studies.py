@@ -33,7 +33,7 @@ def first_draft() -> Protocol:
     return Protocol(
         "pilot", "Pilot reading session",
         (Arm("ai", "ai"), Arm("ai_explanation", "ai_explanation", "", ("saliency", "attribution"))),
-        sample_cases(), tuple(Reader(f"R{n:02}") for n in (1, 2, 3)), instruments=(InstrumentUse("sus"),),
+        sample_cases(bundle.schema), tuple(Reader(f"R{n:02}") for n in (1, 2, 3)), instruments=(InstrumentUse("sus"),),
         positive=bundle.positive_class, negative=next(c for c in bundle.classes if c != bundle.positive_class),
         threshold=bundle.threshold, bundle_sha256=bundle.sha256,
     )  # fmt: skip
@@ -133,7 +133,7 @@ def load_cases(base: Protocol) -> None:
         with right:
             st.download_button("Template", _CSV_HEAD, "cases.csv", "text/csv", on_click="ignore")
             if st.button("Use the shipped samples", key="use-samples"):
-                state.open_draft(_with(base, cases=sample_cases()))
+                state.open_draft(_with(base, cases=sample_cases(services.bundle().schema)))
                 st.rerun()
 
 

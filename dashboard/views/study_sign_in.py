@@ -46,7 +46,6 @@ def sign_in() -> StudyRecord | None:
             if st.form_submit_button("Start or go on", type="primary", icon=":material/login:"):
                 try:
                     _enter(str(chosen), typed)
-                    st.rerun()
                 except StudyStoreError as error:
                     problem = sentence(error)
     if problem:
@@ -62,6 +61,6 @@ def _enter(code: str, reader: str) -> StudyRecord:
         state.leave_study()
         session = state.update_study(code=code, reader=name)
         store.record(study, name, "signed_in", token=f"in-{session.run}")
-    if (st.query_params.get("study"), st.query_params.get("reader")) != (code, name):
         st.query_params.update(study=code, reader=name)
+        st.rerun()  # the navigation goes while a reader is signed in
     return study

@@ -11,7 +11,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,7 +49,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             try:
                 urllib.request.urlopen(f"{address}/_stcore/health", timeout=2).read()
                 break
-            except (urllib.error.URLError, ConnectionError):
+            except OSError:
                 assert process.poll() is None, (folder / "log.txt").read_text()
                 time.sleep(0.3)
         yield address
