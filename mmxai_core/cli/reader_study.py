@@ -39,6 +39,38 @@ def add_parser(commands: Commands) -> None:
     check.add_argument("--out", type=Path, required=True, metavar="FILE", help="JSON file, kept up to date")
     check.add_argument("--studies", type=int, default=2000, metavar="N", help="for each scenario (default 2000)")
     check.set_defaults(run=run_validate)
+    _add_analyse(new_command(actions, "analyse", "The whole analysis of a study: results, tables, figures, report."))
+    _add_rehearse(new_command(actions, "rehearse", "Tables of a study that was not run, with simulated readers."))
+
+
+def _add_analyse(parser: argparse.ArgumentParser) -> None:
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--tables", type=Path, metavar="DIR", help="folder or zip with readings.csv, ratings.csv ...")
+    source.add_argument("--store", metavar="URL", help="study store: a path, or a postgresql:// URL")
+    parser.add_argument("--study", metavar="ID", help="study in the store; survey: the Survey page")
+    parser.add_argument("--version", type=int, metavar="N", help="of the study (default: the latest)")
+    parser.add_argument("--maps", type=Path, metavar="DIR", help="saliency maps: CASE.npz, or CASE/saliency.npy")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="writes analysis.json, tables, figures, report.pdf ...")
+    parser.add_argument("--scale", metavar="NAME", help="rating scale to analyse (default: the commonest)")
+    parser.add_argument("--threshold", type=float, metavar="X", help="a rating is positive from X on")
+    parser.add_argument("--effect", type=float, action="append", metavar="D", help="AUC difference to plan for")
+    parser.add_argument("--replicates", type=int, default=2000, metavar="N", help="of each bootstrap (default 2000)")
+    parser.add_argument("--seed", type=int, default=0, help="of each bootstrap (default 0)")
+    parser.set_defaults(run=run_analyse)
+
+
+def _add_rehearse(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the tables")
+    parser.add_argument("--design", choices=("sequential", "crossover"), default="sequential")
+    parser.add_argument("--readers", type=int, default=5, metavar="N", help="default 5")
+    parser.add_argument("--positives", type=int, default=20, metavar="N", help="positive cases (default 20)")
+    parser.add_argument("--negatives", type=int, default=20, metavar="N", help="negative cases (default 20)")
+    parser.add_argument("--auc", action="append", metavar="STAGE=AUC", help="e.g. unaided=0.75 (stages unaided, ai, "
+                        "explanation)")  # fmt: skip
+    parser.add_argument("--ai-accuracy", type=float, default=0.85, metavar="P", help="default 0.85")
+    parser.add_argument("--seeded-wrong", type=int, default=4, metavar="N", help="planted errors of the AI (default 4)")
+    parser.add_argument("--seed", type=int, default=0, help="default 0")
+    parser.set_defaults(run=run_rehearse)
 
 
 def _add_file(parser: argparse.ArgumentParser) -> None:
@@ -82,3 +114,34 @@ def run_validate(args: argparse.Namespace) -> None:
             ("coverage, true difference", effect["coverage"]),
         ]
     )
+
+
+def run_analyse(args: argparse.Namespace) -> None:
+    """Analyses a study, writes its exports where asked, and prints."""
+    if args.replicates < 2 or args.seed < 0:
+        raise UsageError(
+            f"--replicates must be at least 2 and --seed 0 or more; got {args.replicates} and {args.seed}."
+        )
+    if args.store is not None and args.study is None:
+        raise UsageError("--store needs --study ID.")
+    from mmxai_core.reader_study.cli_study import analyse_command, analysis_rows
+
+    with progress("analyse") as step:
+        found, written = analyse_command(args, step)
+    if args.json:
+        write_json(found)
+        return
+    write_table([*analysis_rows(found), ("notice", found["notice"])])
+    if written:
+        write_table([("written", f"{len(written)} files to {args.out}")])
+
+
+def run_rehearse(args: argparse.Namespace) -> None:
+    """Simulates a study's tables, writes them, and says how to go on."""
+    from mmxai_core.reader_study.cli_study import rehearse_command
+
+    found = rehearse_command(args)
+    if args.json:
+        write_json(found)
+    else:
+        write_table(list(found.items()))

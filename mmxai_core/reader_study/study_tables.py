@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -23,13 +23,13 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "readings": (
         "study", "version", "reader", "period", "arm", "case", "position", "stage", "scale", "value", "confidence",
         "truth", "ai_probability", "ai_class", "ai_correct", "ai_seeded_wrong", "placebo", "active_s", "idle_s",
-        "region", "committed_at", "bundle_sha256", "explainer", "explanation_id", "practice",
+        "region", "committed_at", "bundle_sha256", "explainer", "explanation_id", "practice", "positive",
     ),
     "ratings": (
         "study", "reader", "case", "arm", "instrument", "instrument_version", "item", "iteration", "state", "value",
-        "text", "superseded", "answered_at",
+        "text", "superseded", "answered_at", "practice",
     ),
-    "assignments": ("study", "reader", "period", "arm", "case", "position"),
+    "assignments": ("study", "reader", "period", "arm", "case", "position", "practice"),
     "readers": ("reader", "stratum"),
     "cases": ("case", "truth", "stratum"),
 }  # fmt: skip
@@ -41,10 +41,11 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
     "cases": ("case",),
 }
 _NUMBERS = {"confidence", "ai_probability", "active_s", "idle_s"}
-_FLAGS = {"ai_correct", "ai_seeded_wrong", "placebo", "practice", "superseded"}
+_FLAGS = {"ai_correct", "ai_seeded_wrong", "placebo", "positive", "practice", "superseded"}
 _YES, _NO = {"1", "1.0", "true", "yes"}, {"0", "0.0", "false", "no"}
 #: More than a study ever needs; a zip may claim anything.
 _MAX_BYTES = 512 * 2**20
+_SUFFIXES = (".csv", ".parquet", ".npz", ".npy")
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +60,7 @@ class StudyTables:
         cases: One row a case.
         maps: Saliency maps by explanation id or case, each by name, on any grid over the whole image.
         image_shapes: (height, width) in pixels of the source image, by the same keys.
+        wordings: What was asked, by item id, where the registry of instruments does not know it.
     """
 
     readings: pd.DataFrame
@@ -68,6 +70,7 @@ class StudyTables:
     cases: pd.DataFrame
     maps: Mapping[str, Mapping[str, FloatMap]] = field(default_factory=dict)
     image_shapes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    wordings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -95,7 +98,7 @@ def tables_from_frames(frames: Mapping[str, pd.DataFrame], **maps: Mapping[str, 
 
     Args:
         frames: By table name; `readings` or `ratings` must have a row.
-        **maps: `maps` and `image_shapes` of `StudyTables`.
+        **maps: `maps`, `image_shapes` and `wordings` of `StudyTables`.
 
     Raises:
         StudyStoreError: A column is missing or a cell is wrong; the message names table, row and column.
@@ -108,8 +111,9 @@ def tables_from_frames(frames: Mapping[str, pd.DataFrame], **maps: Mapping[str, 
     keys = ["reader", "arm", "case", "stage", "scale"]
     if (twice := readings.duplicated(keys)).any():
         _refuse("readings", "case", twice, "is a second reading of this case by this reader at this stage", None)
-    practice = readings["practice"] == 1
-    checked["readings"] = readings[~practice].reset_index(drop=True)
+    for name in ("readings", "ratings", "assignments"):
+        kept = checked[name]
+        checked[name] = kept[kept["practice"] != 1].reset_index(drop=True)
     for name, column in (("readers", "reader"), ("cases", "case")):
         if checked[name].empty:
             seen = sorted({*checked["readings"][column], *checked["ratings"][column]} - {""})
@@ -138,22 +142,41 @@ def read_tables(path: Path) -> StudyTables:
                 break
     if not frames:
         raise StudyStoreError(f"{path.name}: holds no readings.csv and no ratings.csv.")
+    maps, shapes = _all_maps({n.removeprefix("maps/"): d for n, d in files.items() if n.startswith("maps/")})
+    return tables_from_frames(frames, maps=maps, image_shapes=shapes)
+
+
+def with_maps(tables: StudyTables, folder: Path) -> StudyTables:
+    """The same study with the maps of a folder: `CASE.npz`, or `CASE/saliency.npy` as `explain --out` writes it.
+
+    Raises:
+        StudyStoreError: The folder or a file is wrong, or holds no map.
+    """
+    maps, shapes = _all_maps(_files(folder))
+    if not maps:
+        raise StudyStoreError(f"{folder.name}: holds no map (CASE.npz, or CASE/saliency.npy).")
+    return replace(tables, maps={**tables.maps, **maps}, image_shapes={**tables.image_shapes, **shapes})
+
+
+def _all_maps(files: Mapping[str, bytes]) -> tuple[dict[str, dict[str, FloatMap]], dict[str, tuple[int, int]]]:
     maps: dict[str, dict[str, FloatMap]] = {}
     shapes: dict[str, tuple[int, int]] = {}
     for name, data in files.items():
-        if name.startswith("maps/") and name.endswith(".npz"):
-            key = PurePosixPath(name).stem
-            maps[key], shapes[key] = _read_maps(name, data)
-    return tables_from_frames(frames, maps=maps, image_shapes=shapes)
+        path = PurePosixPath(name)
+        if path.suffix == ".npz" and len(path.parts) == 1:
+            maps[path.stem], shapes[path.stem] = _read_maps(name, data)
+        elif path.name == "saliency.npy" and len(path.parts) == 2:
+            maps[path.parts[0]], shapes[path.parts[0]] = _read_maps(name, data)
+    return maps, shapes
 
 
 def _files(path: Path) -> dict[str, bytes]:
     try:
         if path.is_dir():
-            wanted = [p for p in sorted(path.rglob("*")) if p.suffix in (".csv", ".parquet", ".npz")]
+            wanted = [p for p in sorted(path.rglob("*")) if p.suffix in _SUFFIXES]
             return {p.relative_to(path).as_posix(): p.read_bytes() for p in wanted}
         with zipfile.ZipFile(path) as archive:
-            entries = [e for e in archive.infolist() if e.filename.endswith((".csv", ".parquet", ".npz"))]
+            entries = [e for e in archive.infolist() if e.filename.endswith(_SUFFIXES)]
             if sum(e.file_size for e in entries) > _MAX_BYTES:
                 raise StudyStoreError(f"{path.name}: is larger than {_MAX_BYTES // 2**20} MB when unpacked.")
             found = {e.filename: archive.read(e) for e in entries}
@@ -174,8 +197,8 @@ def _read_csv(data: io.BytesIO) -> pd.DataFrame:
 
 def _read_maps(name: str, data: bytes) -> tuple[dict[str, FloatMap], tuple[int, int]]:
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as kept:
-            arrays = {k: np.asarray(kept[k]) for k in kept.files}
+        kept = np.load(io.BytesIO(data), allow_pickle=False)
+        arrays = {"saliency": kept} if isinstance(kept, np.ndarray) else {k: np.asarray(kept[k]) for k in kept.files}
     except (ValueError, OSError, zipfile.BadZipFile) as error:
         raise StudyStoreError(f"{name}: is no NumPy archive of maps.") from error
     shape = arrays.pop("shape", None)

@@ -34,7 +34,7 @@ def accuracy(prepared: Prepared, *, replicates: int, seed: int) -> Section:
         return undefined(ID, TITLE, "no reading has a rating on a case whose truth is known.")
     conditions = [c for c in prepared.conditions if (frame["condition"] == c).any()]
     by_reader = _by_reader(frame, conditions)
-    pooled, pairs = _pooled(frame, conditions, replicates, seed)
+    pooled = _pooled(frame, conditions, replicates, seed)
     only = frame["reader"].nunique() == 1
     names = {
         "AUC": "AUC" if only else "AUC averaged over readers",
@@ -47,10 +47,13 @@ def accuracy(prepared: Prepared, *, replicates: int, seed: int) -> Section:
     ]  # fmt: skip
     differences: list[dict[str, object]] = []
     for comparison in prepared.comparisons:
-        for measure, _ in _SHARES:
+        inside = frame.assign(condition=frame[comparison.column])
+        for measure, state in _SHARES:
+            mine = inside[inside["truth"] == state]
+            _, pairs = cluster_means(mine, "correct", comparison.conditions, replicates=replicates, seed=seed)
             for later, first in ((b, a) for a, b in combinations(comparison.conditions, 2)):
-                e = pairs[measure].get((later, first))
-                if e is not None:
+                e = pairs[later, first]
+                if e.n or e.value is not None:
                     differences.append(estimate_row(e, comparison=comparison.title, condition=later, against=first,
                                                     measure=measure))  # fmt: skip
                     if first == comparison.conditions[0]:
@@ -80,13 +83,11 @@ def accuracy(prepared: Prepared, *, replicates: int, seed: int) -> Section:
     )
 
 
-def _pooled(
-    frame: pd.DataFrame, conditions: list[str], replicates: int, seed: int
-) -> tuple[dict[str, dict[str, Estimate]], dict[str, dict[tuple[str, str], Estimate]]]:
-    """Estimates over all readers by measure and condition, and the differences; one reader's are over cases."""
+def _pooled(frame: pd.DataFrame, conditions: list[str], replicates: int, seed: int) -> dict[str, dict[str, Estimate]]:
+    """Estimates over all readers by measure and condition; one reader's are over cases."""
     only = frame["reader"].nunique() == 1
     aucs, _ = mean_aucs(frame, conditions, replicates=replicates, seed=seed)
-    pooled, pairs = {"AUC": aucs}, {}
+    pooled = {"AUC": aucs}
     if only:
         by_condition = {c: frame[frame["condition"] == c] for c in conditions}
         pooled["AUC"] = {
@@ -95,10 +96,10 @@ def _pooled(
         }
     for measure, state in _SHARES:
         mine = frame[frame["truth"] == state]
-        pooled[measure], pairs[measure] = cluster_means(mine, "correct", conditions, replicates=replicates, seed=seed)
+        pooled[measure], _ = cluster_means(mine, "correct", conditions, replicates=replicates, seed=seed)
         if only:
             pooled[measure] = {c: share(mine.loc[mine["condition"] == c, "correct"]) for c in conditions}
-    return pooled, pairs
+    return pooled
 
 
 def _by_reader(frame: pd.DataFrame, conditions: list[str]) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -25,12 +25,15 @@ NAMES = {
 _LAST_CATEGORY = 10
 
 
-def agreement_section(prepared: Prepared | None, answers: pd.DataFrame, *, replicates: int, seed: int) -> Section:
+def agreement_section(
+    prepared: Prepared | None, answers: pd.DataFrame, wordings: Mapping[str, str], *, replicates: int, seed: int
+) -> Section:
     """Percent agreement, AC1, AC2, ordinal alpha and weighted kappa together, each with a case-bootstrap interval.
 
     Args:
         prepared: Readings, or None where there are none.
         answers: From `answers.current`.
+        wordings: Of the study's own items.
         replicates: Of the bootstrap, which draws cases.
         seed: Of the bootstrap.
     """
@@ -62,7 +65,11 @@ def agreement_section(prepared: Prepared | None, answers: pd.DataFrame, *, repli
         for arm, mine in by_arm.items():
             if len(by_arm) > 1 and arm == "all":
                 continue  # one case may have been rated in two arms
-            add(f"“{wording(instrument, item)}”", arm, _of(mine, "value", replicates, seed, range(1, steps + 1)))
+            add(
+                f"“{wording(instrument, item, wordings)}”",
+                arm,
+                _of(mine, "value", replicates, seed, range(1, steps + 1)),
+            )
     if not rows:
         return undefined(ID, TITLE, "no case has a rating in categories or an answered question.")
     axis = "Coefficient (1 = full agreement)"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from mmxai_core.errors import StudyStoreError
-from mmxai_core.reader_study.instruments import Item
+from mmxai_core.reader_study.instruments import PAPER_SURVEY, Item
 from mmxai_core.reader_study.questionnaire_registry import INSTRUMENTS, QUESTIONNAIRES
 from mmxai_core.reader_study.questionnaires import Questionnaire, Score, chosen_pairs, comparison_weights
 
@@ -28,10 +28,18 @@ def item_of(instrument: str, item: str) -> Item | None:
     return None if known is None else next((i for i in known.items if i.id == item), None)
 
 
-def wording(instrument: str, item: str) -> str:
-    """What the reader was asked, or the item's id in words."""
-    found = item_of(instrument, item)
-    return found.text if found is not None else item.replace("_", " ")
+def wording(instrument: str, item: str, known: Mapping[str, str] | None = None) -> str:
+    """What the reader was asked, or the item's id in words.
+
+    Args:
+        instrument: Id.
+        item: Id.
+        known: Wordings of the study's own items.
+    """
+    found = item_of(instrument, item) or (item_of(PAPER_SURVEY.id, item) if instrument == "case_ratings" else None)
+    if found is not None:
+        return found.text
+    return (known or {}).get(item) or item.replace("_", " ")
 
 
 @dataclass(frozen=True)
@@ -71,9 +79,13 @@ def scored_forms(answers: pd.DataFrame) -> dict[str, list[ScoredForm]]:
 def _score(questionnaire: Questionnaire, form: pd.DataFrame) -> Score:
     given: dict[str, float | None] = {}
     choices: dict[str, str] = {}
+    counted: dict[str, int] = {}  # the session keeps the counts, other sources the comparisons
     for row in form.to_dict("records"):
         item = str(row["item"])
-        if item.startswith("pair__"):
+        if item.startswith("weight_"):
+            if row["value"] == row["value"]:
+                counted[item.removeprefix("weight_")] = int(row["value"])
+        elif item.startswith("pair__"):
             if row["state"] == "answered":
                 choices[item] = str(row["text"])
         else:
@@ -82,7 +94,7 @@ def _score(questionnaire: Questionnaire, form: pd.DataFrame) -> Score:
     try:
         weights = None
         if questionnaire.scoring == "weighted":
-            weights = comparison_weights(questionnaire, chosen_pairs(questionnaire, choices))
+            weights = counted or comparison_weights(questionnaire, chosen_pairs(questionnaire, choices))
         return questionnaire.score(given, weights=weights)
     except StudyStoreError as error:
         return Score(questionnaire.id, questionnaire.version, None, (), str(error))

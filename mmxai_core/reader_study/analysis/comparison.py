@@ -66,7 +66,7 @@ def compare(prepared: Prepared, *, replicates: int, seed: int) -> tuple[Compared
 
 def _compare(prepared: Prepared, comparison: Comparison, replicates: int, seed: int) -> Compared:
     try:
-        part = crossed(prepared.frame, comparison.conditions)
+        part = crossed(prepared.of(comparison), comparison.conditions)
     except StudyStoreError as error:
         return Compared(comparison, {}, None, str(error).removeprefix("Column truth: "))
     results: dict[tuple[Generalise, Covariance], MrmcResult] = {}
@@ -135,8 +135,9 @@ def _row(title: str, r: MrmcResult, p: Pair) -> dict[str, object]:
 
 
 def _bootstrap_rows(prepared: Prepared, comparison: Comparison, replicates: int, seed: int) -> list[dict[str, object]]:
-    aucs, pairs = mean_aucs(prepared.frame, comparison.conditions, replicates=replicates, seed=seed)
-    used = prepared.frame[prepared.frame["condition"].isin(comparison.conditions)]
+    frame = prepared.of(comparison)
+    aucs, pairs = mean_aucs(frame, comparison.conditions, replicates=replicates, seed=seed)
+    used = frame[frame["condition"].isin(comparison.conditions)]
     return [
         {
             "comparison": comparison.title, "first": b, "second": a, "auc_first": aucs[b].value,

@@ -142,10 +142,11 @@ def confidence_time(prepared: Prepared, *, replicates: int, seed: int) -> Sectio
             means.append({"condition": condition, "measure": what, **_cells(e)})
             points[column].append(Point(condition, e.value, e.low, e.high, condition, e.reason))
     for comparison in prepared.comparisons:
+        inside = frame.assign(condition=frame[comparison.column])
         for column, what, write in _measures(comparison):
-            if frame.loc[frame["condition"].isin(comparison.conditions), column].isna().all():
+            if inside.loc[inside["condition"].isin(comparison.conditions), column].isna().all():
                 continue
-            found = effects(frame, column, comparison.conditions, replicates=replicates, seed=seed)
+            found = effects(inside, column, comparison.conditions, replicates=replicates, seed=seed)
             for (later, first), effect in found.items():
                 by = f" ({effect.method}" + (f": {effect.why}" if effect.why else "") + ")"
                 lines.append(difference_line(what, later, first, effect.estimate, write)[:-1] + f"{by}.")

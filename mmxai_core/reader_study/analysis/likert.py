@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from mmxai_core.reader_study.analysis.answers import item_of, likert_items, wording
@@ -13,11 +15,12 @@ ID, TITLE = "likert", "Answers to the questions"
 FIVE = ("1 strongly disagree", "2 disagree", "3 neither", "4 agree", "5 strongly agree")
 
 
-def likert(answers: pd.DataFrame) -> Section:
+def likert(answers: pd.DataFrame, wordings: Mapping[str, str]) -> Section:
     """Distribution of every item answered on a scale of 5 or 7 steps.
 
     Args:
         answers: From `answers.current`.
+        wordings: Of the study's own items.
     """
     rows, lines = [], []
     bars: dict[tuple[str, str, int], list[BarRow]] = {}
@@ -34,18 +37,19 @@ def likert(answers: pd.DataFrame) -> Section:
             quartiles = values.quantile([0.25, 0.75]).tolist() if len(values) else [None, None]
             rows.append(
                 {
-                    "instrument": instrument, "item": item, "wording": wording(instrument, item), "arm": arm,
+                    "instrument": instrument, "item": item, "wording": wording(instrument, item, wordings), "arm": arm,
                     "readers": mine.loc[mine["value"].notna(), "reader"].nunique(), "answers": len(values),
                     "no_answer": refused, "median": median, "quartile_1": quartiles[0], "quartile_3": quartiles[1],
                     "share_above_middle": agree, **{f"count_{k}": n for k, n in enumerate(counts, start=1)},
                 }
             )  # fmt: skip
             kind = "all" if arm == "all" else "arm"
-            bars.setdefault((title, kind, steps), []).append(BarRow(wording(instrument, item), arm, counts, refused))
+            bar = BarRow(wording(instrument, item, wordings), arm, counts, refused)
+            bars.setdefault((title, kind, steps), []).append(bar)
             if arm == "all" and median is not None and instrument not in QUESTIONNAIRES:
                 readers = rows[-1]["readers"]
                 lines.append(
-                    f"“{wording(instrument, item)}”: median {median:g} of {steps}, {sum(values > middle)} of "
+                    f"“{wording(instrument, item, wordings)}”: median {median:g} of {steps}, {sum(values > middle)} of "
                     f"{len(values)} answers of {readers} reader{'s' * (readers != 1)} above the middle"
                     + (f", {refused} without an answer." if refused else ".")
                 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -22,11 +22,13 @@ class Comparison:
         id: snake_case name.
         title: For people.
         conditions: In the order shown; the first one is what the others are compared with.
+        column: Of the frame that names the condition.
     """
 
     id: str
     title: str
     conditions: tuple[str, ...]
+    column: str = "condition"
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +39,7 @@ class Prepared:
         frame: One row a reading: `reader, arm, stage, case, condition`, `rating` (float), `positive` (1, 0 or NaN),
             `truth` (1, 0 or NaN), `correct`, `confidence`, `seconds` (active, of this stage), `ai` (1, 0 or NaN: what
             the AI said), `ai_right`, `seeded_wrong`, `placebo`, `region`, `explanation_id`, `final` (True for the
-            last stage that the reader committed in this arm).
+            last stage that the reader committed in this arm), `any_arm` (the stage, whatever the arm).
         scale: The scale.
         conditions: Every condition, in order.
         comparisons: What is compared with what.
@@ -50,9 +52,9 @@ class Prepared:
     comparisons: tuple[Comparison, ...]
     left_out: Mapping[str, int]
 
-    def arm_of(self, condition: str) -> str:
-        """The arm of a condition."""
-        return str(self.frame.loc[self.frame["condition"] == condition, "arm"].iloc[0])
+    def of(self, comparison: Comparison) -> pd.DataFrame:
+        """The readings with the conditions of this comparison as `condition`."""
+        return self.frame.assign(condition=self.frame[comparison.column])
 
 
 def prepare(tables: StudyTables, *, scale: str | None = None, threshold: float | None = None) -> Prepared:
@@ -73,7 +75,10 @@ def prepare(tables: StudyTables, *, scale: str | None = None, threshold: float |
     mine = readings[readings["scale"] == chosen.name].reset_index(drop=True)
     rating = mine["value"].map(rating_number).astype(float)
     left_out = {}
-    if is_birads(chosen.name) and (count := int(rating.isin([0, 6]).sum())):
+    protocol = mine["positive"] if threshold is None else pd.Series(np.nan, index=mine.index)
+    if protocol.notna().any():
+        chosen = replace(chosen, threshold=_lowest_positive(rating, protocol), reason="positive as the protocol says")
+    elif is_birads(chosen.name) and (count := int(rating.isin([0, 6]).sum())):
         left_out["BI-RADS 0 or 6 is no degree of suspicion"] = count
         rating = rating.where(~rating.isin([0, 6]))
     blank = int(rating.isna().sum()) - sum(left_out.values())
@@ -82,7 +87,7 @@ def prepare(tables: StudyTables, *, scale: str | None = None, threshold: float |
     frame = pd.DataFrame({c: mine[c] for c in ("reader", "arm", "stage", "case", "truth", "confidence")})
     frame["rating"] = rating
     frame["positive"] = np.nan if chosen.threshold is None else (rating >= chosen.threshold).where(rating.notna())
-    frame["positive"] = frame["positive"].astype(float)
+    frame["positive"] = protocol.fillna(frame["positive"]).astype(float).where(rating.notna())
     frame["correct"] = (frame["positive"] == frame["truth"]).where(
         frame["positive"].notna() & frame["truth"].notna()
     ).astype(float)  # fmt: skip
@@ -119,8 +124,22 @@ def prepare(tables: StudyTables, *, scale: str | None = None, threshold: float |
         comparisons.insert(
             0, Comparison("arms", "Arms, by their final answer", tuple(label(a, stages[a][-1]) for a in arms))
         )
+    frame["any_arm"] = [f"{STAGE_WORDS[s]}, any arm" for s in frame["stage"]]
+    several = [set(s) for s in stages.values() if len(s) > 1]
+    once = not frame.duplicated(["reader", "case", "stage"]).any()
+    if len(several) > 1 and once and len(common := [s for s in STAGES if all(s in o for o in several)]) > 1:
+        # Each reader read each case in one arm: over all arms the stages are crossed, even where the arms are not.
+        names = tuple(f"{STAGE_WORDS[s]}, any arm" for s in common)
+        title = "Before and after the AI, all arms together"
+        comparisons.insert(0, Comparison("stages_any_arm", title, names, "any_arm"))
     conditions = tuple(label(a, s) for a in arms for s in stages[a])
     return Prepared(frame.drop(columns="order"), chosen, conditions, tuple(comparisons), left_out)
+
+
+def _lowest_positive(rating: pd.Series, positive: pd.Series) -> float:
+    """A threshold that tells the protocol's positive from its negative ratings, for rows that lack the answer."""
+    called = rating[(positive == 1) & rating.notna()]
+    return float(called.min()) if len(called) else float("inf")
 
 
 def _arm_order(arm: str) -> tuple[bool, str]:

@@ -21,8 +21,8 @@ def points(value: float) -> str:
 
 
 def three(value: float) -> str:
-    """A coefficient or AUC."""
-    return f"{value:.3f}"
+    """A coefficient or AUC; a fourth decimal where three would hide the sign."""
+    return f"{value:.4f}" if 0 < abs(value) < 0.0005 else f"{value:.3f}"
 
 
 def seconds(value: float) -> str:

@@ -160,10 +160,10 @@ def analyse_study(
                  lambda p: confidence_time.confidence_time(p, replicates=replicates, seed=seed)),
             )
         ),
-        (likert.ID, likert.TITLE, lambda: likert.likert(answers)),
+        (likert.ID, likert.TITLE, lambda: likert.likert(answers, tables.wordings)),
         (forms.ID, forms.TITLE, lambda: forms.questionnaires(answers)),
         (agreeing.ID, agreeing.TITLE,
-         lambda: agreeing.agreement_section(prepared, answers, replicates=replicates, seed=seed)),
+         lambda: agreeing.agreement_section(prepared, answers, tables.wordings, replicates=replicates, seed=seed)),
         (alignment.ID, alignment.TITLE,
          on_readings(alignment.ID, alignment.TITLE,
                      lambda p: alignment.alignment(tables, p, replicates=replicates, seed=seed))),

@@ -48,6 +48,7 @@ _TIDY: Mapping[str, tuple[str, str, str]] = {
     "explainer": ("text", "", "Settings of the explainer."),
     "explanation_id": ("text", "", "Which explanation was shown."),
     "practice": ("integer", "0, 1", "1 for a practice case; practice cases are not analysed."),
+    "positive": ("integer", "0, 1", "1 where the rating reaches the protocol's threshold."),
     "instrument": ("text", "", "Id of the instrument, see instruments.json."),
     "instrument_version": ("text", "", "Its version."),
     "item": ("text", "", "Id of the item."),
