@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import NamedTuple
+
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from mmxai_core.errors import StudyStoreError
 from mmxai_core.reader_study import study_rows as rows
 from mmxai_core.reader_study.assignment import assign
+from mmxai_core.reader_study.database import utc
 from mmxai_core.reader_study.protocol import LockedProtocol
 from mmxai_core.reader_study.records import Kept
 from mmxai_core.reader_study.schema import (
@@ -19,6 +23,14 @@ from mmxai_core.reader_study.schema import (
     StudyRow,
     SubmissionRow,
 )
+
+
+class Last(NamedTuple):
+    """The newest answer in a slot; iteration 0 where there is none."""
+
+    id: int | None
+    iteration: int
+    saved_at: datetime | None
 
 
 def find_or_start(session: Session, locked: LockedProtocol) -> StudyRow:
@@ -88,23 +100,23 @@ def closed(session: Session, study: int) -> bool:
     return session.execute(query.limit(1)).first() is not None
 
 
-def by_token(session: Session, token: str) -> SubmissionRow | None:
-    """The answer kept under a token."""
-    return session.scalars(select(SubmissionRow).where(SubmissionRow.token == token)).one_or_none()
-
-
-def last_in(session: Session, slot: str) -> SubmissionRow | None:
-    """The newest answer in a slot."""
-    query = select(SubmissionRow).where(SubmissionRow.slot == slot).order_by(SubmissionRow.iteration.desc())
-    return session.scalars(query.limit(1)).one_or_none()
-
-
-def same_form(row: SubmissionRow, slot: str, reader: str) -> Kept:
-    """What a token was kept for, where it is the same form.
+def by_token(session: Session, token: str, slot: str) -> Kept | None:
+    """What was kept under a token; None where nothing was.
 
     Raises:
-        StudyStoreError: It was another step's.
+        StudyStoreError: It was kept for another step.
     """
-    if row.slot != slot:
+    found = session.execute(select(SubmissionRow.id, SubmissionRow.slot).where(SubmissionRow.token == token)).first()
+    if found is None:
+        return None
+    if found.slot != slot:
         raise StudyStoreError("This form was sent before, for another step; reload the page.")
-    return rows.kept(row, reader)
+    (kept,) = rows.load_kept(session, SubmissionRow.id == found.id)
+    return kept
+
+
+def last_in(session: Session, slot: str) -> Last:
+    """The newest answer in a slot."""
+    query = select(SubmissionRow.id, SubmissionRow.iteration, SubmissionRow.saved_at).where(SubmissionRow.slot == slot)
+    found = session.execute(query.order_by(SubmissionRow.iteration.desc()).limit(1)).first()
+    return Last(None, 0, None) if found is None else Last(found.id, found.iteration, utc(found.saved_at))

@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, cast
+
+from sqlalchemy import ColumnElement, Row, insert, select
+from sqlalchemy.orm import Session
 
 from mmxai_core.reader_study.assignment import Assignment
 from mmxai_core.reader_study.database import utc
@@ -23,7 +26,7 @@ from mmxai_core.reader_study.records import (
     StudyRecord,
     Times,
 )
-from mmxai_core.reader_study.schema import AnswerRow, AssignmentRow, EventRow, StudyRow, SubmissionRow
+from mmxai_core.reader_study.schema import AnswerRow, AssignmentRow, EventRow, ReaderRow, StudyRow, SubmissionRow
 
 
 def study_record(row: StudyRow) -> StudyRecord:
@@ -46,7 +49,8 @@ def slot_key(study: int, reader: int, slot: Slot) -> str:
     )
 
 
-def submission(
+def keep(
+    session: Session,
     study: int,
     reader: int,
     slot: Slot,
@@ -61,34 +65,65 @@ def submission(
     opened_at: datetime,
     saved_at: datetime,
     imported: bool = False,
-) -> SubmissionRow:
-    """A new row with its answers."""
-    return SubmissionRow(
-        token=token, study_id=study, reader_id=reader, assignment_id=slot.assignment,
-        slot=slot_key(study, reader, slot), kind=slot.kind, period=slot.period, stage=slot.stage,
-        instrument=slot.instrument, instrument_version=instrument_version, iteration=iteration, supersedes=supersedes,
-        bundle=shown.bundle, bundle_sha256=shown.bundle_sha256, explanation_id=shown.explanation_id,
-        explainer=json.dumps(dict(shown.explainer), sort_keys=True), predicted_class=shown.predicted_class,
-        probability=shown.probability, active_s=None if times is None else times.active_s,
-        idle_s=None if times is None else times.idle_s, opened_at=opened_at, saved_at=saved_at, imported=imported,
-        answers=[
-            AnswerRow(item=a.item, position=n, state=a.state, value=a.value, text=a.text)
-            for n, a in enumerate(answers)
-        ],
-    )  # fmt: skip
+) -> int:
+    """Insert an answer; returns its id."""
+    made = session.execute(
+        insert(SubmissionRow).returning(SubmissionRow.id),
+        {
+            "token": token, "study_id": study, "reader_id": reader, "assignment_id": slot.assignment,
+            "slot": slot_key(study, reader, slot), "kind": slot.kind, "period": slot.period, "stage": slot.stage,
+            "instrument": slot.instrument, "instrument_version": instrument_version, "iteration": iteration,
+            "supersedes": supersedes, "bundle": shown.bundle, "bundle_sha256": shown.bundle_sha256,
+            "explanation_id": shown.explanation_id, "explainer": json.dumps(dict(shown.explainer), sort_keys=True),
+            "predicted_class": shown.predicted_class, "probability": shown.probability,
+            "active_s": None if times is None else times.active_s, "idle_s": None if times is None else times.idle_s,
+            "opened_at": opened_at.astimezone(UTC), "saved_at": saved_at.astimezone(UTC), "imported": imported,
+        },
+    ).scalar_one()  # fmt: skip
+    items = [
+        {"submission_id": made, "item": a.item, "position": n, "state": a.state, "value": a.value, "text": a.text}
+        for n, a in enumerate(answers)
+    ]
+    if items:
+        session.execute(insert(AnswerRow), items)
+    return int(made)
 
 
-def kept(row: SubmissionRow, reader: str) -> Kept:
-    """One answer."""
+def load_kept(session: Session, *conditions: ColumnElement[bool]) -> list[Kept]:
+    """Answers in the order kept.
+
+    Args:
+        session: From `database`.
+        *conditions: On `SubmissionRow`.
+    """
+    chosen = select(SubmissionRow.id).where(*conditions)
+    items: dict[int, list[ItemAnswer]] = {}
+    answers = AnswerRow.__table__.c
+    for row in session.execute(
+        select(answers.submission_id, answers.item, answers.state, answers.value, answers.text)
+        .where(answers.submission_id.in_(chosen))
+        .order_by(answers.submission_id, answers.position)
+    ):
+        items.setdefault(row[0], []).append(ItemAnswer(row[1], _state(row[2]), row[3], row[4]))
+    query = (
+        select(*SubmissionRow.__table__.c, ReaderRow.code.label("reader_code"))
+        .join(ReaderRow, ReaderRow.id == SubmissionRow.reader_id)
+        .where(*conditions)
+        .order_by(SubmissionRow.id)
+    )
+    # Plain rows, not objects: a session asks for all of a reader's answers at each of his steps.
+    return [_kept(row, tuple(items.get(row.id, ()))) for row in session.execute(query)]
+
+
+def _kept(row: Row[Any], answers: tuple[ItemAnswer, ...]) -> Kept:
+    explainer = json.loads(row.explainer) if row.explainer != "{}" else {}
     shown = Shown(
-        row.bundle, row.bundle_sha256, row.predicted_class, row.probability, row.explanation_id,
-        json.loads(row.explainer),
+        row.bundle, row.bundle_sha256, row.predicted_class, row.probability, row.explanation_id, explainer
     )  # fmt: skip
     times = None if row.active_s is None else Times(row.active_s, row.idle_s or 0.0)
-    answers = tuple(ItemAnswer(a.item, _state(a.state), a.value, a.text) for a in row.answers)
     slot = Slot(cast(SlotKind, row.kind), row.instrument, row.period, row.stage, row.assignment_id)
     return Kept(
-        row.id, reader, slot, row.iteration, row.supersedes, row.instrument_version, answers, shown, times,
+        row.id, row.reader_code, slot, row.iteration, row.supersedes, row.instrument_version, answers, shown, times,
         utc(row.opened_at), utc(row.saved_at), row.imported,
     )  # fmt: skip
 

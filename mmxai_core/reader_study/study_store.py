@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import aliased
 
 from mmxai_core.errors import StudyStoreError
 from mmxai_core.reader_study import study_queries as queries
@@ -179,29 +179,30 @@ class StudyStore:
         key = rows.slot_key(study.id, reader_id, slot)
         try:
             with writing(self._engine, conflict=_CONFLICT) as session:
-                if (row := queries.by_token(session, token)) is not None:
-                    return queries.same_form(row, key, reader)
+                if (twice := queries.by_token(session, token, key)) is not None:
+                    return twice
                 if queries.closed(session, study.id):
                     raise StudyStoreError(f"Study {study.code!r} is closed: it takes no more answers.")
-                if before and queries.last_in(session, rows.slot_key(study.id, reader_id, before)) is None:
+                if before and not queries.last_in(session, rows.slot_key(study.id, reader_id, before)).iteration:
                     raise StudyStoreError(f"The {before.stage} opinion on this case has not been committed yet.")
                 last = queries.last_in(session, key)
-                if (last.iteration if last else 0) != seen:
-                    raise StudyStoreError(stale(last.iteration if last else 0, last.saved_at if last else None, seen))
-                row = rows.submission(
-                    study.id, reader_id, slot, answers, token=token, iteration=seen + 1,
-                    supersedes=last.id if last else None, instrument_version=instrument_version, shown=shown,
-                    times=times, opened_at=opened_at.astimezone(UTC), saved_at=datetime.now(UTC),
+                if last.iteration != seen:
+                    raise StudyStoreError(stale(last.iteration, last.saved_at, seen))
+                now = datetime.now(UTC)
+                made = rows.keep(
+                    session, study.id, reader_id, slot, answers, token=token, iteration=seen + 1, supersedes=last.id,
+                    instrument_version=instrument_version, shown=shown, times=times, opened_at=opened_at, saved_at=now,
                 )  # fmt: skip
-                session.add(row)
-                session.flush()
-                return rows.kept(row, reader)
-        except StudyStoreError as error:
-            if isinstance(error.__cause__, IntegrityError):  # the same form, sent twice at the same moment
-                with reading(self._engine) as session:
-                    if (row := queries.by_token(session, token)) is not None:
-                        return queries.same_form(row, key, reader)
+        except StudyStoreError:
+            # The same form, sent twice at the same moment, is refused above and yet is kept.
+            with reading(self._engine) as session:
+                if (twice := queries.by_token(session, token, key)) is not None:
+                    return twice
             raise
+        return Kept(
+            made, reader, slot, seen + 1, last.id, instrument_version, answers, shown, times,
+            opened_at.astimezone(UTC), now,
+        )  # fmt: skip
 
     def kept(self, study: StudyRecord, reader: str | None = None, *, current: bool = True) -> tuple[Kept, ...]:
         """Answers in the order kept.
@@ -211,16 +212,14 @@ class StudyStore:
             reader: Only this reader's.
             current: Leave out those that a later answer supersedes.
         """
-        query = select(SubmissionRow).where(SubmissionRow.study_id == study.id).order_by(SubmissionRow.id)
+        where = [SubmissionRow.study_id == study.id]
         if reader is not None:
-            query = query.where(SubmissionRow.reader_id == self._reader_id(study, reader))
+            where.append(SubmissionRow.reader_id == self._reader_id(study, reader))
         if current:
-            replaced = select(SubmissionRow.supersedes).where(
-                SubmissionRow.study_id == study.id, SubmissionRow.supersedes.is_not(None)
-            )
-            query = query.where(SubmissionRow.id.not_in(replaced))
+            later = aliased(SubmissionRow)
+            where.append(~select(later.id).where(later.supersedes == SubmissionRow.id).exists())
         with reading(self._engine) as session:
-            return tuple(rows.kept(row, row.reader.code) for row in session.scalars(query))
+            return tuple(rows.load_kept(session, *where))
 
     def record(
         self,
@@ -301,17 +300,16 @@ class StudyStore:
                 reader_id = self._reader_id(study, given.reader)
                 assigned = self._assignment(study, given.reader, given.slot)
                 check_answer(study.protocol, assigned, given.slot, seen=0, shown=given.shown)
-                if queries.by_token(session, given.token) is not None:
+                key = rows.slot_key(study.id, reader_id, given.slot)
+                if queries.by_token(session, given.token, key) is not None:
                     continue
-                if queries.last_in(session, rows.slot_key(study.id, reader_id, given.slot)) is not None:
+                if queries.last_in(session, key).iteration:
                     raise StudyStoreError(f"{given.where}: the store holds another answer of this reader to this.")
-                row = rows.submission(
-                    study.id, reader_id, given.slot, given.answers, token=given.token, iteration=1, supersedes=None,
-                    instrument_version=given.instrument_version, shown=given.shown, times=given.times,
-                    opened_at=given.saved_at, saved_at=given.saved_at, imported=True,
+                rows.keep(
+                    session, study.id, reader_id, given.slot, given.answers, token=given.token, iteration=1,
+                    supersedes=None, instrument_version=given.instrument_version, shown=given.shown,
+                    times=given.times, opened_at=given.saved_at, saved_at=given.saved_at, imported=True,
                 )  # fmt: skip
-                session.add(row)
-                session.flush()
                 added += 1
         return added
 
