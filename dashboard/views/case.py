@@ -6,12 +6,13 @@ import streamlit as st
 
 from dashboard import casebook, comparing, services, state
 from dashboard.components.case_bar import case_bar
-from dashboard.components.clinical_form import clinical_form
+from dashboard.components.clinical_form import changes, clinical_form
 from dashboard.components.compare_panel import compare_panel
 from dashboard.components.result_panel import calibration, no_result, result_panel
 from dashboard.components.study_facts import show_facts
 from dashboard.components.study_input import Choice, choose_study
-from dashboard.components.viewer import Scene, pack, viewer
+from dashboard.components.study_scene import study_scene
+from dashboard.components.viewer import pack, viewer
 from dashboard.messages import boundary, markdown_safe
 from dashboard.views import model_or_stop
 from dashboard.views.following import follow_job
@@ -49,7 +50,7 @@ def open_sample(sample: services.Sample, schema: ClinicalSchema) -> None:
 
 
 def show_image(session: state.ReadingSession) -> None:
-    """The image, its facts, and the choice of another image of the study."""
+    """The images and their facts; a series is scrolled in the viewer."""
     study = session.study
     if study is None:
         if session.pixels_gone:
@@ -60,24 +61,16 @@ def show_image(session: state.ReadingSession) -> None:
         else:
             st.info("No image: the model answers from the clinical fields alone.", icon=":material/assignment:")
         return
-    index = session.image_index
-    if len(study.images) > 1:
-        labels = [f"{i + 1}. {image.label}" for i, image in enumerate(study.images)]
-        picked = st.select_slider("Image", labels, value=labels[index], key=f"image-{session.form_version}")
-        if labels.index(picked) != index:
-            index = labels.index(picked)
-            session = state.update(image_index=index)
-    image = study.images[index]
-    key = f"image-{index}"
-    title = f"{image.label}, {index + 1} of {len(study.images)}" if len(study.images) > 1 else "Image"
-    packed = session.scenes.get(key) or state.keep_scene(
-        key, pack(Scene(image.pixels, image.geometry.spacing_mm, height=540, region_tool=True, title=title))
+    packed = session.scenes.get("images") or state.keep_scene(
+        "images", pack(study_scene(study, start=session.image_index, height=540))
     )
-    drawn = viewer(packed, key=f"case-viewer-{session.upload_version}-{index}").region
-    # A reload starts the viewer without a region; the kept one holds until the reader draws one.
-    cleared = drawn is None and session.roi_drawn and session.roi_image == index
-    if drawn != session.roi and (drawn is not None or cleared):
-        state.update(roi=drawn, roi_image=index, roi_drawn=drawn is not None)
+    kept = (session.roi, session.roi_image) if session.roi is not None and not session.roi_drawn else None
+    seen = viewer(packed, key=f"case-viewer-{session.upload_version}", region=kept)
+    # A reload starts the viewer without a mark; the kept one holds until the reader draws one or takes it away.
+    index = seen.picture if seen.region is not None else session.image_index
+    gone = seen.cleared and session.roi is not None
+    if gone or (seen.region is not None and (seen.region != session.roi or index != session.roi_image)):
+        state.update(roi=seen.region, roi_image=index, roi_drawn=seen.region is not None, image_index=index)
     show_facts(study, index)
 
 
@@ -171,6 +164,8 @@ def show_form(session: state.ReadingSession, schema: ClinicalSchema) -> list[str
             args=(session.initial,), kwargs={"redraw": True},
             disabled=dict(session.values) == dict(session.initial) and not problems,
         )  # fmt: skip
+        if said := changes(session.values, session.prefilled, session.initial):
+            st.caption(said, width="content")
     return problems
 
 

@@ -46,17 +46,20 @@ class ViewerState:
         region: Box round the lesion the reader marked, image pixels; None where none is marked.
         picture: Index of the slice it was marked on.
         outline: The line the reader drew round it, (x, y) image pixels; None for a box.
+        cleared: True where the reader took the mark away.
     """
 
     layer: str | None
     region: Box | None
     picture: int = 0
     outline: tuple[tuple[float, float], ...] | None = None
+    cleared: bool = False
 
 
 def viewer(
-    packed: PixelSource, *, key: str, layer: str | None = None, region: tuple[Box, int] | None = None
-) -> ViewerState:
+    packed: PixelSource, *, key: str, layer: str | None = None, region: tuple[Box, int] | None = None,
+    picture: int | None = None,
+) -> ViewerState:  # fmt: skip
     """Shows a packed scene.
 
     Args:
@@ -64,11 +67,14 @@ def viewer(
         key: Identity of this viewer on the page.
         layer: A map to show; taken up whenever it changes.
         region: A lesion marked earlier and the index of its slice, to be shown where the reader has marked none.
+        picture: A slice to go to; taken up whenever it changes.
     """
     base = str(st.get_option("server.baseUrlPath") or "").strip("/")
     address = f"{'/' + base if base else ''}/{PATH}/{packed.token}"
     state = _component(
-        data={"scene": address, "layer": layer, "region": [*region[0], region[1]] if region else None},
+        data={
+            "scene": address, "layer": layer, "region": [*region[0], region[1]] if region else None, "picture": picture,
+        },
         key=key, on_layer_change=lambda: None, on_region_change=lambda: None,
     )  # fmt: skip
     return _state(state.get("layer"), state.get("region"))
@@ -86,7 +92,7 @@ def _numbers(value: Any, count: int) -> tuple[float, ...] | None:
 def _state(layer: Any, region: Any) -> ViewerState:
     chosen = layer if isinstance(layer, str) else None
     if not isinstance(region, dict) or (box := _numbers(region.get("box"), 4)) is None:
-        return ViewerState(chosen, None)
+        return ViewerState(chosen, None, cleared=isinstance(region, dict) and region.get("cleared") is True)
     x0, y0, x1, y1 = box
     picture = region.get("picture")
     points = region.get("outline")

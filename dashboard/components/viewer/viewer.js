@@ -59,7 +59,7 @@ class Viewer {
   /** @template {HTMLElement} T @param {string} selector @returns {T} */
   part(selector) { return /** @type {T} */ (this.root.querySelector(selector)); }
 
-  /** @param {{scene: string, layer?: string | null, region?: number[] | null}} wish */
+  /** @param {{scene: string, layer?: string | null, region?: number[] | null, picture?: number | null}} wish */
   async show(wish) {
     if (this.scene?.url !== wish.scene && this.latest !== wish.scene) {
       this.root.dataset.ready = "0";
@@ -71,6 +71,8 @@ class Viewer {
     if (!this.scene || this.scene.url !== wish.scene) return;
     if (wish.layer && wish.layer !== this.wished) this.choose(wish.layer, false);
     this.wished = wish.layer;
+    if (wish.picture != null && wish.picture !== this.wishedPicture) this.toSlice(wish.picture);
+    this.wishedPicture = wish.picture;
     if (wish.region && !this.marks.lesion && !this.cleared) this.restore(wish.region);
   }
 
@@ -242,6 +244,9 @@ class Viewer {
     const of = this.scene?.layers.find((l) => l.field === layer.field && !l.signed);
     return layer.field && layer.signed && of ? `Difference without ${of.label}` : layer.label;
   }
+
+  /** Draws on the processor, where a graphics card draws wrongly; "" goes back. @param {string} name */
+  drawWith(name) { RENDERER = name === "canvas" ? new PixelRenderer() : null; this.tell(); this.redraw(); }
 
   legend() { if (this.scene) showLegend(this.part(".legend"), this); }
 
@@ -430,7 +435,7 @@ class Viewer {
   reportLesion() {
     const mark = this.marks.lesion;
     this.cleared = !mark;
-    this.send("region", mark ? { box: boxOf(mark), picture: mark.slice, outline: mark.kind === "outline" ? mark.points : null } : null);
+    this.send("region", mark ? { box: boxOf(mark), picture: mark.slice, outline: mark.kind === "outline" ? mark.points : null } : { cleared: true });
   }
 
   /** A region the server knows: this page was opened again. @param {number[]} box */
