@@ -1,0 +1,227 @@
+"""The Explanation page's components without a page: what they say equals what is in the result."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+from synthetic_results import attribution, cross_modal, explanation, prediction
+
+from dashboard.components.account_panel import AccountChoice, certificate, chosen_account
+from dashboard.components.attention_panel import audit_order, audit_table
+from dashboard.components.input_words import NOT_VALID, check_sentences, stated
+from dashboard.components.joint_map_panel import scale_bar
+from dashboard.components.methods_panel import MethodChoice
+from dashboard.components.reliability_words import PLAIN, figure, plain_name
+from dashboard.components.similar_panel import group_rows, outcome_bar
+from dashboard.components.turning_panel import TurningRequest, changes_table
+from dashboard.components.what_if_panel import answer_gauge, is_seen, range_bar, seen_range
+from mmxai_core.clinical import Field
+from mmxai_core.results import AttentionAudit, InputCheck, JointAccount
+from mmxai_core.results.input_check import ImageCheck, InputFinding, InputScore
+from mmxai_core.results.similar import FieldSummary, SimilarGroup
+from mmxai_core.results.what_if import Counterfactual, FieldChange, FieldResponse, ResponsePoint, WhatIfAnswer
+
+AGE = Field("age", "Age", "numeric", "history", "", "years", (0, 120), (10, 90))
+
+
+def joint(*, background: bool = True) -> JointAccount:
+    account = attribution()
+    regional = replace(account, players=("age", "palpable", "margin", "image_lesion"))
+    against = replace(regional, estimator="sampled: 24 orders a row, seed 0", interval_from="95 % interval over rows")
+    return JointAccount(
+        "lesion", ("image_lesion",), None, None, regional, replace(regional, space="probability"),
+        against if background else None, replace(against, space="probability") if background else None, 9, 0,
+    )  # fmt: skip
+
+
+def test_the_account_shown_is_the_one_chosen() -> None:
+    case, game = explanation(), joint()
+    choose = lambda *c: chosen_account(AccountChoice(*c), case, game)[0]  # noqa: E731
+    assert choose("lesion", "removal", "log_odds") is game.removal
+    assert choose("grid", "removal", "probability") is game.removal_probability
+    assert choose("lesion", "background", "log_odds") is game.background
+    assert choose("lesion", "background", "probability") is game.background_probability
+    assert choose("whole", "removal", "log_odds") is case.attribution
+    assert choose("whole", "removal", "probability") is case.attribution_probability
+    early, why = chosen_account(AccountChoice("lesion", "removal", "log_odds"), case, None)
+    assert early is case.attribution and why == "", "before the regions are there, the whole image stands for them"
+    nothing, why = chosen_account(AccountChoice("lesion", "background", "log_odds"), case, joint(background=False))
+    assert nothing is None and "typical records" in why
+    assert "Still being computed" in chosen_account(AccountChoice("lesion", "background", "log_odds"), case, None)[1]
+
+
+def test_the_certificate_says_how_the_account_was_made_and_what_it_misses() -> None:
+    said = certificate(replace(attribution(), residual=3.4e-6))
+    assert "**Exact** (16 combinations)" in said and "residual 3e-06, limit 0.0001" in said and "✓" in said
+    assert "below 0.000001" in certificate(attribution())
+    sampled = certificate(joint().background)  # type: ignore[arg-type]
+    assert "Sampled" in sampled and "24 orders a row, seed 0" in sampled and "95 % interval over rows" in sampled
+
+
+def test_an_account_that_does_not_add_up_is_withheld_with_its_reason() -> None:
+    def page() -> None:
+        from synthetic_results import LABELS, attribution
+
+        from dashboard.components.account_panel import interactions_panel, waterfall_panel
+
+        waterfall_panel(attribution(residual=0.01), LABELS, target="malignant")
+        interactions_panel(attribution(residual=0.01), LABELS, target="malignant", regions=())
+
+    app = AppTest.from_function(page, default_timeout=60).run()
+    assert not app.exception and len(app.error) == 2
+    assert "Withheld: the contributions miss the prediction by 0.01, more than 0.0001" in app.error[0].value
+
+
+def test_every_reliability_number_of_the_core_has_plain_words() -> None:
+    names = (
+        "Additivity residual", "Strength of the evidence (percentile of maps without meaning)",
+        "Map stability under noise (SSIM)", "Map stability under small movements (SSIM)",
+        "Attribution stability under noise (Pearson)", "Attribution stability under small movements (Pearson)",
+        "Deletion: lead over random regions", "Insertion: lead over random regions",
+        "Removal of the top 3 fields: lead over random fields", "Map with random weights (Pearson)",
+        "Agreement of image and clinical data", "Fields' attention on the map (Pearson)",
+        "Evidence inside the lesion region", "Evidence inside the drawn region",
+    )  # fmt: skip
+    assert len({plain_name(n) for n in names}) == len(names) == len(PLAIN)
+    assert all(plain_name(n) != n or n.startswith("Agreement") for n in names)
+    assert plain_name("Something new") == "Something new"
+
+
+def test_figures_have_two_digits() -> None:
+    shown = [figure(v) for v in (0.9746956, 0.0019732, 0.018, 4e-7, -4e-7, 0.0, -0.123, 12.3)]
+    assert shown == ["0.97", "0.002", "0.018", "below 0.0001", "above -0.0001", "0", "-0.12", "12"]
+
+
+def test_failures_come_first_and_their_numbers_are_in_the_page() -> None:
+    def page() -> None:
+        from dashboard.components.reliability_panel import reliability_panel
+        from mmxai_core.results import ReliabilityNumber
+
+        reliability_panel(
+            [
+                ReliabilityNumber("Map stability under noise (SSIM)", 0.97, 0.85, True, "Stable.", "8 copies"),
+                ReliabilityNumber("Strength of the evidence", None, 0.95, True, "Not there.", "nothing"),
+                ReliabilityNumber("Evidence inside the lesion region", 0.171, 0.25, True, "Only 17 %.", "the map"),
+            ]
+        )  # fmt: skip
+
+    app = AppTest.from_function(page, default_timeout=60).run()
+    assert not app.exception
+    lines = [m.value for m in app.markdown]
+    assert lines[0] == "**1 of 2 tests fail.**"
+    assert "Evidence lies in the lesion: **0.17** :gray[(bar ≥ 0.25)]" in lines[1] and "Only 17 %." in lines[1]
+    assert "Map stays the same under slight noise: **0.97**" in lines[2] and "SSIM" not in lines[2]
+    assert "Structural similarity" in app.markdown[2].help and "Computed from 8 copies" in app.markdown[2].help
+    assert app.expander[0].label == "Not tested (1)"
+
+
+def response(kind: str = "numeric") -> FieldResponse:
+    points = tuple(ResponsePoint(float(a), f"{a} years", a / 100, 20 <= a <= 80) for a in range(0, 121, 20))
+    if kind != "numeric":
+        points = (ResponsePoint("smooth", "Smooth", 0.2, True), ResponsePoint("rough", "Rough", 0.9, False))
+    return FieldResponse("age", "Age", kind, "years", points, 40.0, 0.4, 0.3, 0.5, (), "malignant", "")
+
+
+def test_the_range_seen_in_training_is_marked() -> None:
+    assert seen_range(response()) == (20, 80) and seen_range(response("categorical")) is None
+    assert is_seen(response(), 80.0) and not is_seen(response(), 81.0) and is_seen(response(), None)
+    assert is_seen(response("categorical"), "smooth") and not is_seen(response("categorical"), "rough")
+    bar = range_bar(AGE, response())
+    assert "left:16.7%;width:50.0%" in bar and "Seen in training: 20 to 80 years; accepted: 0 to 120 years" in bar
+    assert range_bar(AGE, response("categorical")) == ""
+
+
+def test_the_changed_probability_stands_beside_the_analysed_one() -> None:
+    answer = WhatIfAnswer(prediction(probability=0.985), (), False, 0.5, True, "", 0.0)
+    drawn = answer_gauge(answer, 0.485)
+    assert "98.5 % malignant" in drawn and "analysed 48.5 %" in drawn and 'style="left:40.0%"' in drawn
+    assert "left:98.5%;transform:translateX(-98.5%)" in drawn, "the label must stay inside the bar"
+
+
+def test_a_counterfactual_is_a_table_of_now_and_then() -> None:
+    changes = (
+        FieldChange("margin", "Margin", "Smooth", "Rough", "rough", 1.0),
+        FieldChange("age", "Age", "40 years", "unknown", None, 1.0),
+    )
+    found = Counterfactual(changes, 0.6, "malignant", 2.0, 0.4, "")
+    assert changes_table(found).to_dict("list") == {
+        "Field": ["Margin", "Age"], "Now": ["Smooth", "40 years"], "Would be": ["Rough", "unknown"],
+    }  # fmt: skip
+    one, other = TurningRequest(("age",), False, 3), TurningRequest((), False, 3)
+    assert one.name != other.name == TurningRequest((), False, 3).name
+
+
+def test_maps_are_kept_by_method_class_and_layer() -> None:
+    assert MethodChoice("grad_cam", "benign", "neck").name != MethodChoice("grad_cam", "malignant", "neck").name
+    assert MethodChoice("eigen_cam", "benign", "neck").name == MethodChoice("eigen_cam", "malignant", "neck").name
+    assert MethodChoice("layer_cam", "benign", "neck").cheap and not MethodChoice("score_cam", "benign", "neck").cheap
+
+
+def audit() -> AttentionAudit:
+    rank, effect = np.array([0.8, 0.1, np.nan]), np.array([0.02, 0.05, 0.0])
+    return AttentionAudit(
+        ("age", "palpable", "margin"), np.zeros((3, 4, 4), np.float32), np.zeros((4, 4), np.int8), np.ones((3, 1)),
+        np.ones((3, 1)), np.zeros((3, 1)), effect, np.array([0.01, 0.01, 0.0]), rank, rank, rank, 0.43, 1,
+        ("a", "b", "c"), "malignant", "",
+    )  # fmt: skip
+
+
+def test_attention_that_its_knockout_does_not_bear_out_is_marked_and_listed_first() -> None:
+    assert audit_order(audit()) == ["palpable", "margin", "age"]
+    rows = audit_table(audit(), cross_modal(), {"palpable": "Palpable lump"})
+    assert rows["Field"].tolist() == ["Palpable lump", "margin", "age"]
+    assert rows["Borne out"].tolist() == ["✗ no", "✗ no", "✓ yes"]
+    assert rows["Attention and effect"].tolist() == ["0.10", "not defined", "0.80"]
+    assert rows["Attended places hidden"].tolist() == ["0.050", "0.000", "0.020"]
+    assert rows["Share of the image's attention"].tolist() == ["5.0 %", "20.0 %", "30.0 %"]
+
+
+def test_groups_say_outcomes_and_likeness_in_words() -> None:
+    fields = (
+        FieldSummary("age", "Age <b>", "62 years (55 to 70)", 9, True),
+        FieldSummary("margin", "Margin", "Rough in 80 %", 9, False),
+        FieldSummary("halo", "Halo", "no in 90 %", 9, None),
+    )
+    rows = group_rows(SimilarGroup(10, {}, 0.9, fields, ""))
+    assert "Age &lt;b&gt;" in rows and rows.count("✓") == 1 and rows.count("✗") == 1
+    bar = outcome_bar({"malignant": 3, "benign": 7}, "malignant")
+    assert 'aria-label="7 benign, 3 malignant"' in bar and bar.index("flex:7") < bar.index("flex:3")
+    assert "for malignant" in scale_bar(2.0, "malignant")
+
+
+def flagged(tail: float = 0.0) -> InputCheck:
+    finding = InputFinding("unlike training images", "stop", "none of held-out", 4.6, 2.6)
+    scores = (
+        InputScore("picture", 4.6, None, None), InputScore("whole glance", 1.0, None, None),
+        InputScore("image", 4.6, 2.6, tail),
+    )  # fmt: skip
+    words = "This is not the model's kind of input: do not rely on the prediction."
+    return InputCheck(True, True, (ImageCheck(0, "x", scores, (finding,)),), (), (), words, "")
+
+
+def test_a_flagged_input_takes_the_result_back_in_whole_sentences() -> None:
+    assert stated(prediction(), flagged()).startswith(f"{NOT_VALID}: Malignant is")
+    assert not stated(prediction(), None).startswith(NOT_VALID)
+    assert check_sentences(flagged())[1] == (
+        "It is unlike the images the model learned from (score 4.6, limit 2.6): none of the training images set aside "
+        "for testing lies as far out. What differs most is the look of the picture."
+    )
+    assert "only 1.2 % of the training images set aside for testing lie" in check_sentences(flagged(0.012))[1]
+    other = InputFinding("flat", "stop", "The image is flat.")
+    plain = replace(flagged(), images=(ImageCheck(0, "x", (), (other,)),), findings=(other,))
+    assert check_sentences(plain) == (plain.sentence, "The image is flat."), "each once"
+
+
+@pytest.mark.parametrize(
+    ("p", "words"),
+    [
+        (0.3, "Malignant is possible: 30 %, below the operating threshold of 40 %. The model calls this benign; that "
+              "does not rule out malignant."),
+        (0.05, "Malignant is unlikely: 5 %, below the operating threshold of 40 %. The model calls this benign."),
+    ],
+)  # fmt: skip
+def test_a_third_is_never_called_unlikely(p: float, words: str) -> None:
+    assert stated(prediction(probability=p), None) == words
