@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from dashboard.analysis_desk import AnalysisDesk
 from dashboard.batch import Batch
 from dashboard.jobs import Analysis, Job
 from dashboard.pixel_route import PixelSource
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 _KEY = "reading"
 _STUDY_KEY = "study"
+_DESK_KEY = "analysis-desk"
 _UNDO_DEPTH = 50
 
 
@@ -279,3 +281,18 @@ def keep_table(key: str, seen: pd.DataFrame) -> None:
     """Keep what is in an editable table now."""
     base, _ = study().tables[key]
     update_study(tables={**study().tables, key: (base, seen)})
+
+
+def analysis_desk() -> AnalysisDesk:
+    """This tab's analysis of a reader study."""
+    if _DESK_KEY not in st.session_state:
+        st.session_state[_DESK_KEY] = AnalysisDesk()
+    desk: AnalysisDesk = st.session_state[_DESK_KEY]
+    return desk
+
+
+def update_analysis_desk(**changes: Any) -> AnalysisDesk:
+    """Replace it by one with these changes."""
+    desk = replace(analysis_desk(), **changes)
+    st.session_state[_DESK_KEY] = desk
+    return desk
