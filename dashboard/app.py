@@ -30,6 +30,7 @@ def pages() -> None:
     study = [
         st.Page(views / "session.py", title="Reading session", icon=":material/visibility:", url_path="session"),
         st.Page(views / "studies.py", title="Study set-up", icon=":material/assignment_ind:", url_path="studies"),
+        st.Page(views / "analysis.py", title="Study analysis", icon=":material/query_stats:", url_path="analysis"),
     ]
     everything = {
         "": [

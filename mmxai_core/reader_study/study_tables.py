@@ -130,18 +130,30 @@ def read_tables(path: Path) -> StudyTables:
     Raises:
         StudyStoreError: The path, a file, a column or a cell is wrong.
     """
-    files = _files(path)
+    return tables_from_files(_files(path), name=path.name)
+
+
+def tables_from_files(files: Mapping[str, bytes], *, name: str) -> StudyTables:
+    """The same from the files themselves.
+
+    Args:
+        files: Content by path below the study's folder, e.g. "readings.csv" or "maps/C01.npz".
+        name: For messages.
+
+    Raises:
+        StudyStoreError: A file, a column or a cell is wrong, or there is no table.
+    """
     frames = {}
-    for name in COLUMNS:
+    for table in COLUMNS:
         for kind, read in ((".parquet", pd.read_parquet), (".csv", _read_csv)):
-            if (data := files.get(name + kind)) is not None:
+            if (data := files.get(table + kind)) is not None:
                 try:
-                    frames[name] = read(io.BytesIO(data))
+                    frames[table] = read(io.BytesIO(data))
                 except (ValueError, OSError, UnicodeDecodeError) as error:
-                    raise StudyStoreError(f"{name + kind}: is no table ({str(error).splitlines()[0]}).") from error
+                    raise StudyStoreError(f"{table + kind}: is no table ({str(error).splitlines()[0]}).") from error
                 break
     if not frames:
-        raise StudyStoreError(f"{path.name}: holds no readings.csv and no ratings.csv.")
+        raise StudyStoreError(f"{name}: holds no readings.csv and no ratings.csv.")
     maps, shapes = _all_maps({n.removeprefix("maps/"): d for n, d in files.items() if n.startswith("maps/")})
     return tables_from_frames(frames, maps=maps, image_shapes=shapes)
 
@@ -174,19 +186,39 @@ def _files(path: Path) -> dict[str, bytes]:
     try:
         if path.is_dir():
             wanted = [p for p in sorted(path.rglob("*")) if p.suffix in _SUFFIXES]
-            return {p.relative_to(path).as_posix(): p.read_bytes() for p in wanted}
-        with zipfile.ZipFile(path) as archive:
+            found = {p.relative_to(path).as_posix(): p.read_bytes() for p in wanted}
+            inner = {n.removeprefix("tables/"): d for n, d in found.items() if n.startswith("tables/")}
+            return {**found, **inner}
+        return files_of_zip(path.read_bytes(), name=path.name)
+    except OSError as error:
+        raise StudyStoreError(f"{path.name}: cannot be read ({error.strerror}).") from error
+
+
+def files_of_zip(data: bytes, *, name: str) -> dict[str, bytes]:
+    """Tables and maps in a zip, by path below the folder that was zipped.
+
+    Args:
+        data: The zip.
+        name: For messages.
+
+    Raises:
+        StudyStoreError: It is no zip, is damaged, or is too large when unpacked.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
             entries = [e for e in archive.infolist() if e.filename.endswith(_SUFFIXES)]
             if sum(e.file_size for e in entries) > _MAX_BYTES:
-                raise StudyStoreError(f"{path.name}: is larger than {_MAX_BYTES // 2**20} MB when unpacked.")
+                raise StudyStoreError(f"{name}: is larger than {_MAX_BYTES // 2**20} MB when unpacked.")
             found = {e.filename: archive.read(e) for e in entries}
-    except (OSError, zipfile.BadZipFile) as error:
-        raise StudyStoreError(f"{path.name}: is no folder or zip of tables ({error}).") from error
+    except (OSError, RuntimeError, NotImplementedError, zipfile.BadZipFile) as error:
+        raise StudyStoreError(f"{name}: is no zip of tables ({error}).") from error
     # A zip of a folder has that folder's name before every entry.
     roots = {n.split("/")[0] for n in found}
     if len(roots) == 1 and all("/" in n for n in found) and roots != {"maps"}:
         found = {n.split("/", 1)[1]: d for n, d in found.items()}
-    return found
+    # An export holds them in its folder "tables".
+    inner = {n.removeprefix("tables/"): d for n, d in found.items() if n.startswith("tables/")}
+    return {**found, **inner}
 
 
 def _read_csv(data: io.BytesIO) -> pd.DataFrame:
