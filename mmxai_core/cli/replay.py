@@ -222,7 +222,7 @@ def _notes(capsule: Capsule, predictor: Predictor) -> list[str]:
     recorded, used = capsule.machine, machine_facts(predictor.device)
     changed = [
         f"{name} {recorded.get(name)} when recorded, {used[name]} now"
-        for name in ("device", "mmxai", "torch", "numpy", "python", "processor", "threads")
+        for name in ("device", "mmxai", "code", "torch", "numpy", "python", "processor", "threads")
         if recorded.get(name) != used[name]
     ]
     notes = [f"Not the same: {'; '.join(changed)}."] if changed else []

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -33,6 +35,20 @@ def bundle_seal(bundle: Bundle) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+#: What of this package a result's numbers depend on; pages, reports and training may change.
+_COMPUTING = ("clinical.py", "preprocess.py", "predict.py", "study.py", "io", "model", "explain")
+
+
+@lru_cache(maxsize=1)
+def code_sha256() -> str:
+    """Hex sha256 over the sources that compute a result: two versions of the program may carry one number."""
+    root, digest = Path(mmxai_core.__file__).parent, hashlib.sha256()
+    for name in _COMPUTING:
+        for path in sorted((root / name).rglob("*.py")) if (root / name).is_dir() else [root / name]:
+            digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
 def machine_facts(device: str) -> Json:
     """What a result's last digits may depend on.
 
@@ -41,6 +57,7 @@ def machine_facts(device: str) -> Json:
     """
     return {
         "device": device, "threads": torch.get_num_threads(), "mmxai": mmxai_core.__version__,
+        "code": code_sha256()[:16],
         "torch": torch.__version__, "numpy": np.__version__, "python": platform.python_version(),
         "processor": platform.machine(), "system": platform.system(),
     }  # fmt: skip
