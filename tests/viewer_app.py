@@ -78,10 +78,13 @@ def page() -> None:
         found = explanation()
         image = StudyImage(grey(), PixelGeometry((60, 90), (0.1, 0.1), "test"))
         made = evidence_scene(image, found, LABELS, height=400)
-        first = next(layer for layer in made.layers if layer.field == "age")
-        signed = replace(first, id="difference:age", values=blob((60, 90), 1.0) - blob((60, 90), 1.0, (0.7, 0.2)),
-                         floor=0.0, reference=1.0, unit="log-odds", signed=True)  # fmt: skip
-        return replace(made, layers=(*made.layers, signed))
+        signed = [
+            replace(
+                layer, id=f"difference:{layer.field}", values=blob((60, 90), 1.0) - blob((60, 90), 1.0, (0.7, 0.2)),
+                floor=0.0, reference=1.0, unit="log-odds", signed=True,
+            ) for layer in made.layers if layer.field
+        ]  # fmt: skip
+        return replace(made, layers=(*made.layers, *signed))
 
     st.set_page_config(layout="wide")
     name = st.query_params.get("scene", "evidence")

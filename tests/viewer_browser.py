@@ -78,6 +78,12 @@ class Hands:
             while (v.loader.running - v.loader.runningAhead > 0 || v.loader.now.length || v.pending) await frame(); }"""
         )
 
+    def until(self, script: str) -> None:
+        """Wait until JavaScript with `v`, the viewer, says yes."""
+        self.page.wait_for_function(
+            f"r => {{ const v = r.viewer; return ({script}); }}", arg=self.root.element_handle()
+        )
+
     def canvas(self, pane: int = 0) -> Locator:
         return self.root.locator(".panes canvas").nth(pane)
 

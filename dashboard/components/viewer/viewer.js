@@ -222,7 +222,7 @@ class Viewer {
     if (!scene) return;
     const said = new Set();
     for (const pane of this.panes) {
-      const on = pane.layerOf(scene, this.view), head = pane.head(scene, this.view), title = on ? this.nameOf(on) : head.title || "Original";
+      const on = pane.layerOf(scene, this.view), head = pane.head(scene, this.view), title = on ? this.nameOf(on) : ["attention", "difference", "layer"].includes(pane.source) ? `No ${pane.source === "layer" ? "" : `${pane.source} `}map of this field` : head.title || "Original";
       const caption = /** @type {HTMLElement} */ (pane.canvas.previousElementSibling);
       /** @type {HTMLElement} */ (caption.querySelector(".title")).textContent = title;
       const peak = on ? on.values.reduce((a, b) => (Math.abs(b) > Math.abs(a) ? b : a), 0) : 0;
