@@ -26,7 +26,16 @@ from mmxai_core.reader_study.records import (
     StudyRecord,
     Times,
 )
-from mmxai_core.reader_study.schema import AnswerRow, AssignmentRow, EventRow, ReaderRow, StudyRow, SubmissionRow
+from mmxai_core.reader_study.schema import (
+    AnswerRow,
+    ArmRow,
+    AssignmentRow,
+    CaseRow,
+    EventRow,
+    ReaderRow,
+    StudyRow,
+    SubmissionRow,
+)
 
 
 def study_record(row: StudyRow) -> StudyRecord:
@@ -34,12 +43,25 @@ def study_record(row: StudyRow) -> StudyRecord:
     return StudyRecord(row.id, LockedProtocol(from_json(row.protocol), row.sha256, utc(row.locked_at)))
 
 
-def assignment(row: AssignmentRow) -> Assignment:
-    """One reading to be done."""
-    return Assignment(
-        row.reader.code, row.period, row.position, row.arm.code, row.case.code, row.practice, row.seeded_wrong,
-        row.placebo, row.id,
-    )  # fmt: skip
+def load_assignments(session: Session, *conditions: ColumnElement[bool]) -> list[Assignment]:
+    """Readings to be done, by period, practice first, position.
+
+    Args:
+        session: From `database`.
+        *conditions: On `AssignmentRow`.
+    """
+    a = AssignmentRow.__table__.c
+    query = (
+        select(
+            ReaderRow.code, a.period, a.position, ArmRow.code, CaseRow.code, a.practice, a.seeded_wrong, a.placebo, a.id
+        )
+        .join(ReaderRow, ReaderRow.id == a.reader_id)
+        .join(ArmRow, ArmRow.id == a.arm_id)
+        .join(CaseRow, CaseRow.id == a.case_id)
+        .where(*conditions)
+        .order_by(a.period, a.practice.desc(), a.position)
+    )
+    return [Assignment(*row) for row in session.execute(query)]
 
 
 def slot_key(study: int, reader: int, slot: Slot) -> str:

@@ -56,7 +56,7 @@ class StudyStore:
         # What is kept never changes, so it is read once: studies by id, their readers' rows, their assignments.
         self._studies: dict[int, StudyRecord] = {}
         self._readers: dict[int, dict[str, int]] = {}
-        self._assigned: dict[int, dict[str, tuple[Assignment, ...]]] = {}
+        self._assigned: dict[tuple[int, str], tuple[Assignment, ...]] = {}
 
     def start(self, locked: LockedProtocol) -> StudyRecord:
         """Keep a locked protocol with its arms, readers, cases and drawn assignments: the study may begin.
@@ -130,11 +130,17 @@ class StudyStore:
 
     def assignments(self, study: StudyRecord, reader: str | None = None) -> tuple[Assignment, ...]:
         """Readings to be done, with their ids, by reader, period, practice first, position."""
-        by_reader = self._assignments(study)
         if reader is not None:
-            self._reader_id(study, reader)
-            return by_reader.get(reader, ())
-        return tuple(a for r in study.protocol.readers for a in by_reader.get(r.code, ()))
+            reader_id = self._reader_id(study, reader)
+            if (study.id, reader) not in self._assigned:
+                with reading(self._engine) as session:
+                    mine = rows.load_assignments(session, AssignmentRow.reader_id == reader_id)
+                self._assigned[study.id, reader] = tuple(mine)
+            return self._assigned[study.id, reader]
+        with reading(self._engine) as session:
+            found = rows.load_assignments(session, AssignmentRow.study_id == study.id)
+        place = {r.code: n for n, r in enumerate(study.protocol.readers)}
+        return tuple(sorted(found, key=lambda a: place[a.reader]))  # the order within a reader stays
 
     def save(
         self,
@@ -313,6 +319,13 @@ class StudyStore:
                 added += 1
         return added
 
+    def survey(self) -> tuple[tuple[Assignment, ...], tuple[Kept, ...]]:
+        """The Survey page's study: its assignments, and every rating in the order kept, superseded ones included."""
+        mine = select(StudyRow.id).where(StudyRow.code == survey.CODE)
+        with reading(self._engine) as session:
+            assigned = rows.load_assignments(session, AssignmentRow.study_id.in_(mine))
+            return tuple(assigned), tuple(rows.load_kept(session, SubmissionRow.study_id.in_(mine)))
+
     def _record(self, row: StudyRow) -> StudyRecord:
         if row.id not in self._studies:
             self._studies[row.id] = rows.study_record(row)
@@ -326,20 +339,6 @@ class StudyStore:
         if reader not in self._readers[study.id]:
             raise StudyStoreError(f"Study {study.code!r} has no reader of this code; ask the study's coordinator.")
         return self._readers[study.id][reader]
-
-    def _assignments(self, study: StudyRecord) -> dict[str, tuple[Assignment, ...]]:
-        if study.id not in self._assigned:
-            query = (
-                select(AssignmentRow)
-                .where(AssignmentRow.study_id == study.id)
-                .order_by(AssignmentRow.period, AssignmentRow.practice.desc(), AssignmentRow.position)
-            )
-            by_reader: dict[str, list[Assignment]] = {}
-            with reading(self._engine) as session:
-                for row in session.scalars(query):
-                    by_reader.setdefault(row.reader.code, []).append(rows.assignment(row))
-            self._assigned[study.id] = {code: tuple(found) for code, found in by_reader.items()}
-        return self._assigned[study.id]
 
     def _assignment(self, study: StudyRecord, reader: str, slot: Slot) -> Assignment | None:
         if slot.assignment is None:
