@@ -19,6 +19,8 @@ from mmxai_core import io
 from mmxai_core.errors import BundleError, StudyStoreError
 from mmxai_core.explain.explainer import Explainer
 from mmxai_core.model.bundle import Bundle, load_bundle
+from mmxai_core.model.shapes import NetworkShapes
+from mmxai_core.model.shapes import network_shapes as measure_shapes
 from mmxai_core.predict import Predictor
 from mmxai_core.reader_study.database import default_location
 from mmxai_core.reader_study.store import RatingStore, default_store_path
@@ -112,6 +114,17 @@ def _explainer(path: Path) -> Explainer:
 def explainer() -> Explainer:
     """The explainer of the predictor."""
     return _explainer(bundle_path())
+
+
+@st.cache_resource(show_spinner=False)
+def _shapes(path: Path) -> NetworkShapes:
+    served = _predictor(path)
+    return served.submit(lambda network, _: measure_shapes(network, served.bundle.schema))
+
+
+def network_shapes() -> NetworkShapes:
+    """The shapes of the network in use, from one pass over an empty canvas."""
+    return _shapes(bundle_path())
 
 
 @st.cache_resource(show_spinner=False)

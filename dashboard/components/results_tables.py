@@ -47,7 +47,10 @@ def number(value: Any) -> str | None:
             return "not defined"
         low, high = value.get("low"), value.get("high")
         text = _plain(value["value"])
-        return text if low is None or high is None else f"{text} ({_plain(low)} to {_plain(high)})"
+        if low is None or high is None:
+            return text
+        mark = "" if low <= value["value"] <= high else " †"  # a biased number may lie outside: see `ece_note`
+        return f"{text}{mark} ({_plain(low)} to {_plain(high)})"
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return _plain(value)
     return None

@@ -1,4 +1,4 @@
-"""Model: card, results with intervals, provenance, fields."""
+"""Model: card, limits, how it works, results with intervals, provenance, fields, glossary. All from the bundle."""
 
 from __future__ import annotations
 
@@ -6,21 +6,122 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import services
+from dashboard.components.architecture import (
+    AnswerFacts,
+    architecture_rows,
+    architecture_svg,
+    equations,
+)
+from dashboard.components.model_facts import (
+    card_section,
+    coverage_rows,
+    ece_note,
+    operating_point,
+    operating_rows,
+    training_rows,
+)
 from dashboard.components.results_tables import tables
-from dashboard.messages import boundary, markdown_safe
+from dashboard.messages import RESEARCH_USE, boundary, markdown_safe
 from dashboard.views import model_or_stop
+from mmxai_core.report.glossary import groups, terms_in, tooltip
+from mmxai_core.report.summary import ALWAYS
+
+
+def table(rows: list[dict[str, str]]) -> None:
+    """Rows as a static table: it can be read whole, searched by the browser and printed."""
+    st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch", height="content")
+
+
+def defined(title: str) -> str | None:
+    """The glossary's entries for a heading, as its tooltip."""
+    found = terms_in(title)
+    return tooltip(*(t.name for t in found)) if found else None
+
+
+def heading(title: str) -> None:
+    """A heading with the glossary behind it."""
+    st.subheader(title, anchor=False, help=defined(title))
+
+
+def card() -> None:
+    """The bundle's own card, with what its tables need to be read rightly."""
+    bundle = services.bundle()
+    results = bundle.results()
+    st.markdown(bundle.model_card())
+    heading("Operating threshold")
+    st.markdown(markdown_safe(operating_point(bundle)))
+    if rows := operating_rows(results, bundle):
+        table(rows)
+    else:
+        st.caption(
+            "This bundle reports no sensitivity or specificity at this threshold. The command `evaluate` measures them "
+            "on any cohort with outcomes."
+        )
+    if note := ece_note(results):
+        st.caption(markdown_safe(note))
+
+
+def limits() -> None:
+    """What it was trained on, what it promises, and where it ends."""
+    bundle = services.bundle()
+    if told := str(bundle.metadata.get("intended_use", "")):
+        heading("Intended use")
+        st.markdown(markdown_safe(told))
+        if more := card_section(bundle.model_card(), "Intended use").replace(told, "").strip():
+            st.markdown(more)
+    if told := card_section(bundle.model_card(), "Limits"):
+        heading("Limits of this model")
+        st.markdown(told)
+    heading("Limits of any explanation")
+    st.markdown("\n".join(f"- {markdown_safe(line)}" for line in ALWAYS))
+    if rows := coverage_rows(bundle):
+        heading("Coverage of the prediction set")
+        table(rows)
+        st.caption(markdown_safe(f"Measured on {bundle.metadata['conformal']['computed_from']}."))
+    if missing := services.explainer().reference.missing:
+        heading("Not carried by this bundle")
+        st.markdown("\n".join(f"- {markdown_safe(line)}" for line in missing))
+    if rows := training_rows(bundle):
+        heading("Training data")
+        table(rows)
+
+
+def how_it_works() -> None:
+    """The network as it is, drawn from its own shapes."""
+    bundle, shapes = services.bundle(), services.network_shapes()
+    kept = bundle.metadata.get("conformal")
+    facts = AnswerFacts(
+        bundle.arch.backbone, bundle.temperature, bundle.threshold, kept["coverage"] if kept else None, bundle.classes
+    )
+    theme = "light" if st.context.theme.type == "light" else "dark"
+    svg = architecture_svg(shapes, bundle.schema, facts, theme=theme)
+    st.image(svg, width="stretch", alt=f"Architecture of {bundle.name}; the table below says the same in words")
+    st.caption(
+        f"Shapes read from the loaded network, one study: {shapes.parameters:,} learned numbers in all. "
+        "Blue: image; brown: clinical data; plain: both."
+    )
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        heading("Step by step")
+        table(architecture_rows(shapes))
+    with right:
+        heading("Fusion in formulas")
+        st.markdown(equations(shapes))
 
 
 def results() -> None:
     """Every table of results.json."""
-    found = list(tables(services.bundle().results()))
+    stored = services.bundle().results()
+    found = list(tables(stored))
     if not found:
         st.caption("This bundle reports no results.")
-    for table in found:
-        st.subheader(table.title, anchor=False)
-        st.dataframe(table.rows, hide_index=True, width="stretch")
-        if table.facts:
-            st.caption(" · ".join(f"{markdown_safe(k)}: {markdown_safe(v)}" for k, v in table.facts))
+    if note := ece_note(stored):
+        st.caption(markdown_safe(note))
+    for entry in found:
+        st.subheader(entry.title, anchor=False, help=defined(" ".join([entry.title, *map(str, entry.rows.columns)])))
+        st.dataframe(entry.rows, hide_index=True, width="stretch")
+        if entry.facts:
+            st.caption(" · ".join(f"{markdown_safe(k)}: {markdown_safe(v)}" for k, v in entry.facts))
 
 
 def provenance() -> None:
@@ -34,10 +135,7 @@ def provenance() -> None:
         "Temperature": f"{bundle.temperature:.3f}", "Study of many images": f"{bundle.aggregation} over images",
         "Image encoder": bundle.arch.backbone, "Intended use": str(bundle.metadata.get("intended_use", "")),
     }  # fmt: skip
-    st.dataframe(
-        pd.DataFrame({"What": list(rows), "Value": list(rows.values())}), hide_index=True, width="stretch",
-        height="content",
-    )  # fmt: skip
+    table([{"What": what, "Value": value} for what, value in rows.items()])
 
 
 def fields() -> None:
@@ -52,21 +150,33 @@ def fields() -> None:
                 "Values": values, "Usual": usual,
             }
         )  # fmt: skip
-    st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch", height="content")
+    table(rows)
+
+
+def glossary() -> None:
+    """Every term of the interface in one plain sentence."""
+    columns = st.columns(2, gap="large")
+    for i, (group, terms) in enumerate(groups().items()):
+        with columns[i % 2]:
+            st.subheader(group, anchor=False)
+            for entry in terms:
+                st.markdown(f"**{markdown_safe(entry.name)}**: {markdown_safe(entry.text)}  \n"
+                            f":gray[{markdown_safe(entry.source)}]")  # fmt: skip
+
+
+_TABS = {
+    "Model card": card, "Limits": limits, "How this works": how_it_works, "Results": results,
+    "Provenance": provenance, "Clinical fields": fields, "Glossary": glossary,
+}  # fmt: skip
 
 
 def main() -> None:
     """The page."""
     model_or_stop()
-    card, numbers, origin, schema = st.tabs(["Model card", "Results", "Provenance", "Clinical fields"])
-    with card, boundary():
-        st.markdown(services.bundle().model_card())
-    with numbers, boundary():
-        results()
-    with origin, boundary():
-        provenance()
-    with schema, boundary():
-        fields()
+    st.caption(RESEARCH_USE)
+    for tab, draw in zip(st.tabs(list(_TABS)), _TABS.values(), strict=True):
+        with tab, boundary():
+            draw()
 
 
 main()
