@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
+from typing import Any
 
 import streamlit as st
 
@@ -100,7 +101,7 @@ def _show(case: WorklistCase, study: Study | None, name: str) -> None:
     first, told = None, case.analysed
     if told is not None and told.bundle_sha256 == services.bundle().sha256:
         first = services.worklist().answer(case.code, owners())
-    values, initial = (_known(v) for v in (case.values, case.initial))
+    values, initial = (fitting(v) for v in (case.values, case.initial))
     state.open_study(
         study, name, values, {k: v for k, v in case.prefilled.items() if k in schema.ids},
         initial=MappingProxyType(initial), roi=case.roi, roi_image=case.roi_image,
@@ -112,7 +113,8 @@ def _show(case: WorklistCase, study: Study | None, name: str) -> None:
     state.update(noted=_inputs(session))
 
 
-def _known(values: Mapping[str, Value]) -> dict[str, Value]:
+def fitting(values: Mapping[str, Any]) -> dict[str, Value]:
+    """The values that the bundle in use knows and allows; a sample or a kept case may come from another."""
     schema = services.bundle().schema
     kept: dict[str, Value] = {}
     for field_id, value in values.items():

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import streamlit as st
 
 from dashboard.watching import Watcher
 from mmxai_core import io
-from mmxai_core.errors import BundleError, StudyStoreError
+from mmxai_core.errors import BundleError, ClinicalValueError, StudyStoreError
 from mmxai_core.explain.explainer import Explainer
 from mmxai_core.model.bundle import Bundle, load_bundle
 from mmxai_core.model.shapes import NetworkShapes
@@ -298,10 +299,11 @@ class Misread:
 def _misread(path: Path) -> Misread:
     model, found = _predictor(path), []
     for sample in samples():
-        record = model.bundle.schema.record(
-            {k: v for k, v in sample.clinical.items() if k in model.bundle.schema.ids}
-        )  # fmt: skip
-        p = model.predict(sample_study(sample.file), record)
+        schema, known = model.bundle.schema, {}
+        for field_id, value in sample.clinical.items():
+            with suppress(ClinicalValueError):  # a field or a category of another bundle
+                known |= dict(schema.record({field_id: value}).values)
+        p = model.predict(sample_study(sample.file), schema.record(known))
         wrong = bool(sample.truth) and p.predicted_class != sample.truth
         margin = abs(p.probability - p.threshold)
         found.append((not wrong, -margin if wrong else margin, Misread(sample.file, wrong, p.probability)))

@@ -116,8 +116,8 @@ def _where(m: Moment) -> str:
         return "The pictures are being computed; they appear by themselves."
     return (
         "Next to the original lies the **Grad-CAM++ map**: where the image moved the score. Its colours have an "
-        "absolute scale, so that little evidence looks like little. Choose a field to see the places it looks at. A map shows "
-        "what moved the model, not where disease is."
+        "absolute scale, so that little evidence looks like little. Choose a field to see the places it looks at. "
+        "A map shows what moved the model, not where disease is."
     )
 
 
@@ -185,8 +185,8 @@ def _wrong_strip(m: Moment) -> str:
     read = "wrong" if m.misread else "right"
     return (
         f"The answer is {read}, and {tests.passed} of {tests.total} tests pass{compared}{_and_failed(tests)}. **The "
-        "strip says whether the pictures show what the model did. It cannot say whether the model is right.** An explanation "
-        f"can be faithful to a wrong answer, and persuade.{flagged}"
+        "strip says whether the pictures show what the model did. It cannot say whether the model is right.** "
+        f"An explanation can be faithful to a wrong answer, and persuade.{flagged}"
     )
 
 

@@ -64,8 +64,7 @@ def _note(number: int) -> None:
 
 def _open(sample: services.Sample) -> None:
     """The sample with its own values, whatever was changed in it since."""
-    schema, study = services.bundle().schema, services.sample_study(sample.file)
-    values = dict(schema.record({k: v for k, v in sample.clinical.items() if k in schema.ids}).values)
+    study, values = services.sample_study(sample.file), casebook.fitting(sample.clinical)
     if not _is_open(study):
         casebook.keep()
         casebook.open_new(

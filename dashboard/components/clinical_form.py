@@ -16,7 +16,9 @@ TITLES: dict[FieldGroup, tuple[str, str]] = {
     "assessment": ("Assessment", "The reader's conclusion from the same image: it is not independent of it."),
 }
 #: Pixels; holds the three answers of a yes/no field side by side.
-FIELD_WIDTH = 198
+FIELD_WIDTH = 190
+#: With more prefilled fields than this, the line above the form says it once for all.
+BADGES = 4
 _WORDS = {"unknown": "Unknown", "no": "No", "yes": "Yes"}
 
 
@@ -55,12 +57,28 @@ def label_of(field: Field, value: Value | None, prefilled: Mapping[str, str], in
     """
     label = markdown_safe(field.label + (f" ({field.unit})" if field.unit else ""))
     if field.kind == "numeric":
-        label += f" · usual {field.scale[0]:g} to {field.scale[1]:g}"
+        label += f" · usual {field.scale[0]:.0f} to {field.scale[1]:.0f}"
     if value != initial.get(field.id):
         return label + " :orange-badge[changed]"
-    if field.id in prefilled and value is not None:
+    if field.id in prefilled and value is not None and len(prefilled) <= BADGES:
         return label + f" :blue-badge[{prefilled[field.id]}]"
     return label
+
+
+def changes(values: Mapping[str, Value], prefilled: Mapping[str, str], initial: Mapping[str, Value]) -> str:
+    """How many values were prefilled and how many are changed, in a few words.
+
+    Args:
+        values: Known values now.
+        prefilled: Where a prefilled value came from, by field id.
+        initial: The values that the file or the sample gave.
+    """
+    changed = sum(values.get(k) != initial.get(k) for k in {*values, *initial})
+    said = [f"{changed} changed"] if changed else []
+    if len(prefilled) > BADGES:
+        origins = list(dict.fromkeys(prefilled.values()))
+        said.insert(0, f"{len(prefilled)} values {' and '.join(origins)}")
+    return ", ".join(said)
 
 
 def clinical_form(

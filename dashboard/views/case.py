@@ -27,7 +27,7 @@ HEADER, SAMPLE = "from header", "from sample"
 def open_choice(choice: Choice, schema: ClinicalSchema) -> None:
     """Read what was chosen and make it the case."""
     if choice.sample is not None:
-        open_sample(choice.sample, schema)
+        open_sample(choice.sample)
     elif choice.files:
         with st.spinner("Reading the study"):
             study = io.read_files(choice.files)
@@ -40,9 +40,9 @@ def open_choice(choice: Choice, schema: ClinicalSchema) -> None:
         )
 
 
-def open_sample(sample: services.Sample, schema: ClinicalSchema) -> None:
+def open_sample(sample: services.Sample) -> None:
     """Make a shipped sample the case."""
-    values = dict(schema.record({k: v for k, v in sample.clinical.items() if k in schema.ids}).values)
+    values = casebook.fitting(sample.clinical)
     casebook.open_new(
         "sample", services.sample_study(sample.file), name=sample.title, values=values,
         prefilled=dict.fromkeys(values, SAMPLE), title=sample.title,

@@ -35,14 +35,14 @@ def add(added: Added) -> None:
     store, schema, owner = services.worklist(), services.bundle().schema, casebook.owner()
     if added.samples:
         samples = services.samples()
+        known = {sample.file: casebook.fitting(sample.clinical) for sample in samples}
 
         def take_samples(batch: Batch) -> Iterator[Line]:
             for sample in samples:
                 if batch.cancelled:
                     return
                 batch.step = sample.title
-                known = {k: v for k, v in sample.clinical.items() if k in schema.ids}
-                values = dict(schema.record(known).values)
+                values = known[sample.file]
                 study = services.sample_study(sample.file)
                 case = store.add(
                     NewCase(owner, "sample", study, values, dict.fromkeys(values, "from sample"), sample.title)

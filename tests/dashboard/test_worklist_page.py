@@ -1,0 +1,218 @@
+"""The worklist, a reload, and the session of one reader beside another's, without a browser."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from mmxai_core.worklist import WorklistStore
+from mmxai_core.worklist.database import worklist_url
+
+APP = Path(__file__).resolve().parents[2] / "dashboard" / "app.py"
+
+
+def page(app: AppTest, name: str) -> AppTest:
+    return app.switch_page(f"views/{name}.py").run()
+
+
+def session(app: AppTest):
+    return app.session_state["reading"]
+
+
+def address(app: AppTest) -> str:
+    given = app.query_params["case"]
+    return given if isinstance(given, str) else given[0]
+
+
+def button(app: AppTest, label: str):
+    return next(b for b in app.button if b.label == label)
+
+
+def field(app: AppTest, kind: str, label: str):
+    return next(w for w in getattr(app, kind) if w.label.startswith(label))
+
+
+def said(app: AppTest) -> str:
+    assert not app.exception, app.exception
+    kinds = ("markdown", "caption", "warning", "info", "success", "subheader", "error")
+    rows = [h.value for h in app.get("html") if "<style>" not in h.value]
+    return " ".join([m.value for kind in kinds for m in getattr(app, kind)] + rows).replace("\\", "")
+
+
+def signed_in(reader: str, *, case: str = "") -> AppTest:
+    """A new session, as a reload makes it: only the address is the same."""
+    app = AppTest.from_file(str(APP), default_timeout=60)
+    app.query_params["reader"] = reader
+    if case:
+        app.query_params["case"] = case
+    return app
+
+
+def open_sample(app: AppTest, number: int) -> AppTest:
+    page(app, "case")
+    [b for b in app.button if b.label == "Open"][number].click().run()
+    return app
+
+
+def wait(app: AppTest, done, what: str) -> AppTest:
+    end = time.monotonic() + 90
+    while time.monotonic() < end:
+        if done(app):
+            return app
+        time.sleep(0.1)
+        app.run()
+    raise AssertionError(what)
+
+
+def analysed(app: AppTest) -> AppTest:
+    button(app, "Analyse").click().run()
+    return wait(app, lambda a: session(a).job is None and session(a).analysis is not None, "the analysis did not end")
+
+
+@pytest.fixture
+def store(app: AppTest, tmp_path: Path):
+    made = WorklistStore(worklist_url(str(tmp_path / "ratings.sqlite")), tmp_path / "worklist")
+    yield made
+    made.close()
+
+
+@pytest.mark.usefixtures("app")
+def test_a_reload_brings_the_case_back_with_values_and_result(store: WorklistStore) -> None:
+    app = open_sample(signed_in("R01"), 0)
+    assert session(app).case and address(app) == session(app).case
+    field(app, "number_input", "Age").set_value(41.0).run()
+    analysed(app)
+    before, code = session(app), session(app).case
+
+    again = page(signed_in("R01", case=code), "case")
+    assert field(again, "number_input", "Age").value == 41.0
+    kept = session(again)
+    assert kept.first.prediction.probabilities == before.first.prediction.probabilities
+    assert kept.first.prediction_set.sentence == before.first.prediction_set.sentence
+    assert f"{before.first.prediction.probability * 100:.0f} % malignant" in said(again)
+    wait(again, lambda a: session(a).job is None, "the pictures were not computed again")
+    assert session(again).analysis.explanation.attribution.values == pytest.approx(
+        before.analysis.explanation.attribution.values, abs=1e-12
+    )
+    (case,) = store.cases(("R01",))
+    assert case.status == "analysed" and case.is_current and case.title.startswith("Oval mass")
+
+    field(again, "number_input", "Age").set_value(70.0).run()
+    third = page(signed_in("R01", case=code), "case")
+    assert field(third, "number_input", "Age").value == 70.0 and "Out of date" in said(third)
+    assert session(third).job is None, "an answer to other values asks for no pictures"
+
+
+@pytest.mark.usefixtures("app", "store")
+def test_another_reader_cannot_take_a_case_up_by_its_address() -> None:
+    code = session(open_sample(signed_in("R01"), 0)).case
+    other = page(signed_in("R02", case=code), "case")
+    assert not session(other).opened and "not in your worklist" in said(other)
+    page(other, "worklist")
+    assert code not in said(other) and code not in [b.label for b in other.button]
+    broken = page(signed_in("R01", case="../../etc"), "case")
+    assert not session(broken).opened and "not in your worklist" in said(broken)
+
+
+@pytest.mark.usefixtures("app")
+def test_many_cases_at_once_then_search_order_and_removal(store: WorklistStore) -> None:
+    app = page(signed_in("R01"), "worklist")
+    assert "No case yet" in said(app)
+    button(app, "Add the 6 samples").click().run()
+    wait(app, lambda a: session(a).batch.done, "the samples were not added")
+    app.run()
+    assert len(store.cases(("R01",))) == 6 and "6 of 6 done" in said(app)
+    button(app, "Put away").click().run()
+    button(app, "Analyse all new (6)").click().run()
+    wait(app, lambda a: session(a).batch.done, "the cases were not analysed")
+    app.run()
+    cases = store.cases(("R01",))
+    assert {c.status for c in cases} == {"analysed"} and "6 of 6 done" in said(app)
+    for case in cases:
+        told = case.analysed
+        assert told is not None and case.is_current
+        assert 0 <= told.low <= told.high <= 1 and store.answer(case.code, ("R01",)) is not None
+
+    field(app, "selectbox", "Order").set_value("most suspicious").run()
+    shown = session(app).queue
+    by_code = {c.code: c.analysed.probability for c in cases}
+    assert [by_code[c] for c in shown] == sorted(by_code.values(), reverse=True)
+    field(app, "text_input", "Search").set_value("anechoic").run()
+    (code,) = session(app).queue
+    field(app, "multiselect", "State").set_value(["failed"]).run()
+    assert "No case fits" in said(app)
+    field(app, "multiselect", "State").set_value([]).run()
+
+    button(app, code).click().run()
+    assert session(app).case == code and "Round, anechoic mass" in said(app)
+    assert session(app).first.prediction.probability == by_code[code]
+    page(app, "worklist")
+    assert field(app, "text_input", "Search").value == "anechoic", "the list is as it was left"
+    field(app, "text_input", "Search").set_value("").run()
+    order = session(app).queue
+    page(app, "case")
+    at = order.index(code)
+    button(app, "Next").click().run()
+    assert session(app).case == order[at + 1]
+    button(app, "Previous").click().run()
+    assert session(app).case == code
+
+    assert store.remove(code, ("R01",))
+    page(app, "worklist")
+    assert code not in [b.label for b in app.button]
+
+
+@pytest.mark.usefixtures("app")
+def test_a_store_that_fails_does_not_stop_the_reading(tmp_path: Path) -> None:
+    (tmp_path / "worklist.sqlite").write_bytes(b"no database at all, only text" * 40)
+    app = page(signed_in("R01"), "case")
+    button(app, "Enter clinical data only").click().run()
+    assert session(app).opened and "This case is not kept" in said(app)
+    field(app, "number_input", "Age").set_value(41.0).run()
+    analysed(app)
+    assert "1 of 4 clinical fields known" in said(app)
+
+
+@pytest.mark.usefixtures("app", "store")
+def test_a_hundred_interleaved_actions_of_two_sessions_stay_apart() -> None:
+    """Two readers in one server, turn by turn: opened samples, entered ages, left and came back, analysed."""
+    readers = {"R01": (signed_in("R01"), 0, 30), "R02": (signed_in("R02"), 1, 70)}
+    for app, sample, _ in readers.values():
+        open_sample(app, sample)
+    studies = {name: session(app).study.sha256 for name, (app, _, _) in readers.items()}
+    codes = {name: session(app).case for name, (app, _, _) in readers.items()}
+    titles = {name: session(app).study_name for name, (app, _, _) in readers.items()}
+    assert len(set(studies.values())) == len(set(codes.values())) == 2
+    margins = {"R01": "smooth", "R02": "rough"}
+    for turn in range(50):
+        for name, (app, _, base) in readers.items():
+            other = "R02" if name == "R01" else "R01"
+            if turn in (15, 35):
+                button(app, "Analyse").click().run()
+            elif turn % 10 == 4:
+                page(app, "worklist")
+                assert codes[other] not in said(app) and codes[other] not in [b.label for b in app.button]
+                assert codes[name] in [b.label for b in app.button]
+            elif turn % 10 == 5:
+                page(app, "case")
+            elif turn % 10 == 7:
+                field(app, "selectbox", "Margin").set_value(margins[name]).run()
+            else:
+                field(app, "number_input", "Age").set_value(float(base + turn % 10)).run()
+                assert field(app, "number_input", "Age").value == base + turn % 10
+            now = session(app)
+            assert (now.study.sha256, now.case, now.reader) == (studies[name], codes[name], name)
+            assert address(app) == codes[name]
+            assert base <= now.values["age"] < base + 10 or turn == 0
+            assert now.values.get("margin", margins[name]) == margins[name] or turn < 8
+            assert titles[other] not in said(app)
+            if now.analysis is not None:
+                assert now.analysis.study.sha256 == studies[name]
+                assert base <= now.analysis.record.values["age"] < base + 10
+    for name, (app, _, _) in readers.items():
+        page(app, "case")
+        wait(app, lambda a: session(a).job is None and session(a).analysis is not None, f"{name} was not analysed")
+        assert session(app).analysis.study.sha256 == studies[name]
