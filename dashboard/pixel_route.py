@@ -59,8 +59,9 @@ class PixelSource:
             raise IndexError("no such picture")
         made = encode(self._rasters[picture].cut(level, column, row))
         with self._lock:
-            self._kept[key] = made
-            self._bytes += len(made)
+            if key not in self._kept:  # two requests may have made it at once
+                self._kept[key] = made
+                self._bytes += len(made)
             while self._bytes > _KEPT_BYTES:
                 self._bytes -= len(self._kept.popitem(last=False)[1])
         return made

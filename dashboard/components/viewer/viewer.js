@@ -91,7 +91,7 @@ class Viewer {
     if (kept) { this.view = kept.view; this.marks = kept.marks; this.place = kept.place; }
     else if (!same) { this.view = { ...freshView(), slice: scene.start }; this.marks = new Marks(); this.place = null; }
     if (!scene.layers.some((l) => l.id === this.view.layer)) this.view.layer = scene.layers[0]?.id ?? "";
-    if (!scene.layers.some((l) => l.field === this.view.field)) this.view.field = this.strongestField();
+    if (!this.view.field || !scene.layers.some((l) => l.field === this.view.field)) this.view.field = this.strongestField();
     if (!scene.brush) this.place = null;
     const sources = kept?.sources ?? (same && this.panes.length ? this.panes.map((p) => p.source) : null) ?? this.layouts()[Math.min(1, this.layouts().length - 1)];
     this.buildPanes(sources);
