@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+
 import streamlit as st
 
 from dashboard.messages import markdown_safe
@@ -34,11 +36,11 @@ def facts(study: Study, index: int) -> list[tuple[str, str]]:
 def show_facts(study: Study, index: int) -> None:
     """The facts, the reader's notes, and how the grey values came about."""
     rows = facts(study, index)
-    told = [f"{name}: **{markdown_safe(value)}**" for name, value in rows if value != "not stated"]
+    told = [f"{name}: <b>{html.escape(value)}</b>" for name, value in rows if value != "not stated"]
     missing = [name.lower() for name, value in rows if value == "not stated"]
-    st.caption(" · ".join(told) + (f" · Not stated by the file: {', '.join(missing)}" if missing else ""))
-    if study.synthetic:
-        st.html('<span class="mmx-badge">Synthetic phantom, not a patient</span>')
+    badge = '<span class="mmx-badge">Synthetic phantom, not a patient</span> ' if study.synthetic else ""
+    left_out = f" · Not stated by the file: {', '.join(missing)}" if missing else ""
+    st.html(f'<p class="mmx-facts">{badge}{" · ".join(told)}{html.escape(left_out)}</p>')
     steps = study.images[index].display
     if study.notes or steps:
         with st.expander(f"Reading notes ({len(study.notes)})" if study.notes else "How the grey values came about"):

@@ -36,7 +36,7 @@ def choose_study(samples: Sequence[Sample], picture: Callable[[str], Study], *, 
         uploaded = st.file_uploader(
             "DICOM, NIfTI, MHA, NRRD, PNG, JPEG or TIFF; several files of one study, or a zip",
             accept_multiple_files=True, key=f"upload-{version}",
-            help="Files stay in this session's memory and are forgotten with it. Extensions are not needed: "
+            help="What is kept of a case, and for how long, stands on the page Worklist. Extensions are not needed: "
             f"content decides. Common ones: {', '.join(SUPPORTED_EXTENSIONS)}.",
         )  # fmt: skip
         if uploaded:
@@ -56,11 +56,12 @@ def choose_study(samples: Sequence[Sample], picture: Callable[[str], Study], *, 
     columns = st.columns(len(samples) if len(samples) <= 6 else 6, gap="small")
     for i, sample in enumerate(samples):
         with columns[i % len(columns)], st.container(border=True, height="stretch", key=f"sample-{i}"):
-            with boundary():
-                grey = picture(sample.file).images[0].grey
-                st.image(np.round(grey * 255).astype(np.uint8), width="stretch", alt=sample.description)
-            st.markdown(f"**{sample.title}**")
-            st.caption(sample.description)
+            with st.container(height="stretch", gap="xsmall"):  # takes what is left, so that the buttons stand in line
+                with boundary():
+                    grey = picture(sample.file).images[0].grey
+                    st.image(np.round(grey * 255).astype(np.uint8), width="stretch", alt=sample.description)
+                st.markdown(f"**{sample.title}**")
+                st.caption(sample.description)
             if st.button("Open", key=f"open-{sample.file}", width="stretch", help=sample.title):
                 return Choice(sample=sample)
     return None

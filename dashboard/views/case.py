@@ -62,7 +62,7 @@ def show_image(session: state.ReadingSession) -> None:
             st.info("No image: the model answers from the clinical fields alone.", icon=":material/assignment:")
         return
     packed = session.scenes.get("images") or state.keep_scene(
-        "images", pack(study_scene(study, start=session.image_index, height=540))
+        "images", pack(study_scene(study, start=session.image_index, height=470))
     )
     kept = (session.roi, session.roi_image) if session.roi is not None and not session.roi_drawn else None
     seen = viewer(packed, key=f"case-viewer-{session.upload_version}", region=kept)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard import jobs, services, state
+from dashboard import casebook, jobs, services, state
 from dashboard.components import downloads
 from dashboard.components.account_panel import account_choice, chosen_account, interactions_panel, waterfall_panel
 from dashboard.components.attention_panel import attention_panel
@@ -211,6 +211,11 @@ def main() -> None:
     session = state.current()
     analysis = session.analysis
     if analysis is None:
+        casebook.ask_for_pictures()  # after a reload: the answer is kept, its pictures are not
+        if state.current().job is not None:
+            st.caption("The pictures of this case are being computed.")
+            follow_job(show=False)
+            return
         empty_state("Nothing to explain yet", "Open a study on the Case page and press **Analyse**.")
         if st.button("Go to the case", type="primary"):
             st.switch_page("views/case.py")

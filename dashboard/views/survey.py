@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import services, state
+from dashboard import casebook, services, state
 from dashboard.components.input_words import stated
 from dashboard.components.ratings_table import ratings_table
 from dashboard.components.survey_form import survey_form
@@ -80,6 +80,7 @@ def ask(code: str, analysis: Analysis) -> None:
         icon=":material/check_circle:",
     )
     state.fresh_survey()
+    casebook.rated()
 
 
 def kept_ratings(code: str) -> None:
@@ -103,8 +104,12 @@ def main() -> None:
     with left:
         st.subheader(PAPER_SURVEY.title, anchor=False)
         code = sign_in()
+        casebook.ask_for_pictures()  # after a reload: the answer is kept, its pictures are not
         analysis = state.current().analysis
-        if analysis is None:
+        if analysis is None and state.current().job is not None:
+            st.caption("The pictures of this case are being computed; then it can be rated.")
+            follow_job(show=False)
+        elif analysis is None:
             st.info("Nothing to rate in this session: analyse a case first.", icon=":material/info:")
             if st.button("Go to the case"):
                 st.switch_page("views/case.py")
