@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, get_args
 
 from mmxai_core.reader_study import protocol as p
-from mmxai_core.reader_study.questionnaire_registry import QUESTIONNAIRES
+from mmxai_core.reader_study.questionnaire_registry import INSTRUMENTS
 
 if TYPE_CHECKING:
     from mmxai_core.reader_study.protocol import Protocol
@@ -19,8 +19,6 @@ _STUDY_ID = re.compile(r"[a-z0-9][a-z0-9_-]{1,47}")
 _CODE = re.compile(r"[A-Z0-9][A-Z0-9_-]{1,31}")
 _CASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _HASH = re.compile(r"[0-9a-f]{64}")
-#: Ids of questionnaires besides the published ones: the survey of the source paper.
-_MORE_INSTRUMENTS = ("explanation_survey",)
 #: Ids that the questions with each case use themselves.
 _RESERVED_ITEMS = frozenset({"opinion", "confidence", "region", "misled", "misled_how", "comment"})
 MAX_CASES, MAX_READERS, MAX_ARMS = 2000, 500, 8
@@ -32,8 +30,8 @@ def problems(protocol: Protocol) -> tuple[str, ...]:
 
 
 def known_instruments() -> tuple[str, ...]:
-    """Ids of the questionnaires a protocol may ask for."""
-    return (*QUESTIONNAIRES, *_MORE_INSTRUMENTS)
+    """Ids of the questionnaires a protocol may ask for: those whose wording is there."""
+    return tuple(INSTRUMENTS)
 
 
 def _all(protocol: Protocol) -> Iterator[str]:

@@ -18,6 +18,25 @@ from mmxai_core.reader_study.export import safe_cell
 from mmxai_core.reader_study.protocol import Protocol
 from mmxai_core.reader_study.records import Kept, StudyRecord
 from mmxai_core.reader_study.study_store import StudyStore
+from mmxai_core.reader_study.table_import import import_ratings, import_readings
+
+__all__ = [
+    "ASSIGNMENTS",
+    "CASES",
+    "RATINGS",
+    "READERS",
+    "READINGS",
+    "all_tables",
+    "assignments",
+    "cases",
+    "import_ratings",
+    "import_readings",
+    "ratings",
+    "readers",
+    "readings",
+    "scale_name",
+    "table_csv",
+]
 
 #: Columns of `readings`: one row an opinion, current answers only.
 READINGS = (
