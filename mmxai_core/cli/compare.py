@@ -23,6 +23,8 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument("--cache", type=Path, default=Path("runs/compare-encoders"), metavar="DIR",
                         help="trained encoders (default runs/compare-encoders); a missing one is trained")  # fmt: skip
     parser.add_argument("--models", metavar="A,B", help="work on these only; the rest is left to a later run")
+    parser.add_argument("--generalise", action="store_true",
+                        help="also test across cohorts, scanners, hospitals, and probe the image vectors")  # fmt: skip
     parser.add_argument("--measure-only", action="store_true", help="metrics of the units that are there; no training")
     parser.set_defaults(run=run)
 
@@ -31,6 +33,7 @@ def run(args: argparse.Namespace) -> None:
     """Runs what is missing, measures, and prints the AUC of every model and level."""
     from mmxai_core.cohorts.registry import load_cohort
     from mmxai_core.comparison.config import load_compare_config
+    from mmxai_core.comparison.findings import write_generalisation, write_leakage
     from mmxai_core.comparison.measure import write_results
     from mmxai_core.comparison.models import BY_NAME
     from mmxai_core.comparison.run import Comparison, plan_of
@@ -61,6 +64,9 @@ def run(args: argparse.Namespace) -> None:
         else:
             comparison.run()
         results = write_results(comparison)
+        write_leakage(comparison, encoders=args.generalise)
+        if args.generalise:
+            write_generalisation(comparison)
     if args.json:
         write_json({"path": str(args.out), "cohort": cohort.name, **results})
         return

@@ -112,15 +112,20 @@ class Pool:
         predicted = np.array([p[index == b].mean() for b in kept])
         observed = np.array([truth[index == b].mean() for b in kept])
         low, high = _wilson(observed, count)
-        ones = np.ones((1, len(self.labels)))
-        rng, noise = np.random.default_rng(seed), []
-        for _ in range(draws):
-            u = rng.random(len(self.labels))  # one draw a case, shared by the seeds, as its label is
-            noise.append(np.mean([weighted_calibration_errors(u < q, q, ones, bins=self.bins)[0][0] for q in self.p]))
+        rng = np.random.default_rng(seed)
+        u = rng.random((draws, len(self.labels)))  # one draw a case, shared by the seeds, as its label is
+        noise = np.mean([_ece_of(q, u < q, self.bins) for q in self.p], axis=0)
         return CalibrationCurve(
             _round(count), _round(predicted), _round(observed), _round(low), _round(high),
             round(float(np.mean(noise)), 6), round(float(np.percentile(noise, 95)), 6),
         )  # fmt: skip
+
+
+def _ece_of(p: NDArray[np.float64], labels: NDArray[np.bool_], bins: int) -> NDArray[np.float64]:
+    """(D,) calibration error of (n,) probabilities under each row of (D, n) labels."""
+    member = (mass_bins(p, bins)[:, None] == np.arange(bins)).astype(np.float64)
+    gaps: NDArray[np.float64] = np.abs(p @ member - labels @ member).sum(1) / len(p)
+    return gaps
 
 
 def _roc(labels: NDArray[np.bool_], p: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -1,0 +1,64 @@
+"""leakage.json and generalisation.json of a comparison."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mmxai_core.comparison import files
+from mmxai_core.comparison.files import Finding
+from mmxai_core.comparison.generalise import (
+    across_cohorts,
+    comparison_material,
+    factor_from_features,
+    leave_groups_out,
+    source_from_features,
+)
+from mmxai_core.comparison.leakage import changed_inputs, missingness
+from mmxai_core.comparison.run import Comparison
+
+#: Factor of `Case.strata` across which a cohort is tested, where it has it.
+FACTORS = ("manufacturer", "site")
+
+
+def write_leakage(comparison: Comparison, *, encoders: bool) -> None:
+    """Writes leakage.json.
+
+    Args:
+        comparison: A run with finished units.
+        encoders: Also ask the image vectors, which needs fold 0's encoder (trained again where the cache lacks it).
+    """
+    data, config, material = comparison.data, comparison.config, comparison_material(comparison)
+    rows: list[Finding] = changed_inputs(material)
+    gaps = missingness(
+        data.known, data.labels.astype(bool), data.patients, seed=config.seed, replicates=config.replicates
+    )
+    if gaps is not None:
+        rows.append(gaps)
+    if encoders:
+        if comparison.plan.source is not None:
+            rows.append(source_from_features(comparison))
+        for factor in _factors(comparison):
+            if (found := factor_from_features(comparison, factor)) is not None:
+                rows.append(found)
+    else:  # what an earlier call asked of the encoders stays
+        before = files.read_leakage(comparison.plan.out)
+        rows += [r for r in before.rows if r.id.endswith("_from_features")] if before else []
+    files.write(comparison.plan.out / "leakage.json", files.Findings(files.FORMAT, material.status, tuple(rows)))
+
+
+def write_generalisation(comparison: Comparison) -> None:
+    """Trains and tests across cohorts and groups, and writes generalisation.json where there is anything to test."""
+    material, rows = comparison_material(comparison), list[Finding]()
+    if comparison.plan.source is not None:
+        rows += across_cohorts(comparison)
+    for factor in _factors(comparison):
+        rows += leave_groups_out(comparison, factor)
+    if rows:
+        files.write(
+            comparison.plan.out / "generalisation.json", files.Findings(files.FORMAT, material.status, tuple(rows))
+        )
+
+
+def _factors(comparison: Comparison) -> list[str]:
+    facts = [c.strata for c in comparison.cases.values()]
+    return [f for f in FACTORS if len(np.unique([s[f] for s in facts if f in s])) > 1]
