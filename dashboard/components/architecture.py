@@ -10,7 +10,7 @@ from mmxai_core.clinical import ClinicalSchema
 from mmxai_core.model.fusion import Fusion
 from mmxai_core.model.shapes import NetworkShapes
 
-_INK = {"dark": ("#dfe6ec", "#93a1b0", "#16222b", "#1d2733"), "light": ("#17212b", "#55626e", "#e3eef5", "#f0eae3")}
+_INK = {"dark": ("#dfe6ec", "#93a1b0", "#132a3a", "#33271b"), "light": ("#17212b", "#55626e", "#e3eef5", "#f0eae3")}
 _WIDTH, _HEIGHT = 1180, 452
 
 #: What each step is called, and what it does, in order of computation.

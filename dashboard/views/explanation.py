@@ -12,11 +12,12 @@ from dashboard.components import downloads
 from dashboard.components.account_panel import account_choice, chosen_account, interactions_panel, waterfall_panel
 from dashboard.components.attention_panel import attention_panel
 from dashboard.components.chrome import empty_state
-from dashboard.components.evidence import LIMITS, field_of, field_sentence, scene
+from dashboard.components.evidence import field_of, field_sentence, scene
 from dashboard.components.input_words import NOT_VALID, check_sentences, stated
 from dashboard.components.joint_map_panel import joint_map_panel
 from dashboard.components.questions_panel import questions_panel
 from dashboard.components.reliability_panel import reliability_panel, strip_charts
+from dashboard.components.summary_panel import summary_panel
 from dashboard.components.viewer import pack, viewer
 from dashboard.components.wording import player_labels
 from dashboard.jobs import Analysis
@@ -100,11 +101,7 @@ def beside(view: str, analysis: Analysis, players: Mapping[str, str], chosen: st
     elif view == "ask":
         questions_panel(explanation, running=running)
     else:
-        st.subheader("What this cannot tell", anchor=False)
-        st.markdown("\n".join(f"- {markdown_safe(line)}" for line in LIMITS))
-        if explanation.missing:
-            st.markdown("**Not in this model's bundle**")
-            st.markdown("\n".join(f"- {markdown_safe(line)}" for line in explanation.missing))
+        summary_panel(explanation, players, running=running)
 
 
 def wide(view: str, analysis: Analysis, labels: Mapping[str, str], players: Mapping[str, str]) -> None:
@@ -156,18 +153,8 @@ def grey_of(analysis: Analysis) -> GreyImage | None:
 
 def save(analysis: Analysis) -> None:
     """Downloads."""
-    schema = services.bundle().schema
-    labels = REGION_LABELS | player_labels(schema, dict(analysis.record.values))
     with st.popover("Take away", icon=":material/download:"):
-        st.download_button(
-            "Everything (zip)", lambda: downloads.explanation_zip(analysis, labels), "explanation.zip",
-            "application/zip", icon=":material/folder_zip:", on_click="ignore", key="zip", width="stretch",
-            help="explanation.json, the raw maps, and the pictures as PNG",
-        )  # fmt: skip
-        st.download_button(
-            "explanation.json", lambda: downloads.explanation_json(analysis), "explanation.json", "application/json",
-            on_click="ignore", key="json", width="stretch",
-        )  # fmt: skip
+        downloads.take_away(analysis, services.bundle(), services.predictor().device)
 
 
 def again() -> None:

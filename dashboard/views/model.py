@@ -21,15 +21,15 @@ from dashboard.components.model_facts import (
     training_rows,
 )
 from dashboard.components.results_tables import tables
-from dashboard.messages import RESEARCH_USE, boundary, markdown_safe
+from dashboard.messages import boundary, markdown_safe
 from dashboard.views import model_or_stop
 from mmxai_core.report.glossary import groups, terms_in, tooltip
 from mmxai_core.report.summary import ALWAYS
 
 
 def table(rows: list[dict[str, str]]) -> None:
-    """Rows as a static table: it can be read whole, searched by the browser and printed."""
-    st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch", height="content")
+    """Rows as a plain table: nothing is cut, and it can be searched by the browser and read aloud."""
+    st.table(pd.DataFrame(rows), border="horizontal", hide_index=True)
 
 
 def defined(title: str) -> str | None:
@@ -173,7 +173,6 @@ _TABS = {
 def main() -> None:
     """The page."""
     model_or_stop()
-    st.caption(RESEARCH_USE)
     for tab, draw in zip(st.tabs(list(_TABS)), _TABS.values(), strict=True):
         with tab, boundary():
             draw()
