@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from dashboard.study_ai import AiJob
     from mmxai_core.reader_study.protocol import Protocol
+    from mmxai_core.reader_study.records import Slot
     from mmxai_core.study import Study
     from mmxai_core.types import Box
 
@@ -34,6 +35,7 @@ class StudySession:
         images: The open case's study, by case; the latest only.
         ai: The AI's answer under way or done, by assignment id; server side until it may be revealed.
         scenes: Packed pictures of the open case, by key.
+        back: Slot of the last answer while the reader changes it, or None.
         paused: True while the reader pauses: the image is hidden and the clock stands.
         draft: The protocol a coordinator works on, as it was opened, or None.
         draft_version: Changes when another draft is opened, so that its form is drawn afresh.
@@ -52,6 +54,7 @@ class StudySession:
     images: Mapping[str, Study] = field(default_factory=dict)
     ai: Mapping[int, AiJob] = field(default_factory=dict)
     scenes: Mapping[str, bytes] = field(default_factory=dict)
+    back: Slot | None = None
     paused: bool = False
     draft: Protocol | None = None
     draft_version: int = 0

@@ -49,13 +49,14 @@ def _ask(question: Question, *, key: str, before: Any) -> Any:
     if question.kind == "likert5":
         words = {1: f"1 {question.low}", 5: f"5 {question.high}", NO_ANSWER: "No answer"}
         options: list[Any] = [1, 2, 3, 4, 5, *([] if question.id == "confidence" else [NO_ANSWER])]
-        at = options.index(int(before)) if before in (1, 2, 3, 4, 5) else None
+        at = options.index(before) if before in options else None
         return st.radio(
             question.text, options, index=at, horizontal=True, key=key, format_func=lambda v: words.get(v, str(v))
         )
     if question.kind == "percent":
+        start = float(before) if isinstance(before, (int, float)) else None
         return st.number_input(
-            f"{question.text}  (0 {question.low}, 100 {question.high})", 0.0, 100.0, before, 5.0, "%g", key=key,
+            f"{question.text}  (0 {question.low}, 100 {question.high})", 0.0, 100.0, start, 5.0, "%g", key=key,
             placeholder="0 to 100 %", width=420,
         )  # fmt: skip
     labels = dict(question.options)
@@ -64,12 +65,14 @@ def _ask(question: Question, *, key: str, before: Any) -> Any:
         at = int(before) - 1 if isinstance(before, (int, float)) and 1 <= before <= len(ids) else None
         return st.radio(question.text, ids, index=at, horizontal=True, key=key, format_func=lambda v: labels[v])
     if question.kind == "choices":
+        chosen = [c for c in str(before or "").split(";") if c in (*labels, NO_ANSWER)]
         return st.pills(
-            question.text, [*labels, NO_ANSWER], selection_mode="multi", key=key,
+            question.text, [*labels, NO_ANSWER], selection_mode="multi", default=chosen, key=key,
             format_func=lambda v: labels.get(v, "no answer"),
         )  # fmt: skip
     optional = "" if question.required else " (optional)"
-    return st.text_area(question.text + optional, before or "", key=key, height=80, max_chars=4000)
+    text = "" if before in (None, NO_ANSWER) else str(before)
+    return st.text_area(question.text + optional, text, key=key, height=80, max_chars=4000)
 
 
 def clean(raw: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from dashboard import services, state
-from dashboard.components.activity import activity
+from dashboard.components.activity import EVERY_S, activity
 from dashboard.components.question_form import clean, question_form, questionnaire_form
 from dashboard.components.reading_ai import ai_panel
 from dashboard.components.wording import player_labels
@@ -17,6 +17,7 @@ from dashboard.views.study_case import ai_of, known_fields, show_case
 from dashboard.views.study_sign_in import sign_in
 from mmxai_core.errors import MmxaiError, StudyStoreError
 from mmxai_core.reader_study import session as course
+from mmxai_core.reader_study.assignment import Assignment
 from mmxai_core.reader_study.case_questions import (
     case_questions,
     form_answers,
@@ -26,7 +27,7 @@ from mmxai_core.reader_study.case_questions import (
 )
 from mmxai_core.reader_study.protocol import Protocol
 from mmxai_core.reader_study.questionnaire_registry import questionnaire
-from mmxai_core.reader_study.records import ItemAnswer, Kept, Shown, StudyRecord
+from mmxai_core.reader_study.records import ItemAnswer, Kept, Shown, StudyRecord, Times
 from mmxai_core.reader_study.session import Step
 from mmxai_core.reader_study.store import new_token
 from mmxai_core.results.joint import REGION_LABELS
@@ -48,7 +49,7 @@ def clock(study: StudyRecord, step: Step, idle_s: float) -> None:
             return
         data = {"run": session.run, "active_s": beat.active_s, "idle_s": beat.idle_s}
         services.study_store().record(
-            study, session.reader, "beat", token=new_token(), assignment=step.slot.assignment, stage=step.slot.stage,
+            study, session.reader, "beat", token=new_token(), assignment=step.slot.assignment, stage=course.step_name(step.slot),
             data=data,
         )  # fmt: skip
 
@@ -74,6 +75,17 @@ def enter(step: Step) -> None:
     state.update_study(step=key, token=new_token(), opened_at=datetime.now(UTC), notice=notice)
 
 
+def time_on(study: StudyRecord, step: Step) -> Times:
+    """Time on a step: its heartbeats, and what has passed since the last one, in which the reader has just acted."""
+    session, slot = state.study(), step.slot
+    assert slot is not None
+    beats = services.study_store().events(study, session.reader, kind="beat")
+    mine = [e.at for e in beats if (e.assignment, e.stage) == (slot.assignment, course.step_name(slot))]
+    since = (datetime.now(UTC) - max([*mine, session.opened_at])).total_seconds()
+    so_far = course.elapsed(beats, slot)
+    return Times(so_far.active_s + min(max(since, 0.0), 2 * EVERY_S), so_far.idle_s)
+
+
 def save(
     study: StudyRecord, step: Step, answers: tuple[ItemAnswer, ...], *, version: str = "1", shown: Shown | None = None
 ) -> None:
@@ -81,15 +93,14 @@ def save(
     session, store = state.study(), services.study_store()
     assert step.slot is not None
     try:
-        times = course.elapsed(store.events(study, session.reader, kind="beat"), step.slot)
         kept = store.save(
             study, session.reader, step.slot, answers, seen=step.seen, token=session.token,
-            opened_at=session.opened_at, instrument_version=version, shown=shown, times=times,
+            opened_at=session.opened_at, instrument_version=version, shown=shown, times=time_on(study, step),
         )  # fmt: skip
     except StudyStoreError as error:
         st.error(markdown_safe(sentence(error)), icon=":material/error:")
         return
-    state.update_study(notice=f"Kept at {kept.saved_at:%H:%M:%S} UTC.", token=new_token())
+    state.update_study(notice=f"Kept at {kept.saved_at:%H:%M:%S} UTC.", token=new_token(), back=None)
     st.rerun()
 
 
@@ -147,7 +158,7 @@ def reading(study: StudyRecord, protocol: Protocol, step: Step, kept: tuple[Kept
         save(study, step, answers, shown=None if output is None else output.shown)
 
 
-def ratings(study: StudyRecord, protocol: Protocol, step: Step) -> None:
+def ratings(study: StudyRecord, protocol: Protocol, step: Step, kept: tuple[Kept, ...]) -> None:
     """The questions after a case, beside what was shown."""
     assert step.slot is not None and step.assignment is not None
     case = protocol.case(step.assignment.case)
@@ -159,7 +170,9 @@ def ratings(study: StudyRecord, protocol: Protocol, step: Step) -> None:
         show_case(case, step, output, None, draw=False)
     with right:
         questions = case_questions(protocol, step.assignment.arm)
-        raw = question_form(questions, key=form_key(step), label="Save and go on")
+        last = next((k for k in kept if k.slot == step.slot), None)
+        known = {} if last is None else {a.item: a.text or a.value or "no_answer" for a in last.answers}
+        raw = question_form(questions, key=form_key(step), label="Save and go on", before=known)
         if raw is None:
             return
         try:
@@ -188,8 +201,16 @@ def ask_questionnaire(study: StudyRecord, step: Step) -> None:
     save(study, step, answers, version=asked.version)
 
 
-def top(protocol: Protocol, step: Step, progress: course.Progress) -> None:
-    """Title, progress, pause, leave, and what happened last."""
+def changeable(protocol: Protocol, assignments: tuple[Assignment, ...], kept: tuple[Kept, ...]) -> Step | None:
+    """The step answered last, where its answer may still be changed: it has revealed nothing."""
+    if not kept or kept[-1].slot.kind == "questionnaire":
+        return None
+    step = course.step_of(protocol, assignments, kept, kept[-1].slot)
+    return None if step.final else step
+
+
+def top(protocol: Protocol, step: Step, progress: course.Progress, *, last: Step | None) -> None:
+    """Title, progress, the way back to the last answer, pause, leave, and what happened last."""
     session = state.study()
     on_case = step.kind in ("reading", "ratings")
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
@@ -201,6 +222,13 @@ def top(protocol: Protocol, step: Step, progress: course.Progress) -> None:
             progress.done / max(progress.total, 1),
             text=where if on_case else f"{progress.done} of {progress.total} cases read",
         )
+        going_back = last is not None and state.study().back == last.slot
+        if last is not None and st.button(
+            "Keep it as it was" if going_back else "Change last answer", icon=":material/undo:", key="back",
+            help="The new answer replaces the old one; both stay on record.",
+        ):  # fmt: skip
+            state.update_study(back=None if going_back else last.slot, notice="Kept; you may change it.")
+            st.rerun()
         if on_case and st.button("Pause", icon=":material/pause:", key="pause"):
             state.update_study(paused=True)
             st.rerun()
@@ -223,8 +251,12 @@ def main() -> None:
     protocol = study.for_readers
     assignments, kept = store.assignments(study, reader), store.kept(study, reader)
     step = course.next_step(protocol, assignments, kept, now=datetime.now(UTC))
+    last = changeable(protocol, assignments, kept)
+    back = state.study().back
+    if back is not None and last is not None and last.slot == back:
+        step = last
     enter(step)
-    top(protocol, step, course.progress(protocol, assignments, kept))
+    top(protocol, step, course.progress(protocol, assignments, kept), last=last)
     if store.is_closed(study):
         st.info("The coordinator has closed this study; what you answered is kept.", icon=":material/lock:")
     elif step.kind == "done":
@@ -243,7 +275,7 @@ def main() -> None:
             if step.kind == "reading":
                 reading(study, protocol, step, kept)
             elif step.kind == "ratings":
-                ratings(study, protocol, step)
+                ratings(study, protocol, step, kept)
             else:
                 ask_questionnaire(study, step)
         except MmxaiError as error:
