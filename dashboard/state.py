@@ -66,6 +66,7 @@ class ReadingSession:
         survey_token: Token of the survey form on screen.
         survey_opened: When that form was first shown.
         scenes: Packed pictures by key, so that reruns send nothing.
+        clicked: The bar of the account clicked last, or "".
         kept: What was computed once for the explanation on screen, by name; see `keep`.
         tasks: Work asked for on the Explanation page that is not done yet, by name.
         cases: Encoded cohort cases to compare with, or None; they outlive the case.
@@ -105,6 +106,7 @@ class ReadingSession:
     survey_token: str = field(default_factory=new_token)
     survey_opened: datetime = field(default_factory=lambda: datetime.now(UTC))
     scenes: Mapping[str, PixelSource] = field(default_factory=dict)
+    clicked: str = ""
     kept: Mapping[tuple[str, str], Any] = field(default_factory=dict)
     tasks: Mapping[tuple[str, str], Task[Any]] = field(default_factory=dict)
     cases: Any = None

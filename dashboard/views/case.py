@@ -82,43 +82,61 @@ def show_result(problems: list[str]) -> None:
     blocked = bool(problems) or nothing or session.pixels_gone
     answered = casebook.is_answered(session) and not problems
     ready = answered and session.analysis is not None
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        # No callback: it would run before the form is read, and miss what was entered last.
-        if st.button(
-            "Analyse", type="secondary" if ready else "primary", icon=":material/play_arrow:", key="analyse",
-            disabled=blocked or session.job is not None, shortcut=None if ready else "Ctrl+Enter",
-            help="A value breaks its field's rule." if problems else None,
-        ):  # fmt: skip
-            casebook.begin()
-            st.rerun()
-        if session.analysis is not None and st.button(
-            "Show the explanation", icon=":material/lightbulb:", type="primary" if ready else "secondary",
-            shortcut="Ctrl+Enter" if ready else None,
-        ):  # fmt: skip
-            st.switch_page("views/explanation.py")
-        if session.analysis is not None and session.job is None and st.button(
-            "Compare", icon=":material/compare_arrows:", key="compare",
-            help="Without a group of fields, or by another model",
-        ):  # fmt: skip
-            compare()
-    with st.container(key="progress"):
-        if session.job is not None:
+    if session.job is not None:  # in the place of the buttons, so that nothing below moves
+        left, right = st.columns([11, 7], vertical_alignment="center") if session.analysis is not None else (st, None)
+        with left.container():
             follow_job(show=True)
-        elif session.problem:
-            st.error(markdown_safe(session.problem), icon=":material/error:")
-        elif session.analysis is not None:
-            st.caption(f"Analysed in {session.analysis.seconds:.1f} s.")
+        if right is not None and right.button(
+            "Show the explanation", icon=":material/lightbulb:", key="show-early", width="stretch"
+        ):
+            st.switch_page("views/explanation.py")
+    else:
+        steps(ready=ready, blocked=blocked, refused=bool(problems))
+    if session.problem:
+        st.error(markdown_safe(session.problem), icon=":material/error:")
     if session.first is not None:
         result_panel(
             session.first.prediction, schema, stale=not answered, explained=session.job is None,
             check=session.first.input_check, prediction_set=session.first.prediction_set,
             calibrated=calibration(services.bundle().results(), session.first),
         )  # fmt: skip
+        if session.analysis is not None and session.job is None:
+            st.caption(f"Analysed in {session.analysis.seconds:.1f} s.")
     elif session.job is None:
         no_result(
             "Fill in at least one field; without an image the model has nothing else to go by." if nothing else
             "Not analysed yet. Fields left unknown are fine: the model was trained for that."
         )  # fmt: skip
+
+
+def steps(*, ready: bool, blocked: bool, refused: bool) -> None:
+    """Buttons of what can be done next; the key that goes on is on the one that leads further.
+
+    Args:
+        ready: True where the explanation belongs to what is on the page.
+        blocked: True where there is nothing to analyse.
+        refused: True where a value breaks its field's rule.
+    """
+    analysis = state.current().analysis
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        # No callback: it would run before the form is read, and miss what was entered last.
+        if st.button(
+            "Analyse", type="secondary" if ready else "primary", icon=":material/play_arrow:", key="analyse",
+            disabled=blocked, shortcut=None if ready else "Ctrl+Enter",
+            help="A value breaks its field's rule." if refused else None,
+        ):  # fmt: skip
+            casebook.begin()
+            st.rerun()
+        if analysis is not None and st.button(
+            "Show the explanation", icon=":material/lightbulb:", type="primary" if ready else "secondary",
+            shortcut="Ctrl+Enter" if ready else None, key="show",
+        ):  # fmt: skip
+            st.switch_page("views/explanation.py")
+        if analysis is not None and st.button(
+            "Compare", icon=":material/compare_arrows:", key="compare",
+            help="Without a group of fields, or by another model",
+        ):  # fmt: skip
+            compare()
 
 
 @st.dialog("The same case, asked in other ways", width="large")
@@ -145,7 +163,7 @@ def compare() -> None:
 def show_form(session: state.ReadingSession, schema: ClinicalSchema) -> list[str]:
     """The form and its tools; returns one sentence for each value that cannot be used."""
     tools = st.container(horizontal=True, vertical_alignment="center", gap="small")
-    with st.container(height=360, border=True, key="form"):
+    with st.container(border=True, key="form"):
         values, problems = clinical_form(
             schema, session.values, session.prefilled, initial=session.initial, version=session.form_version
         )

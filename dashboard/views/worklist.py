@@ -17,6 +17,7 @@ from dashboard.components.worklist_tools import Added, add_tools, query_tools
 from dashboard.messages import boundary, incident, markdown_safe, sentence
 from dashboard.views import model_or_stop
 from mmxai_core.errors import MmxaiError
+from mmxai_core.reader_study.store import reader_code
 from mmxai_core.worklist import NewCase, Priority, WorklistCase, select
 from mmxai_core.worklist.intake import take_in
 
@@ -193,6 +194,25 @@ def kept_words() -> str:
     )
 
 
+def sign_in(reader: str) -> None:
+    """The reader code, whose own cases the list then shows as well; without one, those of this browser."""
+    raw = st.text_input(
+        "Reader code", value=reader, placeholder="Reader code, e.g. R01", max_chars=32, key="wl-reader", width=210,
+        label_visibility="collapsed", help="A pseudonym, never a name. With it you find your cases from any machine of "
+        "this site.",
+    )  # fmt: skip
+    code = reader_code(raw) if raw.strip() else ""
+    if code == reader:
+        return
+    casebook.keep()
+    state.update(reader=code)
+    if code:
+        st.query_params["reader"] = code
+    elif "reader" in st.query_params:
+        del st.query_params["reader"]
+    st.rerun()
+
+
 def main() -> None:
     """The page."""
     model_or_stop()
@@ -218,6 +238,7 @@ def main() -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         whose = f"of {session.reader} and of this site" if session.reader else "of this browser and of this site"
         st.markdown(f"**{len(shown)}** of {len(cases)} cases, {whose}.", width="stretch")
+        sign_in(session.reader)
         if st.button(f"Analyse all new ({len(new)})", key="analyse-all", icon=":material/play_arrow:",
                      disabled=not new or running, type="primary"):  # fmt: skip
             analyse_all(new)

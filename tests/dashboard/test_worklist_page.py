@@ -190,7 +190,7 @@ def test_a_hundred_interleaved_actions_of_two_sessions_stay_apart() -> None:
     for turn in range(50):
         for name, (app, _, base) in readers.items():
             other = "R02" if name == "R01" else "R01"
-            if turn in (15, 35):
+            if turn in (16, 36):
                 button(app, "Analyse").click().run()
             elif turn % 10 == 4:
                 page(app, "worklist")
