@@ -28,6 +28,12 @@ from mmxai_core.results import JointAccount, SaliencyMap
 from mmxai_core.results.similar import SimilarCases
 from mmxai_core.results.what_if import CounterfactualSearch, FieldResponse, WhatIfAnswer
 
+#: The views of the page, by id, in the order in which they are offered.
+VIEWS = {
+    "account": "Account", "together": "Interactions", "joint_map": "Joint map", "attention": "Attention",
+    "trust": "Reliability", "what_if": "What-if", "ask": "Ask next", "similar": "Similar", "methods": "Methods",
+    "limits": "Limits",
+}  # fmt: skip
 _WHAT_IF = {"try": "Try values", "turn": "What would turn the decision"}
 _VIEW_HEIGHT = 420
 #: Seconds for what a reader asked for and can cancel.
