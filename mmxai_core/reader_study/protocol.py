@@ -7,12 +7,14 @@ locked protocol never changes: a change is a new version that names its parent's
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from mmxai_core.errors import StudyStoreError
+
+T = TypeVar("T")
 
 #: Format of protocol files.
 FORMAT = 1
@@ -285,7 +287,7 @@ class Protocol:
         Raises:
             StudyStoreError: There is none.
         """
-        return _named(self.arms, "id", arm_id, "arm")
+        return _found((x for x in self.arms if x.id == arm_id), "arm", arm_id)
 
     def case(self, case_id: str) -> Case:
         """The case of that id.
@@ -293,7 +295,7 @@ class Protocol:
         Raises:
             StudyStoreError: There is none.
         """
-        return _named(self.cases, "id", case_id, "case")
+        return _found((x for x in self.cases if x.id == case_id), "case", case_id)
 
     def reader(self, code: str) -> Reader:
         """The reader of that code.
@@ -301,7 +303,7 @@ class Protocol:
         Raises:
             StudyStoreError: There is none.
         """
-        return _named(self.readers, "code", code, "reader")
+        return _found((x for x in self.readers if x.code == code), "reader", code)
 
     @property
     def study_cases(self) -> tuple[Case, ...]:
@@ -391,8 +393,7 @@ class LockedProtocol:
         return replace(self.protocol, **changes, version=self.protocol.version + 1, parent=self.sha256)
 
 
-def _named(things: tuple[Any, ...], attribute: str, wanted: str, what: str) -> Any:  # Arm, Case or Reader
-    for thing in things:
-        if getattr(thing, attribute) == wanted:
-            return thing
+def _found(matches: Iterator[T], what: str, wanted: str) -> T:
+    for match in matches:
+        return match
     raise StudyStoreError(f"The protocol has no {what} {wanted!r}.")

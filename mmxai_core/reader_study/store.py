@@ -207,7 +207,7 @@ class RatingStore:
         self._engine.dispose()
 
 
-def _submissions() -> Select[tuple[SubmissionRow]]:
+def _submissions() -> Select[SubmissionRow]:
     """The Survey page's, each with its assignment, reader and case."""
     return (
         select(SubmissionRow)

