@@ -206,6 +206,21 @@ def undo() -> None:
         update(values=session.undo[-1], undo=session.undo[:-1], form_version=session.form_version + 1)
 
 
+def keep_click(key: str) -> None:
+    """Keep which mark of a chart was clicked; the last one stays where a click takes the selection away.
+
+    Args:
+        key: The chart's place on the page.
+    """
+    event = st.session_state.get(key)
+    for point in event.selection.points if event else ():
+        name = point.get("customdata")
+        name = name[0] if isinstance(name, list) and name else name
+        if isinstance(name, str):
+            update(clicked=name)
+            return
+
+
 def keep_scene(key: str, packed: PixelSource) -> PixelSource:
     """Keep a packed picture of this case for the next rerun."""
     update(scenes={**current().scenes, key: packed})

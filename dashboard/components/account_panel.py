@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import streamlit as st
 
-from dashboard.components.charts import chart
+from dashboard.components.charts import chart, clickable_chart
 from dashboard.messages import markdown_safe
 from mmxai_core.figures.account import say
 from mmxai_core.figures.interaction_network import Pair, network_figure, strongest_pairs
@@ -20,6 +20,8 @@ REMOVED = {"removal": "Unknown", "background": "Another patient's"}
 SCALES = {"log_odds": "Log-odds", "probability": "Probability"}
 #: Most pixels of the waterfall: with the controls above it, what a 1440 x 900 window leaves beside the viewer.
 HEIGHT = 470
+#: Key of the waterfall on the page.
+WATERFALL = "waterfall"
 
 
 @dataclass(frozen=True)
@@ -113,22 +115,29 @@ def withheld(account: Attribution) -> bool:
     return account.withheld
 
 
-def waterfall_panel(account: Attribution, labels: Mapping[str, str], *, target: str, highlight: str = "") -> None:
+def waterfall_panel(
+    account: Attribution, labels: Mapping[str, str], *, target: str, on_click: Callable[[], None], highlight: str = ""
+) -> None:  # fmt: skip
     """The waterfall with its certificate; withheld, with the reason, where it does not add up.
 
     Args:
         account: The account.
         labels: Label and value of each player.
         target: Name of the class explained.
+        on_click: Called where the reader clicks a bar.
         highlight: The field chosen in the viewer, or "".
     """
     if withheld(account):
         return
     figure = waterfall_figure(account, labels, target=target, highlight=highlight, height=HEIGHT)
     ends = f"from {say(account.base_value, account.space)} to {say(account.output, account.space)}"
-    chart(figure, key="waterfall", alt=f"Waterfall of {len(account.players)} contributions to {target}, {ends}")
+    alt = f"Waterfall of {len(account.players)} contributions to {target}, {ends}"
+    clickable_chart(figure, key=WATERFALL, alt=alt, on_click=on_click)
     st.caption(certificate(account))
-    st.caption(f"{account.semantics} Orange, plain: toward {target}; blue, hatched: away from it.")
+    st.caption(
+        f"Click a bar: the viewer shows where its field looks. {account.semantics} Orange, plain: toward {target}; "
+        "blue, hatched: away from it."
+    )
 
 
 def interactions_panel(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
@@ -30,3 +31,15 @@ def chart(figure: Any, *, key: str, alt: str) -> None:
         alt: What it shows, for a reader who cannot see it.
     """
     st.plotly_chart(inked(figure), key=key, config=_CONFIG, alt=alt)
+
+
+def clickable_chart(figure: Any, *, key: str, alt: str, on_click: Callable[[], None]) -> None:
+    """Shows a figure whose marks can be clicked.
+
+    Args:
+        figure: A Plotly figure; a mark's `customdata` is its name.
+        key: Its place on the page.
+        alt: What it shows, for a reader who cannot see it.
+        on_click: Called before the page runs again; `state.keep_click` can be it.
+    """
+    st.plotly_chart(inked(figure), key=key, config=_CONFIG, alt=alt, on_select=on_click, selection_mode="points")

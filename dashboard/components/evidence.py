@@ -142,6 +142,20 @@ def field_of(layer: str | None) -> str:
     return ""
 
 
+def layer_of(player: str, explanation: Explanation) -> str | None:
+    """The map that shows a player of the account: a field's attention, or the evidence in the image.
+
+    Args:
+        player: A field, "image", a region, or "".
+        explanation: The explanation.
+    """
+    if explanation.cross_modal is not None and player in explanation.cross_modal.fields:
+        return _FIELD + player
+    if player in REGION_LABELS:
+        return "gradcam" if player == "image" or explanation.joint is None else "regions"
+    return None
+
+
 def field_sentence(explanation: Explanation, field: str, label: str) -> str:
     """What one field does in this case, both ways, in one sentence of numbers; "" where it is not known."""
     account = explanation.attribution

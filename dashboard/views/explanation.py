@@ -9,10 +9,16 @@ import streamlit as st
 
 from dashboard import casebook, jobs, services, state
 from dashboard.components import downloads
-from dashboard.components.account_panel import account_choice, chosen_account, interactions_panel, waterfall_panel
+from dashboard.components.account_panel import (
+    WATERFALL,
+    account_choice,
+    chosen_account,
+    interactions_panel,
+    waterfall_panel,
+)
 from dashboard.components.attention_panel import attention_panel
 from dashboard.components.chrome import empty_state
-from dashboard.components.evidence import field_of, field_sentence, scene
+from dashboard.components.evidence import field_of, field_sentence, layer_of, scene
 from dashboard.components.input_words import NOT_VALID, check_sentences, stated
 from dashboard.components.joint_map_panel import joint_map_panel
 from dashboard.components.questions_panel import questions_panel
@@ -28,11 +34,6 @@ from mmxai_core.results import REGION_LABELS, Attribution
 from mmxai_core.types import GreyImage
 
 _CSS = Path(__file__).resolve().parents[1] / "components" / "explanation.css"
-VIEWS = {
-    "account": "Account", "together": "Interactions", "joint_map": "Joint map", "attention": "Attention",
-    "trust": "Reliability", "what_if": "What-if", "ask": "Ask next", "similar": "Similar", "methods": "Methods",
-    "limits": "Limits",
-}  # fmt: skip
 #: Views that take the page's whole width; the others stand beside the viewer.
 _WIDE = ("together", "joint_map", "attention", "similar", "methods")
 _HEIGHT = 380
@@ -53,7 +54,7 @@ def evidence() -> None:
         labels = {f.id: f.label for f in schema.fields}
         players = REGION_LABELS | player_labels(schema, dict(analysis.record.values))
         view = st.segmented_control(
-            "View", list(VIEWS), default="account", required=True, format_func=VIEWS.__getitem__,
+            "View", list(panels.VIEWS), default="account", required=True, format_func=panels.VIEWS.__getitem__,
             key="explanation-view", label_visibility="collapsed", persist_state="session",
         )  # fmt: skip
         with st.container(key="explain-body"):
@@ -62,13 +63,16 @@ def evidence() -> None:
                 return
             left, right = st.columns([13, 8], gap="medium")
             with left:
-                chosen = picture(analysis, labels, players)
+                layer = layer_of(state.current().clicked, analysis.explanation)
+                chosen = picture(analysis, labels, players, layer=layer)
             with right, boundary():
                 beside(str(view), analysis, players, chosen)
 
 
-def picture(analysis: Analysis, labels: Mapping[str, str], players: Mapping[str, str]) -> str:
-    """The viewer with every map; returns the field whose map is chosen, or ""."""
+def picture(
+    analysis: Analysis, labels: Mapping[str, str], players: Mapping[str, str], *, layer: str | None
+) -> str:  # fmt: skip
+    """The viewer with every map; `layer` is shown whenever it changes. Returns the field whose map is chosen, or ""."""
     explanation, index = analysis.explanation, analysis.prediction.image_index
     if analysis.study is None or index is None:
         st.info("No image was given, so there is no picture of evidence.", icon=":material/info:")
@@ -79,7 +83,7 @@ def picture(analysis: Analysis, labels: Mapping[str, str], players: Mapping[str,
         key, pack(scene(analysis.study.images[index], explanation, labels, height=_HEIGHT))
     )
     with st.container(key="evidence"):
-        chosen = field_of(viewer(packed, key="evidence-viewer").layer)
+        chosen = field_of(viewer(packed, key="evidence-viewer", layer=layer).layer)
         if chosen:
             st.markdown(markdown_safe(field_sentence(explanation, chosen, players.get(chosen, chosen))))
     return chosen
@@ -91,7 +95,10 @@ def beside(view: str, analysis: Analysis, players: Mapping[str, str], chosen: st
     if view == "account":
         account = choose_account(analysis)
         if account is not None:
-            waterfall_panel(account, players, target=target(analysis), highlight=chosen)
+            waterfall_panel(
+                account, players, target=target(analysis), highlight=chosen,
+                on_click=lambda: state.keep_click(WATERFALL),
+            )  # fmt: skip
     elif view == "trust":
         reliability_panel(explanation.reliability, running=running)
         mapped = explanation.saliency.target_class if explanation.saliency else explanation.target_class
