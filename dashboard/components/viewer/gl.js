@@ -1,5 +1,6 @@
 // @ts-check
-// Draws a picture and a map on the graphics card (WebGL 2), or on the processor where there is none.
+// Draws a picture and a map on the graphics card (WebGL 2), or on the processor where there is none. Both have
+// draw(level, channels, drawing, pane), which returns a canvas whose upper left corner holds the result.
 
 const VERTEX = `#version 300 es
 void main() { gl_Position = vec4(gl_VertexID == 1 ? 3. : -1., gl_VertexID == 2 ? 3. : -1., 0., 1.); }`;
@@ -112,38 +113,52 @@ class GlRenderer {
   }
 }
 
+/** The same sums on the processor. */
 class PixelRenderer {
   constructor() {
     this.name = "canvas";
-    this.canvas = document.createElement("canvas");
     this.lost = false;
     this.largest = Infinity;
+    /** @type {WeakMap<object, {canvas: HTMLCanvasElement, image: ImageData, geometry: string, level: Level, steps: Int32Array, layer: Layer | null, shares: Int16Array | null}>} */
+    this.held = new WeakMap();
   }
 
-  /** @param {Level} level @param {number} channels @param {Drawing} d */
-  draw(level, channels, d) {
-    const g = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d"));
-    if (!this.image || this.image.width !== d.width || this.image.height !== d.height) {
-      this.canvas.width = d.width; this.canvas.height = d.height;
-      this.image = g.createImageData(d.width, d.height);
+  /** @param {Level} level @param {number} channels @param {Drawing} d @param {object} pane whose last drawing may be used again */
+  draw(level, channels, d, pane) {
+    let held = this.held.get(pane);
+    const geometry = [d.width, d.height, d.smooth, level.version, ...d.ax, ...d.ay].join();
+    if (!held || held.image.width !== d.width || held.image.height !== d.height) {
+      const canvas = held?.canvas ?? document.createElement("canvas");
+      canvas.width = d.width; canvas.height = d.height;
+      held = { canvas, image: new ImageData(d.width, d.height), geometry: "", level, steps: new Int32Array(0), layer: null, shares: null };
+      this.held.set(pane, held);
     }
-    paintPixels(this.image, level, channels, d);
-    g.putImageData(this.image, 0, 0);
-    return this.canvas;
+    if (held.geometry !== geometry || held.level !== level) { held.geometry = geometry; held.level = level; held.steps = resample(level, channels, d); held.shares = null; }
+    if (d.layer && (held.layer !== d.layer || !held.shares)) { held.layer = d.layer; held.shares = resampleMap(d.layer, level, d); }
+    compose(held.image, held.steps, d.layer ? held.shares : null, channels, d);
+    /** @type {CanvasRenderingContext2D} */ (held.canvas.getContext("2d", { willReadFrequently: true })).putImageData(held.image, 0, 0);
+    return held.canvas;
   }
 }
 
 /** One for the page: browsers allow few contexts. @type {GlRenderer | PixelRenderer | null} */
 let RENDERER = null;
 
+/** WebGL where a graphics card stands behind it; a card that is imitated in software is slower than our own sums. */
 function renderer() {
-  if (RENDERER && !RENDERER.lost) return RENDERER;
+  if (!RENDERER || RENDERER.lost) RENDERER = onCard(false) ?? new PixelRenderer();
+  return RENDERER;
+}
+
+/** @param {boolean} imitated take an imitated card too @returns {GlRenderer | null} */
+function onCard(imitated) {
   const canvas = document.createElement("canvas");
   const gl = canvas.getContext("webgl2", { alpha: false, antialias: false, depth: false, preserveDrawingBuffer: true });
+  if (!gl) return null;
+  const about = gl.getExtension("WEBGL_debug_renderer_info"), name = String(gl.getParameter(about ? about.UNMASKED_RENDERER_WEBGL : gl.RENDERER));
   try {
-    RENDERER = gl ? new GlRenderer(canvas, gl) : new PixelRenderer();
-  } catch {
-    RENDERER = new PixelRenderer();
-  }
-  return RENDERER;
+    if (imitated || !/swiftshader|llvmpipe|software|basic render/i.test(name)) return new GlRenderer(canvas, gl);
+  } catch { /* a driver that cannot: the processor can */ }
+  gl.getExtension("WEBGL_lose_context")?.loseContext();
+  return null;
 }

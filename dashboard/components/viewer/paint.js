@@ -59,47 +59,83 @@ function valueAt(layer, u, v) {
 }
 
 /**
- * Draws one level on the processor: what gl.js does where there is no WebGL.
- * @param {ImageData} target
- * @param {Level} level
- * @param {number} channels
- * @param {Drawing} d
+ * A level as the screen's pixels see it: stored steps, -1 where there is no picture. Depends on the geometry alone, so
+ * that a window or an opacity costs no more than a table look-up a pixel.
+ * @param {Level} level @param {number} channels @param {Drawing} d
+ * @returns {Int32Array} (height, width, channels)
  */
-function paintPixels(target, level, channels, d) {
-  const out = new Uint32Array(target.data.buffer), { w, h, data } = level, { width, height } = d;
-  const [ax, bx, cx] = d.ax, [ay, by, cy] = d.ay, gain = 255 * d.gain, offset = 255 * d.offset;
-  const low = d.padding ? d.padding[0] : 1, high = d.padding ? d.padding[1] : 0;
-  const clamp = (/** @type {number} */ y) => (y < 0 ? 0 : y > 255 ? 255 : y + 0.5) | 0;
+function resample(level, channels, d) {
+  const { w, h, data } = level, { width, height } = d, out = new Int32Array(width * height * channels).fill(-1);
+  const [ax, bx, cx] = d.ax, [ay, by, cy] = d.ay, low = d.padding ? d.padding[0] : 1, high = d.padding ? d.padding[1] : 0;
+  for (let sy = 0, i = 0; sy < height; sy++) {
+    let px = ax * 0.5 + bx * (sy + 0.5) + cx, py = ay * 0.5 + by * (sy + 0.5) + cy;
+    for (let sx = 0; sx < width; sx++, i += channels, px += ax, py += ay) {
+      if (px < 0 || py < 0 || px >= w || py >= h) continue;
+      const near = ((py | 0) * w + (px | 0)) * channels;
+      if (data[near] >= low && data[near] <= high) continue;
+      if (!d.smooth) { for (let c = 0; c < channels; c++) out[i + c] = data[near + c]; continue; }
+      const qx = px < 0.5 ? 0 : px - 0.5, qy = py < 0.5 ? 0 : py - 0.5, x0 = qx | 0, y0 = qy | 0, fx = qx - x0, fy = qy - y0;
+      const p = (y0 * w + x0) * channels, q = x0 + 1 < w ? p + channels : p, r = y0 + 1 < h ? w * channels : 0;
+      for (let c = 0; c < channels; c++) {
+        const top = data[p + c] + (data[q + c] - data[p + c]) * fx, foot = data[p + r + c] + (data[q + r + c] - data[p + r + c]) * fx;
+        out[i + c] = (top + (foot - top) * fy + 0.5) | 0;
+      }
+    }
+  }
+  return out;
+}
+
+/** Steps of the map's absolute scale in `resampleMap`. */
+const SHARES = 1023;
+
+/**
+ * A map as the screen's pixels see it: its share of the scale, in SHARES.
+ * @param {Layer} layer @param {Level} level @param {Drawing} d
+ * @returns {Int16Array}
+ */
+function resampleMap(layer, level, d) {
+  const { width, height } = d, out = new Int16Array(width * height), [ax, bx, cx] = d.ax, [ay, by, cy] = d.ay;
+  const z = layer.values, mw = layer.width, mh = layer.height, kx = mw / level.w, ky = mh / level.h;
+  const zero = layer.signed ? 0 : layer.floor, scale = SHARES / (layer.reference - zero), least = layer.signed ? -SHARES : 0;
   for (let sy = 0, i = 0; sy < height; sy++) {
     let px = ax * 0.5 + bx * (sy + 0.5) + cx, py = ay * 0.5 + by * (sy + 0.5) + cy;
     for (let sx = 0; sx < width; sx++, i++, px += ax, py += ay) {
-      if (px < 0 || py < 0 || px >= w || py >= h) { out[i] = 0xff000000; continue; }
-      const nx = px | 0, ny = py | 0, near = (ny * w + nx) * channels;
-      if (low <= high && data[near] >= low && data[near] <= high) { out[i] = 0xff000000; continue; }
-      let r = data[near], g = channels === 3 ? data[near + 1] : r, b = channels === 3 ? data[near + 2] : r;
-      if (d.smooth) {
-        const qx = px - 0.5 < 0 ? 0 : px - 0.5, qy = py - 0.5 < 0 ? 0 : py - 0.5;
-        const x0 = qx | 0, y0 = qy | 0, fx = qx - x0, fy = qy - y0;
-        const x1 = x0 + 1 < w ? x0 + 1 : x0, y1 = y0 + 1 < h ? y0 + 1 : y0;
-        const p = (y0 * w + x0) * channels, q = (y0 * w + x1) * channels, s = (y1 * w + x0) * channels, t = (y1 * w + x1) * channels;
-        const kp = (1 - fx) * (1 - fy), kq = fx * (1 - fy), ks = (1 - fx) * fy, kt = fx * fy;
-        r = data[p] * kp + data[q] * kq + data[s] * ks + data[t] * kt;
-        if (channels === 3) {
-          g = data[p + 1] * kp + data[q + 1] * kq + data[s + 1] * ks + data[t + 1] * kt;
-          b = data[p + 2] * kp + data[q + 2] * kq + data[s + 2] * ks + data[t + 2] * kt;
-        } else { g = r; b = r; }
-      }
-      let red = clamp(r * gain + offset), green = red, blue = red;
-      if (channels === 3) { green = clamp(g * gain + offset); blue = clamp(b * gain + offset); }
-      if (d.layer) {
-        const s = share(d.layer, valueAt(d.layer, px / w, py / h)), a = opacityOf(Math.abs(s), d.opacity, d.threshold);
-        if (a > 0) {
-          const k = 3 * Math.round(s * 255), t = d.layer.signed ? d.signed[s > 0 ? 0 : 1] : [d.table[k], d.table[k + 1], d.table[k + 2]];
-          red += (t[0] - red) * a; green += (t[1] - green) * a; blue += (t[2] - blue) * a;
-        }
-      }
-      out[i] = 0xff000000 | (Math.round(blue) << 16) | (Math.round(green) << 8) | Math.round(red);
+      if (px < 0 || py < 0 || px >= level.w || py >= level.h) continue;
+      let x = px * kx - 0.5, y = py * ky - 0.5;
+      if (x < 0) x = 0; else if (x > mw - 1) x = mw - 1;
+      if (y < 0) y = 0; else if (y > mh - 1) y = mh - 1;
+      const x0 = x | 0, y0 = y | 0, p = y0 * mw + x0, q = x0 + 1 < mw ? p + 1 : p, r = y0 + 1 < mh ? mw : 0, fx = x - x0;
+      const top = z[p] + (z[q] - z[p]) * fx, foot = z[p + r] + (z[q + r] - z[p + r]) * fx;
+      const s = (top + (foot - top) * (y - y0) - zero) * scale;
+      out[i] = s > SHARES ? SHARES : s < least ? least : Math.round(s);
     }
+  }
+  return out;
+}
+
+/**
+ * Window, colours and opacity on what `resample` and `resampleMap` found.
+ * @param {ImageData} target @param {Int32Array} steps @param {Int16Array | null} shares @param {number} channels @param {Drawing} d
+ */
+function compose(target, steps, shares, channels, d) {
+  const out = new Uint32Array(target.data.buffer), grey = new Uint8ClampedArray(65536), n = d.width * d.height;
+  for (let s = 0; s < 65536; s++) grey[s] = 255 * (s * d.gain + d.offset);
+  if (channels === 1) for (let i = 0; i < n; i++) { const s = steps[i], g = s < 0 ? 0 : grey[s]; out[i] = 0xff000000 | (g << 16) | (g << 8) | g; }
+  else for (let i = 0, j = 0; i < n; i++, j += 3) out[i] = steps[j] < 0 ? 0xff000000 : 0xff000000 | (grey[steps[j + 2]] << 16) | (grey[steps[j + 1]] << 8) | grey[steps[j]];
+  if (!shares || !d.layer) return;
+  const alpha = new Float32Array(SHARES + 1), red = new Uint8Array(SHARES + 1), green = new Uint8Array(SHARES + 1), blue = new Uint8Array(SHARES + 1);
+  for (let s = 0; s <= SHARES; s++) {
+    const k = 3 * Math.round((s / SHARES) * 255);
+    alpha[s] = opacityOf(s / SHARES, d.opacity, d.threshold);
+    [red[s], green[s], blue[s]] = d.layer.signed ? d.signed[0] : [d.table[k], d.table[k + 1], d.table[k + 2]];
+  }
+  const away = d.signed[1];
+  for (let i = 0; i < n; i++) {
+    const s = shares[i], m = s < 0 ? -s : s, a = alpha[m];
+    if (a === 0 || steps[i * channels] < 0) continue;
+    const c = out[i], r = c & 255, g = (c >> 8) & 255, b = (c >> 16) & 255;
+    const tr = s < 0 ? away[0] : red[m], tg = s < 0 ? away[1] : green[m], tb = s < 0 ? away[2] : blue[m];
+    out[i] = 0xff000000 | ((b + (tb - b) * a + 0.5) << 16) | ((g + (tg - g) * a + 0.5) << 8) | (r + (tr - r) * a + 0.5);
   }
 }
 

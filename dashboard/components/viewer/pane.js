@@ -89,7 +89,7 @@ class Pane {
     const w = Math.round(this.canvas.clientWidth * ratio), h = Math.round(this.canvas.clientHeight * ratio);
     if (!w || !h || !scene) return;
     if (this.canvas.width !== w || this.canvas.height !== h) { this.canvas.width = w; this.canvas.height = h; }
-    const g = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d"));
+    const g = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d", { willReadFrequently: renderer().name === "canvas" }));
     g.setTransform(1, 0, 0, 1, 0, 0);
     g.fillStyle = "#000";
     g.fillRect(0, 0, w, h);
@@ -108,7 +108,7 @@ class Pane {
         width: w, height: h, ax, ay, ...windowLine(head, ...viewer.windowOf(head), view.invert), smooth: f.scale * ratio < 4 * 2 ** level.k,
         padding: head.padding, layer: view.colours ? on : null, table: scene.colourMaps[view.colourMap], signed: scene.signedColours,
         opacity: view.opacity, threshold: view.threshold,
-      });
+      }, this);
       g.drawImage(canvas, 0, 0, w, h, 0, 0, w, h);
     }
     g.setTransform(ratio, 0, 0, ratio, 0, 0);

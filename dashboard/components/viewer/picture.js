@@ -105,8 +105,10 @@ class Picture {
     const key = `${level.k}/${c}/${r}`;
     const known = this.pending.get(key);
     if (known) return known;
-    const job = new Promise((/** @type {(v: void) => void} */ done) => this.loader.ask(() => this.fetchTile(level, c, r, columns, key).finally(done)));
-    this.pending.set(key, job);
+    /** @type {() => void} */ let done = () => {};
+    const job = new Promise((/** @type {(v: void) => void} */ resolve) => { done = resolve; });
+    this.pending.set(key, job); // before it is asked for: the loader looks here when it fetches ahead
+    this.loader.ask(() => this.fetchTile(level, c, r, columns, key).finally(done));
     return job;
   }
 

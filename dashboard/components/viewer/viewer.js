@@ -69,7 +69,7 @@ class Viewer {
       this.open(scene);
     }
     if (!this.scene || this.scene.url !== wish.scene) return;
-    if (wish.layer && wish.layer !== this.wished) this.choose(wish.layer, false);
+    if (wish.layer && wish.layer !== this.wished) this.choose(wish.layer);
     this.wished = wish.layer;
     if (wish.picture != null && wish.picture !== this.wishedPicture) this.toSlice(wish.picture);
     this.wishedPicture = wish.picture;
@@ -187,15 +187,15 @@ class Viewer {
     this.setWindow([centre - width / 2, centre + width / 2]);
   }
 
-  /** @param {string} id @param {boolean} [report] */
-  choose(id, report = true) {
+  /** @param {string} id */
+  choose(id) {
     const layer = this.scene?.layers.find((l) => l.id === id);
     if (!layer || id === this.view.layer) return;
     this.view.layer = id;
     if (layer.field) this.view.field = layer.field;
     markLayer(this.part(".layers"), id);
     this.tell(); this.redraw();
-    if (report) this.send("layer", id);
+    this.send("layer", id);
   }
 
   /** @param {number} step */
@@ -245,8 +245,8 @@ class Viewer {
     return layer.field && layer.signed && of ? `Difference without ${of.label}` : layer.label;
   }
 
-  /** Draws on the processor, where a graphics card draws wrongly; "" goes back. @param {string} name */
-  drawWith(name) { RENDERER = name === "canvas" ? new PixelRenderer() : null; this.tell(); this.redraw(); }
+  /** Draws on the processor ("canvas") or on a card, imitated or not ("webgl2"); "" chooses again. @param {string} name */
+  drawWith(name) { RENDERER = name === "canvas" ? new PixelRenderer() : name ? onCard(true) : null; this.tell(); this.redraw(); }
 
   legend() { if (this.scene) showLegend(this.part(".legend"), this); }
 
