@@ -15,6 +15,8 @@ from mmxai_core.cli import (
     compare,
     enrich,
     evaluate,
+    evaluate_explanations,
+    evaluate_inputs,
     explain,
     fetch,
     predict,
@@ -28,7 +30,10 @@ from mmxai_core.errors import MmxaiError
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
-_COMMANDS = (predict, explain, replay, evaluate, train, compare, enrich, benchmark, fetch, samples, reader_study)
+_COMMANDS = (
+    predict, explain, replay, evaluate, evaluate_explanations, evaluate_inputs, train, compare, enrich, benchmark,
+    fetch, samples, reader_study,
+)  # fmt: skip
 
 
 class _Parser(argparse.ArgumentParser):

@@ -20,7 +20,7 @@ from mmxai_core.cohorts.case import Case, Cohort
 from mmxai_core.errors import CancelledError, CohortError
 from mmxai_core.evaluation.bootstrap import LEVEL, REPLICATES, intervals
 from mmxai_core.evaluation.cases import OpenCase, open_case
-from mmxai_core.evaluation.evaluate import CaseProgress
+from mmxai_core.evaluation.evaluate import CaseProgress, trained_on
 from mmxai_core.explain.evidence_scale import Peaks
 from mmxai_core.explain.strip import measure_strip, read_strip
 from mmxai_core.explain.strip_case import StripSettings, prepare_case
@@ -33,13 +33,14 @@ from mmxai_core.predict import Predictor
 from mmxai_core.results.strip import ReliabilityStrip
 from mmxai_core.types import Json
 
-#: What the project asks of each figure: (figure, bar, whether the figure must reach it or stay below it).
+#: What the project asks of each figure: the bar, and whether the figure must reach it, may reach it, or stays below.
 BARS: dict[str, tuple[float, str]] = {
     "deletion_beats_random": (0.8, "at least"),
     "top_fields_beat_random": (0.8, "at least"),
     "ssim_noise": (0.85, "at least"),
     "pearson_noise": (0.95, "at least"),
     "randomisation": (0.5, "below"),
+    "conformal_coverage": (0.03, "at most"),
 }  # fmt: skip
 #: Numbers whose median is reported, by key of the strip.
 MEDIANS = ("ssim_noise", "ssim_shift", "pearson_noise", "pearson_shift", "randomisation", "agreement",
@@ -125,13 +126,14 @@ def evaluate_explanations(
         rows.append(_row(predictor, opened, thresholds=thresholds, null=null, exact=exact, seed=seed))
         if progress is not None:
             progress(len(rows), len(cases))
-    summary = summarise_explanations(
-        rows, positive_class=predictor.bundle.positive_class, replicates=replicates, seed=seed
-    )
     bundle = predictor.bundle
+    summary = summarise_explanations(rows, positive_class=bundle.positive_class, replicates=replicates, seed=seed)
+    gap = coverage_gap(bundle.metadata.get("conformal"))
+    summary["bars"]["conformal_coverage"] = against_bar("conformal_coverage", gap)
     return tuple(rows), {
         "bundle": bundle.name, "bundle_sha256": bundle.sha256, "cohort": cohort.name, "known": list(groups),
-        "device": predictor.device, "seed": seed, "drawn": limit is not None and limit < len(cohort.cases), **summary,
+        "device": predictor.device, "seed": seed, "drawn": limit is not None and limit < len(cohort.cases),
+        "trained_on_this_cohort": trained_on(bundle, cohort), **summary,
     }  # fmt: skip
 
 
@@ -154,12 +156,8 @@ def summarise_explanations(
     calls = [r for r in rows if r.called == positive_class]
     shares = {name: _figure(calls, key, _share, replicates, seed) for name, key in SHARES.items()}
     medians = {key: _figure(rows, key, _median, replicates, seed) for key in MEDIANS}
-    bars = {}
-    for name, (bar, rule) in BARS.items():
-        figure = shares.get(name, medians.get(name))
-        value = None if figure is None else float(figure["value"])
-        met = None if value is None else value >= bar if rule == "at least" else value < bar
-        bars[name] = {"value": value, "bar": bar, "rule": rule, "met": met}
+    figures = {**medians, **shares}
+    bars = {n: against_bar(n, None if (f := figures.get(n)) is None else float(f["value"])) for n in BARS}
     stages = [r.cascade for r in rows if r.cascade]
     return {
         "n": len(rows),
@@ -170,6 +168,39 @@ def summarise_explanations(
         "bars": bars,
         "cascade": np.mean(stages, 0).tolist() if stages else [],
     }
+
+
+def against_bar(name: str, value: float | None) -> Json:
+    """{"value", "bar", "rule", "met"} of one of `BARS`; "met" is None where there is no figure."""
+    bar, rule = BARS[name]
+    met = None
+    if value is not None:
+        met = value >= bar if rule == "at least" else value <= bar if rule == "at most" else value < bar
+    return {"value": value, "bar": bar, "rule": rule, "met": met}
+
+
+def coverage_gap(conformal: Json) -> float | None:
+    """Largest gap of a class's mean coverage over repeated splits to the nominal one, over all levels of known fields.
+
+    Args:
+        conformal: The bundle's entry "conformal"; None: no prediction sets.
+    """
+    levels = ((conformal or {}).get("account") or {}).get("levels") or {}
+    nominal = float((conformal or {}).get("coverage", 0))
+    gaps = [abs(float(c["value"]) - nominal) for level in levels.values() for c in level["coverage"].values()]
+    return max(gaps, default=None)
+
+
+def case_table(rows: Sequence[ExplanationRow]) -> list[dict[str, object]]:
+    """One flat row a case: ids, classes, probability, every number by key, similarity by stage of the cascade."""
+    numbers = dict.fromkeys(k for r in rows for k in r.numbers)
+    stages = range(max((len(r.cascade) for r in rows), default=0))
+    return [
+        {"case_id": r.case_id, "patient_id": r.patient_id, "label": r.label, "called": r.called,
+         "probability": r.probability, **{k: r.numbers.get(k) for k in numbers},
+         **{f"cascade_{i + 1}": r.cascade[i] if i < len(r.cascade) else None for i in stages}}
+        for r in rows
+    ]  # fmt: skip
 
 
 def _row(

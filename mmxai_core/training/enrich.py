@@ -150,11 +150,12 @@ def _reliability_thresholds(setting: Setting) -> Part:
 
 
 def _null_saliency_peaks(setting: Setting) -> Part:
-    peaks = null_saliency(
-        setting.network, setting.main.data, target=setting.bundle.positive_index, seed=setting.seed,
+    null = null_saliency(
+        setting.network, setting.main.data, seed=setting.seed,
         progress=lambda done, total: setting.progress("maps without meaning", done, total),
     )  # fmt: skip
-    return Part({"source": f"{len(peaks)} quantiles over {setting.described}"}, {NULL_ARRAY: peaks})
+    source = f"{null.account['maps']} maps over {setting.described}, read by weights fitted to shuffled labels"
+    return Part({"source": source, "account": null.account}, {NULL_ARRAY: null.peaks})
 
 
 def _similar_cases(setting: Setting) -> Part:

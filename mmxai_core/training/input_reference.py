@@ -65,6 +65,35 @@ def fit_block(name: str, x: NDArray[np.float64], group: NDArray[np.int64]) -> Ga
     return GaussianBlock(name, centre, scale, means, np.linalg.inv(covariance))
 
 
+def fit_blocks(
+    vectors: Vectors, group: NDArray[np.int64], patients: NDArray[np.str_]
+) -> tuple[tuple[GaussianBlock, ...], NDArray[np.float64]]:
+    """Blocks of all cases, located and scaled by cases held out of them, and the image score of each held-out case.
+
+    Args:
+        vectors: (N, D) by block.
+        group: (N,) cohort of each case.
+        patients: (N,) patient of each case, in `FOLDS` parts.
+
+    Returns:
+        (the blocks; (N,) largest block score of each case, from statistics without its patient).
+    """
+    blocks, scores = [], []
+    folds = list(GroupKFold(FOLDS).split(group, groups=patients))
+    for name, x in vectors.items():
+        held = np.zeros(len(x))
+        for train, test in folds:
+            held[test] = fit_block(name, x[train], group[train]).log_distance(x[test])
+        full, spread = fit_block(name, x, group), max(float(held.std()), 1e-6)
+        blocks.append(
+            GaussianBlock(
+                name, full.centre, full.scale, full.means, full.precision, location=float(held.mean()), spread=spread
+            )
+        )
+        scores.append((held - held.mean()) / spread)
+    return tuple(blocks), np.asarray(np.max(scores, 0))
+
+
 def fit_inputs(
     vectors: Sequence[Vectors],
     cohorts: Sequence[CohortArrays],
@@ -95,22 +124,10 @@ def fit_inputs(
     patients = np.array([f"{i}/{p}" for i, c in enumerate(cohorts) for p in c.patients])
     if len(group) < MIN_CASES or len(set(patients)) < FOLDS:
         raise CohortError(f"Statistics of the training images need {MIN_CASES} cases; there are {len(group)}.")
-    blocks, scores = [], []
-    folds = list(GroupKFold(FOLDS).split(group, groups=patients))
-    for name in vectors[0]:
-        x = np.concatenate([v[name] for v in vectors])
-        held = np.zeros(len(x))
-        for train, test in folds:
-            held[test] = fit_block(name, x[train], group[train]).log_distance(x[test])
-        full, spread = fit_block(name, x, group), max(float(held.std()), 1e-6)
-        blocks.append(
-            GaussianBlock(
-                name, full.centre, full.scale, full.means, full.precision, location=float(held.mean()), spread=spread
-            )
-        )
-        scores.append((held - held.mean()) / spread)
-    image = np.max(scores, 0)
-    reference = _limit([image[group == i] for i in range(len(cohorts))])
+    blocks, image = fit_blocks(
+        {name: np.concatenate([v[name] for v in vectors]) for name in vectors[0]}, group, patients
+    )  # fmt: skip
+    reference = score_limit([image[group == i] for i in range(len(cohorts))])
     clinical, joint = None, None
     account: dict[str, Json] = {
         "limit": reference.limit,
@@ -120,14 +137,14 @@ def fit_inputs(
     if statistics is not None:
         surprise, both = _clinical_scores(cohorts[0], image[group == 0], statistics)
         if len(surprise) >= MIN_CASES:
-            clinical, joint = _limit([surprise]), _limit([both])
+            clinical, joint = score_limit([surprise]), score_limit([both])
             account |= {"clinical_limit": clinical.limit, "joint_limit": joint.limit}
     total = ", ".join(f"{len(c)} images of {n}" for n, c in zip(names, cohorts, strict=True))
     source = f"{total}; limits keep {ACCEPTED:.0%} of cases held out of the statistics, in each cohort"
-    return InputReference(modality, tuple(blocks), reference, clinical, joint, source), account
+    return InputReference(modality, blocks, reference, clinical, joint, source), account
 
 
-def _limit(parts: Sequence[NDArray[np.float64]]) -> ScoreReference:
+def score_limit(parts: Sequence[NDArray[np.float64]]) -> ScoreReference:
     """The largest of the parts' conformal 95th percentiles, and quantiles of all."""
     highest = [np.sort(p)[min(len(p), int(np.ceil((len(p) + 1) * ACCEPTED))) - 1] for p in parts if len(p)]
     return ScoreReference(float(max(highest)), np.quantile(np.concatenate(parts), np.linspace(0, 1, QUANTILES)))

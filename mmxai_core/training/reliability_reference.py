@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mmxai_core.explain.evidence_scale import DRAWS, NullBatch, Peaks, null_peaks
 from mmxai_core.explain.mirror import mirrored_state
+from mmxai_core.explain.null_maps import DRAWS, Null, NullBatch, null_peaks
 from mmxai_core.explain.strip import measure_strip, read_strip
 from mmxai_core.explain.strip_case import StripSettings, prepare_case
 from mmxai_core.explain.thresholds import measure_thresholds
@@ -26,7 +26,7 @@ from mmxai_core.types import Json
 
 #: Cases the strip runs over: each costs some 40 forward passes.
 STRIP_CASES = 64
-#: Cases the null is measured on: each costs half a forward pass a random read-out.
+#: Cases the null is measured on: each costs some eight read-outs with gradient.
 NULL_CASES = 256
 #: Images encoded together.
 BATCH = 8
@@ -74,23 +74,26 @@ def reliability_thresholds(
 
 
 def null_saliency(
-    network: FusedNetwork, data: CohortArrays, *, target: int, most: int = NULL_CASES, draws: int = DRAWS,
-    seed: int = 0, progress: Progress = lambda done, total: None,
-) -> Peaks:  # fmt: skip
-    """Peaks of maps without meaning, over the cohort: the array "null_saliency_peaks/peaks".
+    network: FusedNetwork, data: CohortArrays, *, most: int = NULL_CASES, draws: int = DRAWS, seed: int = 0,
+    progress: Progress = lambda done, total: None,
+) -> Null:  # fmt: skip
+    """Peaks of maps without meaning, over the cohort: the array "null_saliency_peaks/peaks", and its account.
 
     Args:
         network: In evaluation mode, on the CPU; not changed.
-        data: Cases, encoded with the bundle's schema.
-        target: Index of the positive class.
+        data: Cases, encoded with the bundle's schema; all their known fields count as known.
         most: Most cases.
-        draws: Random read-outs.
-        seed: Of the random weights and the sample.
-        progress: Called with (read-outs done, all).
+        draws: Shuffles of the labels.
+        seed: Of the shuffles and the sample.
+        progress: Called with (batches done, all), first while they are encoded, then while they are mapped.
+
+    Raises:
+        CohortError: The cases are of one class.
     """
     index = sample(data, most=most, seed=seed)
+    starts = range(0, len(index), BATCH)
     cases = []
-    for start in range(0, len(index), BATCH):  # batch by batch: attention maps are large, and are not needed
+    for done, start in enumerate(starts, start=1):  # batch by batch: attention maps are large, and are not needed
         part = data.take(index[start : start + BATCH])
         state = replace(encode_cases(network.image_encoder, part, batch=BATCH)[0], block_attention=())
         plain = make_batch(part, range(len(part)))
@@ -98,7 +101,11 @@ def null_saliency(
         with torch.no_grad():
             tokens = network.encode_clinical(torch.from_numpy(part.values), torch.from_numpy(part.known))
         cases.append(NullBatch(state, replace(mirror, block_attention=()), tokens))
-    return null_peaks(network, cases, target=target, draws=draws, seed=seed, progress=progress)
+        progress(done, 2 * len(starts))
+    return null_peaks(
+        network, cases, data.labels[index], draws=draws, seed=seed,
+        progress=lambda done, total: progress(total + done, 2 * total),
+    )  # fmt: skip
 
 
 def canvas_image(data: CohortArrays, index: int) -> tuple[NDArray[np.float32], CanvasGeometry]:

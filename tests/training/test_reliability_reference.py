@@ -7,6 +7,7 @@ import pytest
 import torch
 from tiny_bundle import SCHEMA, tiny_network, tiny_study
 
+from mmxai_core.errors import CohortError
 from mmxai_core.explain.strip_case import StripSettings
 from mmxai_core.explain.thresholds import GENERAL
 from mmxai_core.preprocess import CanvasGeometry, prepare_image, standardise
@@ -23,7 +24,7 @@ def cohort(n: int) -> CohortArrays:
     encoded = SCHEMA.encode(RECORD)
     return CohortArrays(
         np.stack(grey), np.tile([*geometry.offset, *geometry.content], (n, 1)), np.zeros((n, 128, 128), np.uint8),
-        np.zeros(n, bool), np.tile(encoded.values, (n, 1)), np.tile(encoded.known, (n, 1)), np.zeros(n, np.int64),
+        np.zeros(n, bool), np.tile(encoded.values, (n, 1)), np.tile(encoded.known, (n, 1)), np.arange(n) % 2,
         tuple(map(str, range(n))), tuple(map(str, range(n))), (RECORD,) * n,
     )  # fmt: skip
 
@@ -51,10 +52,13 @@ def test_the_null_is_measured_on_the_sample_in_batches() -> None:
     network = tiny_network()
     before = {k: v.clone() for k, v in network.state_dict().items()}
     data = cohort(10)
-    peaks = null_saliency(network, data, target=1, draws=2)
-    assert peaks.shape == (20,)
-    assert len(null_saliency(network, data, target=1, draws=1, most=3)) == 3
-    assert peaks.max() > 0
+    told: list[tuple[int, int]] = []
+    found = null_saliency(network, data, draws=2, progress=lambda a, b: told.append((a, b)))
+    assert found.peaks.shape == (20,)
+    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert len(null_saliency(network, data, draws=1, most=5).peaks) == 5
+    assert found.peaks.max() > 0
     assert all(torch.equal(v, before[k]) for k, v in network.state_dict().items())
     black = replace(data, grey=np.zeros_like(data.grey))
-    assert np.ptp(null_saliency(network, black, target=1, draws=1)) == pytest.approx(0, abs=1e-6)
+    with pytest.raises(CohortError, match="differs with their label"):
+        null_saliency(network, black, draws=1)
