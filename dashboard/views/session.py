@@ -49,8 +49,8 @@ def clock(study: StudyRecord, step: Step, idle_s: float) -> None:
             return
         data = {"run": session.run, "active_s": beat.active_s, "idle_s": beat.idle_s}
         services.study_store().record(
-            study, session.reader, "beat", token=new_token(), assignment=step.slot.assignment, stage=course.step_name(step.slot),
-            data=data,
+            study, session.reader, "beat", token=new_token(), assignment=step.slot.assignment,
+            stage=course.step_name(step.slot), data=data,
         )  # fmt: skip
 
 
