@@ -36,18 +36,12 @@ def desk_owner(mark: str) -> str:
     return "desk-" + hashlib.sha256(mark.encode()).hexdigest()[:40]
 
 
-def take_up_desk() -> bool:
-    """Use the mark that this browser showed.
-
-    Returns:
-        True where the browser has the mark already.
-    """
+def take_up_desk() -> None:
+    """Use the mark that this browser showed; without one, the session's own is what it will be given."""
     shown = st.context.cookies.get(COOKIE, "")
-    if not isinstance(shown, str) or not _MARK.fullmatch(shown):  # a page under test has no browser
-        return False
-    if state.current().desk != shown and not state.current().opened:
+    fits = isinstance(shown, str) and _MARK.fullmatch(shown)  # a page under test has no browser
+    if fits and state.current().desk != shown and not state.current().opened:
         state.update(desk=shown)
-    return state.current().desk == shown
 
 
 def owner() -> str:

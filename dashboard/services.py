@@ -10,6 +10,7 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -201,21 +202,26 @@ def worklist_settings() -> WorklistSettings:
 
 @st.cache_resource(show_spinner=False)
 def _worklist(settings: WorklistSettings) -> WorklistStore:
-    store = WorklistStore(
+    return WorklistStore(
         settings.url, settings.folder, keep_pixels=settings.keep_pixels, keep_days=settings.keep_days,
         mapping=settings.mapping,
     )  # fmt: skip
-    store.sweep()
-    return store
+
+
+@st.cache_resource(show_spinner=False, max_entries=4)
+def _swept(settings: WorklistSettings, day: date) -> int:
+    return _worklist(settings).sweep()
 
 
 def worklist() -> WorklistStore:
-    """The worklist's store.
+    """The worklist's store; pixels whose days are over go with the first call of a day.
 
     Raises:
         StudyStoreError: It cannot be opened.
     """
-    return _worklist(worklist_settings())
+    settings = worklist_settings()
+    _swept(settings, datetime.now(UTC).date())
+    return _worklist(settings)
 
 
 @st.cache_resource(show_spinner=False)

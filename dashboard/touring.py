@@ -123,7 +123,7 @@ def card(number: int, page: str) -> None:
         step = STEPS[number]
         here = page == step.page
         did = tour_bar(number + 1, len(STEPS), step.title, step.text(moment(step)), here=here)
-    if did == "leave":
-        leave()
-    elif did:
-        enter({"back": number - 1, "next": number + 1, "go": number}[did])
+        if did == "leave":
+            leave()
+        elif did:
+            enter({"back": number - 1, "next": number + 1, "go": number}[did])

@@ -12,28 +12,22 @@ from dashboard.messages import RESEARCH_USE
 _CSS = Path(__file__).with_name("chrome.css").read_text(encoding="utf-8")
 
 
-def frame(detail: str) -> None:
-    """Style and the line at the foot that is on every page.
+def frame(detail: str, *, cookie: tuple[str, str, int] | None = None) -> None:
+    """Style, the line at the foot that is on every page, and this browser's mark.
 
     Args:
         detail: Which model answers, and on what device.
+        cookie: Name, value (hexadecimal digits) and days of a cookie by which a reload finds this browser's cases; it
+            tells nothing of who reads. None: no cookie is set.
     """
     st.html(f"<style>{_CSS}</style>")
-    st.html(f'<div class="mmx-foot" role="note">{RESEARCH_USE} <span>&nbsp;·&nbsp; {html.escape(detail)}</span></div>')
-
-
-def desk_cookie(name: str, mark: str, *, days: int) -> None:
-    """Give this browser its mark, so that a reload finds its cases. It tells nothing of who reads.
-
-    Args:
-        name: Of the cookie.
-        mark: 32 hexadecimal digits.
-        days: How long the browser keeps it.
-    """
-    st.html(
-        f'<script>document.cookie = "{name}={mark}; path=/; SameSite=Strict; max-age={days * 86400}";</script>',
-        unsafe_allow_javascript=True,
-    )
+    mark = ""
+    if cookie is not None:
+        name, value, days = cookie
+        text = f"{name}={value}; path=/; SameSite=Strict; max-age={days * 86400}"
+        mark = f'<script>document.cookie = "{text}";</script>'
+    told = f"{RESEARCH_USE} <span>&nbsp;·&nbsp; {html.escape(detail)}</span>"
+    st.html(f'<div class="mmx-foot" role="note">{told}</div>{mark}', unsafe_allow_javascript=bool(mark))
 
 
 def empty_state(title: str, text: str) -> None:

@@ -7,7 +7,7 @@ import os
 import streamlit as st
 
 from dashboard import casebook, services, state, touring
-from dashboard.components.chrome import desk_cookie, frame
+from dashboard.components.chrome import frame
 from dashboard.messages import RESEARCH_USE, markdown_safe, sentence
 from mmxai_core.errors import MmxaiError, StudyStoreError
 from mmxai_core.reader_study.store import reader_code
@@ -30,9 +30,11 @@ def frame_page(page: str = "") -> None:
         detail = "no model loaded"
         frame(detail)
         return
-    frame(detail)
     if os.environ.get("MMXAI_ROLE") == "reader" or state.study().reader:
+        frame(detail)
         return  # who reads for a study sees its cases only
+    casebook.take_up_desk()
+    frame(detail, cookie=(casebook.COOKIE, state.current().desk, services.worklist_settings().keep_days))
     _take_up()
     touring.show(page)
 
@@ -40,8 +42,6 @@ def frame_page(page: str = "") -> None:
 def _take_up() -> None:
     """Whose session this is, and the case in the address."""
     try:
-        if not casebook.take_up_desk():
-            desk_cookie(casebook.COOKIE, state.current().desk, days=services.worklist_settings().keep_days)
         if not state.current().reader and (asked := st.query_params.get("reader")):
             state.update(reader=reader_code(asked))
     except StudyStoreError:  # the page that asks for the code says what is wrong with it

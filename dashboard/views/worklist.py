@@ -16,7 +16,7 @@ from dashboard.components.chrome import empty_state
 from dashboard.components.worklist_tools import Added, add_tools, query_tools
 from dashboard.messages import boundary, incident, markdown_safe, sentence
 from dashboard.views import model_or_stop
-from mmxai_core.errors import MmxaiError
+from mmxai_core.errors import MmxaiError, StudyStoreError
 from mmxai_core.reader_study.store import reader_code
 from mmxai_core.worklist import NewCase, Priority, WorklistCase, select
 from mmxai_core.worklist.intake import take_in
@@ -201,7 +201,11 @@ def sign_in(reader: str) -> None:
         label_visibility="collapsed", help="A pseudonym, never a name. With it you find your cases from any machine of "
         "this site.",
     )  # fmt: skip
-    code = reader_code(raw) if raw.strip() else ""
+    try:
+        code = reader_code(raw) if raw.strip() else ""
+    except StudyStoreError as error:
+        st.error(markdown_safe(str(error)), icon=":material/error:")
+        return
     if code == reader:
         return
     casebook.keep()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 
@@ -216,3 +217,40 @@ def test_a_hundred_interleaved_actions_of_two_sessions_stay_apart() -> None:
         page(app, "case")
         wait(app, lambda a: session(a).job is None and session(a).analysis is not None, f"{name} was not analysed")
         assert session(app).analysis.study.sha256 == studies[name]
+
+
+@pytest.mark.usefixtures("app", "store")
+def test_the_tour_leads_through_the_pages_and_can_be_left_and_resumed() -> None:
+    app = page(signed_in("R01"), "tour")
+    assert "Resume" not in " ".join(b.label for b in app.button)
+    button(app, "Start the tour").click().run()
+    assert "Tour 1 of 9" in said(app) and session(app).study_name == "Irregular mass, spiculated"
+    assert session(app).analysis is None and app.query_params["tour"] in ("1", ["1"])
+    app.button(key="tour-next").click().run()
+    assert "Tour 2 of 9" in said(app), said(app)
+    wait(app, lambda a: session(a).job is None and session(a).analysis is not None, "the sample was not analysed")
+    app.run()
+    p = session(app).first.prediction
+    assert f"image {100 * p.branch_weights['image']:.0f} %" in said(app)
+    for number, name in ((3, "explanation"), (4, "explanation"), (5, "explanation")):
+        app.button(key="tour-next").click().run()
+        assert f"Tour {number} of 9" in said(app) and session(app).tour == number - 1, name
+    assert "tests pass here" in said(app)
+    app.button(key="tour-leave").click().run()
+    assert session(app).tour is None and "Tour 5" not in said(app)
+    page(app, "tour")
+    button(app, "Resume at 5: How far to trust the pictures").click().run()
+    assert "Tour 5 of 9" in said(app)
+
+    again = signed_in("R01", case=session(app).case)  # a reload in the middle
+    again.query_params["tour"] = "5"
+    page(again, "explanation")
+    assert "Tour 5 of 9" in said(again)
+    again.button(key="tour-next").click().run()
+    assert "Tour 6 of 9" in said(again) and session(again).study_name != "Irregular mass, spiculated"
+    wait(again, lambda a: session(a).first is not None, "the second sample was not analysed")
+    again.run()
+    truth = re.search(r"designed as (?:\*\*)?(\w+)", said(again).split("Tour 6 of 9")[1]).group(1)
+    called = session(again).first.prediction.predicted_class
+    assert (f"calls it **{called}: wrong**" in said(again)) == (called != truth)
+    assert ("no sample is read wrongly" in said(again)) == (called == truth)

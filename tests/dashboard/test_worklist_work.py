@@ -15,13 +15,13 @@ from PIL import Image
 from synthetic_results import explanation, prediction
 from tiny_bundle import SCHEMA, tiny_network, tiny_study, write_tiny_bundle
 
-from dashboard import comparing, triage, uploads
+from dashboard import comparing, tour_steps, triage, uploads
 from dashboard.batch import Batch, Line, start
 from dashboard.components import worklist_rows
 from dashboard.components.clinical_form import changes, label_of
 from dashboard.components.compare_panel import compare_table
 from dashboard.components.result_panel import calibration, frequency, gauge
-from dashboard.tour_steps import CLEAR, STEPS, WRONG, Moment, tests_of
+from dashboard.tour_steps import CLEAR, STEPS, WRONG, Moment
 from dashboard.watching import Watcher
 from mmxai_core.errors import CohortError
 from mmxai_core.explain.explainer import Explainer
@@ -231,14 +231,14 @@ def test_every_step_of_the_tour_says_something_before_and_after_its_numbers_are_
     assert 4 * 60 <= sum(s.seconds for s in STEPS) <= 6 * 60
     bare = Moment("A phantom", "malignant")
     for step in STEPS:
-        assert len(step.text(bare)) > 60 and "None" not in step.text(bare)
+        assert len(step.text(bare)) > 40 and "None" not in step.text(bare)
     whole = replace(bare, first=first(flagged=True), explanation=strip(10, 1), labels={"image": "Image"})
     for step in STEPS:
         assert "None" not in step.text(whole)
 
 
 def test_the_tour_never_claims_more_than_was_measured() -> None:
-    clear, wrong = tests_of(strip(11, 0)), STEPS[6]
+    clear, wrong = tour_steps.tests_of(strip(11, 0)), STEPS[6]
     assert wrong.sample == WRONG and clear is not None and (clear.passed, clear.total) == (11, 11)
     told = Moment("Oval mass", "benign", True, first(), strip(10, 1), seen={CLEAR: clear})
     said = wrong.text(told)
@@ -247,4 +247,4 @@ def test_the_tour_never_claims_more_than_was_measured() -> None:
     assert "calls it **malignant: wrong**" in STEPS[5].text(told) and "holds malignant only" in STEPS[5].text(told)
     right = replace(told, misread=False)
     assert "wrong" not in STEPS[6].text(right).split(".")[0] and "no sample is read wrongly" in STEPS[5].text(right)
-    assert tests_of(replace(strip(3, 1), parts=("maps",))) is None
+    assert tour_steps.tests_of(replace(strip(3, 1), parts=("maps",))) is None
