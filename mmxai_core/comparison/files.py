@@ -466,7 +466,7 @@ def _make(kind: Any, value: Any) -> Any:
         if value is None:
             return None
         return _make(next(a for a in get_args(kind) if a is not type(None)), value)
-    if is_dataclass(kind):
+    if isinstance(kind, type) and is_dataclass(kind):
         hints = get_type_hints(kind)
         return kind(**{f.name: _make(hints[f.name], value[f.name]) for f in fields(kind)})
     if origin is tuple:

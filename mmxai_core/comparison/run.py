@@ -7,6 +7,7 @@ import platform
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -162,7 +163,7 @@ class Comparison:
                 work = self._work(self.splits[key.seed, key.fold])
             self.plan.progress(f"{work.name}, {key.model.name}", done, len(keys))
             started = time.perf_counter()
-            unit = work.fit(key.model, lambda name, k=key: self._done(k, name))
+            unit = work.fit(key.model, partial(self._done, key))
             write_unit(self.plan.out, unit)
             done += 1
             seconds = round(time.perf_counter() - started, 1)
@@ -179,9 +180,10 @@ class Comparison:
         return read_unit(path)
 
     def _work(self, split: Split) -> FoldWork:
-        source = None
-        if self.plan.source is not None:
-            source = lambda kind: self.source_encoder(kind, split.fold % self.config.source_folds)  # noqa: E731
+        def from_source(kind: EncoderKind) -> Trained:
+            return self.source_encoder(kind, split.fold % self.config.source_folds)
+
+        source = from_source if self.plan.source is not None else None
         return FoldWork(
             self.data, split, schema=self.cohort.schema, config=self.config, cache=self.plan.cache, log=self.log,
             source=source, replay=self.source_data() if source else None,

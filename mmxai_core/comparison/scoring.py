@@ -42,7 +42,8 @@ class Pool:
 
     def auc(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         """(B,) mean AUC over the seeds."""
-        return np.mean([weighted_auc(self.labels, p, weights) for p in self.p], axis=0)
+        mean: NDArray[np.float64] = np.mean([weighted_auc(self.labels, p, weights) for p in self.p], axis=0)
+        return mean
 
     def statistics(self, weights: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
         """All of `files.METRICS`, the mean over the seeds, for each row of (B, n) weights; NaN where undefined."""

@@ -22,7 +22,7 @@ class PatchEncoder(ImageEncoder):
     def __init__(self, arch: Architecture) -> None:
         super().__init__(arch)
         d = arch.width
-        c4, c8 = self.lesion4[0].in_channels - 64, self.lesion8[0].in_channels - d
+        c4, c8 = self.cnn.feature_info.channels()[-4:-2]  # what the lesion map's layers expect
         self.patches = nn.ModuleList(nn.Conv2d(1, c, s, stride=s) for c, s in ((c4, 4), (c8, 8), (d, 16)))
         self.patch_norm = nn.BatchNorm2d(d)
         del self.cnn, self.neck16, self.neck32
