@@ -41,6 +41,24 @@ def _metric_rows(models: Json) -> list[str]:
     return rows
 
 
+def _at_threshold_rows(measured: Json) -> list[str]:
+    """The fused network's calls at the bundle's own threshold; nothing where they were not measured."""
+    if not measured:
+        return []
+    columns = ("sensitivity", "specificity", "ppv", "npv")
+    return [
+        "",
+        f"At the bundle's operating threshold of {measured['threshold']:.3f}, chosen on the folds' validation splits:",
+        "",
+        "| Model | Sensitivity | Specificity | PPV | NPV |",
+        "|---|---|---|---|---|",
+        *(
+            f"| {_model_name(key)} | {' | '.join(_cell(entry.get(c)) for c in columns)} |"
+            for key, entry in measured["models"].items()
+        ),
+    ]
+
+
 def model_card(name: str, cohort: Cohort, pretrain: Cohort | None, config: TrainConfig, results: dict[str, Any]) -> str:
     """Markdown after Mitchell et al. 2019, "Model Cards for Model Reporting"."""
     sources = [c for c in (cohort, pretrain) if c]
@@ -103,6 +121,7 @@ def model_card(name: str, cohort: Cohort, pretrain: Cohort | None, config: Train
         a, _, b = key.partition(" - ")
         p = "undefined" if test["p"] is None else f"{test['p']:.3g}"
         lines.append(f"| {_model_name(a)} minus {_model_name(b)} | {_cell(test)} | {p} |")
+    lines += _at_threshold_rows(cv.get("at_operating_threshold"))
     loc = cv["localization"]
     lines += [
         "",

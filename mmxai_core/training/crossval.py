@@ -151,6 +151,32 @@ def summarise(folds: list[Json], *, seed: int, replicates: int = 2000) -> Json:
     }
 
 
+def at_threshold(folds: list[Json], threshold: float, *, seed: int, replicates: int = 2000) -> Json:
+    """What the fused network's calls at one threshold are worth, out of fold, with patient-bootstrap 95 % intervals.
+
+    Args:
+        folds: What `cross_validate` gives.
+        threshold: On the positive class's probability, from data that no fold was tested on.
+        seed: Of the bootstrap.
+        replicates: Of the bootstrap.
+
+    Returns:
+        {"threshold", "models": {key: {"sensitivity", "specificity", "ppv", "npv", "accuracy"}}}.
+    """
+    labels = np.concatenate([f["labels"] for f in folds]).astype(bool)
+    groups = [p for f in folds for p in f["patients"]]
+    models: dict[str, Json] = {}
+    for key in (k for k in folds[0]["probabilities"] if k.startswith("fused|")):
+        scored = Scored(labels, _pooled(folds, key), threshold=threshold)
+        found = metric_intervals(scored, groups, replicates=replicates, seed=seed)
+        models[key] = {
+            n: {"value": i.value, "low": i.low, "high": i.high}
+            for n in ("sensitivity", "specificity", "ppv", "npv", "accuracy")
+            if (i := found[n]) is not None
+        }
+    return {"threshold": threshold, "models": models}
+
+
 def _fold_auc(fold: Mapping[str, Any], key: str) -> float | None:
     return auc(fold["labels"], fold["probabilities"][key])
 

@@ -19,7 +19,7 @@ from mmxai_core.model.encoders import ImageEncoder
 from mmxai_core.training.background import synthetic_background
 from mmxai_core.training.card import INTENDED_USE, model_card
 from mmxai_core.training.config import TrainConfig
-from mmxai_core.training.crossval import cross_validate, summarise
+from mmxai_core.training.crossval import at_threshold, cross_validate, summarise
 from mmxai_core.training.data import CohortArrays, load_arrays
 from mmxai_core.training.enrich import Setting, Source, enrich
 from mmxai_core.training.image_stage import image_logits
@@ -120,6 +120,7 @@ def train_bundle(
     )
     results["cross_validation"] = summarise(folds, seed=config.seed)
     temperature, threshold, account = _calibration(folds)
+    results["cross_validation"]["at_operating_threshold"] = at_threshold(folds, threshold, seed=config.seed)
     kept = _kept_epochs(folds)
     _, watch = hold_out(data.labels, data.patients, part=config.validation, seed=config.seed)
     fitted = fit_split(
