@@ -1,0 +1,115 @@
+"""The model pages: drawn from the bundle, nothing typed by hand."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from streamlit.testing.v1 import AppTest
+from tiny_bundle import ARCH, SCHEMA, tiny_network, write_tiny_bundle
+
+from dashboard.components.architecture import WORDS, AnswerFacts, architecture_rows, architecture_svg, equations
+from dashboard.components.model_facts import (
+    card_section,
+    coverage_rows,
+    ece_note,
+    operating_point,
+    operating_rows,
+    training_rows,
+)
+from dashboard.components.results_tables import number
+from mmxai_core.model.bundle import load_bundle
+from mmxai_core.model.shapes import network_shapes
+
+FACTS = AnswerFacts("efficientnet_lite0", 1.5, 0.4, None, ("benign", "malignant"))
+
+
+def texts(svg: str) -> list[str]:
+    return [e.text or "" for e in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")]
+
+
+def test_the_drawing_shows_the_networks_own_shapes() -> None:
+    network = tiny_network()
+    shapes = network_shapes(network, SCHEMA)
+    assert shapes.parameters == sum(p.numel() for p in network.parameters()) == sum(s.parameters for s in shapes.stages)
+    patches = 2 * ARCH.grid**2
+    assert shapes["tokens"].shape == (patches, ARCH.width)
+    assert shapes["clinical_to_image"].shape == (ARCH.heads, len(SCHEMA.fields), patches)
+    said = texts(architecture_svg(shapes, SCHEMA, FACTS, theme="dark"))
+    for part in (f"1 × {ARCH.canvas} × {ARCH.canvas}", f"{patches} × {ARCH.width} tokens", "2 blocks", "5 fields",
+                 f"{ARCH.heads} × 5 × {patches}", "3 history, 1 descriptor, 1 assessment", "threshold 0.400",
+                 "scores ÷ 1.500", "no calibrated set"):  # fmt: skip
+        assert part in said, part
+
+
+def test_another_network_is_another_drawing() -> None:
+    arch = replace(ARCH, width=64, depth=1, queries=7)
+    shapes = network_shapes(tiny_network(arch), SCHEMA)
+    said = texts(architecture_svg(shapes, SCHEMA, replace(FACTS, coverage=0.9), theme="light"))
+    assert "7 × 64" in said and "1 blocks" in said and "set at 90 % coverage" in said
+    assert "7 image summaries" in equations(shapes) and "$d = 64$" in equations(shapes)
+
+
+def test_both_themes_differ_in_ink_alone() -> None:
+    shapes = network_shapes(tiny_network(), SCHEMA)
+    dark, light = (architecture_svg(shapes, SCHEMA, FACTS, theme=t) for t in ("dark", "light"))
+    assert dark != light and re.sub("#[0-9a-f]{6}", "", dark) == re.sub("#[0-9a-f]{6}", "", light)
+
+
+def test_every_step_is_told_in_words() -> None:
+    shapes = network_shapes(tiny_network(), SCHEMA)
+    assert [s.key for s in shapes.stages] == list(WORDS)
+    rows = architecture_rows(shapes)
+    assert len(rows) == len(WORDS) and all(all(r.values()) for r in rows)
+
+
+def test_the_cards_sections_are_found() -> None:
+    card = "# A\n## Limits\n- one\n- two\n### deeper\nx\n## Next\ny\n"
+    assert card_section(card, "limits") == "- one\n- two\n### deeper\nx" and card_section(card, "None") == ""
+
+
+@pytest.mark.parametrize(("value", "noted"), [(0.05, True), (0.07, False)])
+def test_a_calibration_error_outside_its_interval_is_explained(value: float, noted: bool) -> None:
+    entry = {"value": value, "low": 0.06, "high": 0.1}
+    assert bool(ece_note({"a": {"models": {"x": {"ece": entry}}}})) is noted
+    assert ("†" in (number(entry) or "")) is noted
+
+
+def test_figures_at_the_threshold_are_shown_only_for_this_threshold(tmp_path: Path) -> None:
+    bundle = load_bundle(write_tiny_bundle(tmp_path / "tiny"))
+    entry = {"value": 0.8, "low": 0.7, "high": 0.9}
+    measured = {"threshold": 0.4, "models": {"fused|history+descriptor": {"sensitivity": entry, "ppv": entry}}}
+    found = operating_rows({"cross_validation": {"at_operating_threshold": measured}}, bundle)
+    assert found == [
+        {
+            "Known fields": "history, descriptor",
+            "Sensitivity": "0.800 (0.700 to 0.900)",
+            "PPV": "0.800 (0.700 to 0.900)",
+        }
+    ]
+    other = {"cross_validation": {"at_operating_threshold": measured | {"threshold": 0.5}}}
+    assert operating_rows(other, bundle) == [] == operating_rows({}, bundle)
+    assert operating_point(bundle) == "The model calls a case malignant from a probability of 0.400 on."
+
+
+def test_the_shipped_bundle_is_told_from_its_metadata() -> None:
+    bundle = load_bundle(Path(__file__).resolve().parents[2] / "pretrained" / "breast-us")
+    assert "Youden" in operating_point(bundle) and f"{bundle.threshold:.3f}" in operating_point(bundle)
+    rows = coverage_rows(bundle)
+    assert rows and all("%" in r["Coverage measured"] for r in rows)
+    assert [r["Cohort"] for r in training_rows(bundle)] == [c["cohort"] for c in bundle.metadata["training_data"]]
+    assert card_section(bundle.model_card(), "Limits").startswith("- ")
+
+
+def test_the_page_shows_each_part(app: AppTest) -> None:
+    app.switch_page("views/model.py").run()
+    assert not app.exception and not app.error
+    assert [t.label for t in app.tabs] == [
+        "Model card", "Limits", "How this works", "Results", "Provenance", "Clinical fields", "Glossary",
+    ]  # fmt: skip
+    said = " ".join(m.value for m in app.markdown).replace("\\", "")
+    for part in ("A card for tests", "Shapley value", "from a probability of 0.400", "softmax"):
+        assert part in said, part
