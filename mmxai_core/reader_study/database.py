@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -71,7 +72,7 @@ def _engine(location: Path | str) -> Engine:
     if not is_url(location):
         path = Path(location)
         path.parent.mkdir(parents=True, exist_ok=True)
-        return _sqlite(URL.create("sqlite", database=str(path)))
+        return _sqlite(URL.create("sqlite", database=str(path.resolve())))
     try:
         url = make_url(str(location))
     except ArgumentError as error:
@@ -126,12 +127,34 @@ def writing(engine: Engine, *, conflict: str) -> Iterator[Session]:
     """
     with (
         plain_errors("saved", conflict=conflict),
+        _turn(engine),
         engine.connect().execution_options(writes=True) as connection,
         connection.begin(),
         Session(connection, expire_on_commit=False) as session,
     ):
         yield session
         session.flush()
+
+
+#: One lock for each SQLite file that this program writes to.
+_turns: dict[str, threading.Lock] = {}
+
+
+@contextmanager
+def _turn(engine: Engine) -> Iterator[None]:
+    """SQLite has one writer at a time and lets others poll for it, up to a tenth of a second: threads queue here."""
+    if engine.dialect.name != "sqlite":
+        yield
+        return
+    lock = _turns.setdefault(str(engine.url.database), threading.Lock())
+    if not lock.acquire(timeout=WAIT_S):
+        raise StudyStoreError(
+            f"The ratings could not be saved: other writers took more than {WAIT_S:.0f} s. Try again."
+        )
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @contextmanager

@@ -183,24 +183,27 @@ class StudyStore:
         check_answer(study.protocol, assigned, slot, seen=seen, shown=shown)
         before = stage_before(study.protocol, assigned, slot)
         key = rows.slot_key(study.id, reader_id, slot)
+        # What is looked up here stays true once it is: nothing is ever changed. So the lock of a writer is held for the
+        # insert alone, and its unique keys decide between two windows.
+        with reading(self._engine) as session:
+            if (twice := queries.by_token(session, token, key)) is not None:
+                return twice
+            if queries.closed(session, study.id):
+                raise StudyStoreError(f"Study {study.code!r} is closed: it takes no more answers.")
+            if before and not queries.last_in(session, rows.slot_key(study.id, reader_id, before)).iteration:
+                raise StudyStoreError(f"The {before.stage} opinion on this case has not been committed yet.")
+            last = queries.last_in(session, key)
+        if last.iteration != seen:
+            raise StudyStoreError(stale(last.iteration, last.saved_at, seen))
+        now = datetime.now(UTC)
         try:
             with writing(self._engine, conflict=_CONFLICT) as session:
-                if (twice := queries.by_token(session, token, key)) is not None:
-                    return twice
-                if queries.closed(session, study.id):
-                    raise StudyStoreError(f"Study {study.code!r} is closed: it takes no more answers.")
-                if before and not queries.last_in(session, rows.slot_key(study.id, reader_id, before)).iteration:
-                    raise StudyStoreError(f"The {before.stage} opinion on this case has not been committed yet.")
-                last = queries.last_in(session, key)
-                if last.iteration != seen:
-                    raise StudyStoreError(stale(last.iteration, last.saved_at, seen))
-                now = datetime.now(UTC)
                 made = rows.keep(
                     session, study.id, reader_id, slot, answers, token=token, iteration=seen + 1, supersedes=last.id,
                     instrument_version=instrument_version, shown=shown, times=times, opened_at=opened_at, saved_at=now,
                 )  # fmt: skip
         except StudyStoreError:
-            # The same form, sent twice at the same moment, is refused above and yet is kept.
+            # The same form, sent twice at the same moment, is refused by its token and yet is kept.
             with reading(self._engine) as session:
                 if (twice := queries.by_token(session, token, key)) is not None:
                     return twice
