@@ -51,7 +51,7 @@ def leave_groups_out(comparison: Comparison, factor: str) -> list[Finding]:
     folder, names = comparison.plan.out / "across" / factor, sorted(set(group.tolist()) - {""})
     for k, name in enumerate(names):
         inside = group == name
-        if _smallest_class(data, inside) < SMALLEST or _smallest_class(data, ~inside) < 10:
+        if _smallest_class(data, inside) < SMALLEST or _smallest_class(data, ~inside) < SMALLEST:
             continue
         _fit_group(comparison, factor, k, inside, folder)
     material = comparison_material(comparison)

@@ -128,7 +128,7 @@ def test_bus_bra_gets_its_one_field(tmp_path: Path) -> None:
 
 def test_subgroup_facts_have_age_bands(tmp_path: Path) -> None:
     case = replace(tiny_cohort(tmp_path).cases[1], clinical={"age": 39.9})
-    assert subgroup_of(case) == {"device": "A", "age_band": "under 40"}
+    assert subgroup_of(case) == {"manufacturer": "A", "age_band": "under 40"}
     assert subgroup_of(replace(case, clinical={"age": 71}))["age_band"] == "70 and over"
     assert subgroup_of(replace(case, clinical={"age": 40}))["age_band"] == "40 to 54"
 

@@ -12,6 +12,7 @@ from comparison.tiny_cohort import CONFIG, tiny_cohort
 
 from mmxai_core.cohorts.case import Cohort
 from mmxai_core.comparison import files
+from mmxai_core.comparison.findings import write_generalisation, write_leakage
 from mmxai_core.comparison.measure import write_results
 from mmxai_core.comparison.models import MODELS
 from mmxai_core.comparison.run import Comparison, plan_of
@@ -100,6 +101,23 @@ def test_folds_start_from_the_source_and_images_join_to_patients(tmp_path: Path)
     account = comparison.finished()[0].account["encoder"]
     assert account["first_weights"] == f"encoder {comparison.source_encoder('main', 0).key} of source"
     assert account["replay_images"] == 24
+    write_leakage(comparison, encoders=True)
+    write_leakage(comparison, encoders=False)  # keeps what the encoders were asked
+    leakage = files.read_leakage(tmp_path / "run")
+    assert leakage is not None
+    assert {r.id for r in leakage.rows} == {
+        "borders_masked", "markers_masked", "lesion_blanked", "only_lesion", "missingness", "source_from_features",
+        "manufacturer_from_features",
+    }  # fmt: skip
+    write_generalisation(comparison)
+    found = files.read_generalisation(tmp_path / "run")
+    assert found is not None
+    by_id = {r.id: r for r in found.rows if r.metric == "auc"}
+    assert by_id["source -> target"].n == 48 and by_id["target -> source"].n == 24
+    assert by_id["image: without A"].n == 12 and by_id["image: without A"].against is not None
+    before = (tmp_path / "run" / "generalisation.json").read_text()
+    write_generalisation(comparison)  # from its unit files
+    assert (tmp_path / "run" / "generalisation.json").read_text() == before
     # The source's own comparison finds the same encoders in the cache: it trains none.
     own = Comparison(
         plan_of(source, tmp_path / "own", config=config, folds=2, seeds=1, cache=tmp_path / "cache", only=("image",))

@@ -54,7 +54,7 @@ def tiny_cohort(folder: Path, *, name: str = "synthetic", images: int = 1, field
                 Case(
                     stem, f"{name}-p{i}", folder / f"{stem}.png", (folder / f"{stem}_mask.png",),
                     "malignant" if malignant else "benign", clinical if fields and i % 5 else {},
-                    {"device": "A" if i % 2 else "B"},
+                    {"manufacturer": "A" if i % 2 else "B"},
                 )
             )  # fmt: skip
     return Cohort(
