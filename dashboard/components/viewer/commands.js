@@ -1,7 +1,9 @@
 // @ts-check
 // Every tool and action once: its name, key, icon and deed. Toolbar, keys and help are made from this list.
 
-/** @typedef {{id: string, name: string, key: string, group: string, icon?: string, shown?: (v: any) => boolean, on?: (v: any) => boolean, run: (v: any) => void}} Command */
+/**
+ * @typedef {{id: string, name: string, key: string, group: string, icon?: string, shown?: (v: any) => boolean, on?: (v: any) => boolean, present?: (v: any) => boolean, run: (v: any) => void}} Command
+ * `shown`: whether this scene has it at all; `present`: whether its button is there now; `on`: whether it is pressed. */
 
 /** Line drawings on 20 x 20. */
 const ICONS = {
@@ -26,7 +28,7 @@ const COMMANDS = [
   toolCommand("region", "Mark lesion", "m", (v) => v.scene.regionTool), toolCommand("outline", "Outline lesion", "o", (v) => v.scene.regionTool),
   { id: "undo", name: "Undo", key: "u", group: "Drawing", icon: "undo", run: (v) => v.undo() },
   { id: "remove", name: "Delete", key: "Delete", group: "Drawing", icon: "remove", run: (v) => v.removeMark() },
-  { id: "clear", name: "Clear mark", key: "k", group: "Drawing", shown: (v) => v.scene.regionTool, run: (v) => v.clearLesion() },
+  { id: "clear", name: "Clear mark", key: "k", group: "Drawing", shown: (v) => v.scene.regionTool, present: (v) => !!v.marks.lesion, run: (v) => v.clearLesion() },
   { id: "invert", name: "Invert", key: "i", group: "Picture", icon: "invert", on: (v) => v.view.invert, run: (v) => { v.view.invert = !v.view.invert; v.redraw(); } },
   { id: "flip", name: "Flip left and right", key: "h", group: "Picture", icon: "flip", on: (v) => v.view.flip, run: (v) => v.mirror(0) },
   { id: "upset", name: "Flip up and down", key: "v", group: "Picture", icon: "upset", run: (v) => v.mirror(2) },
@@ -93,6 +95,7 @@ function buildToolbar(host, viewer) {
     const b = element("button", { type: "button", "data-command": command.id, "aria-label": command.name, title: `${command.name} (${keyName(command.key)})`, "aria-keyshortcuts": keyName(command.key) });
     if (command.icon) b.append(icon(command.icon)); else b.textContent = command.name;
     b.addEventListener("click", () => { command.run(viewer); viewer.tell(); });
+    if (command.present) marks.push(() => { b.hidden = !(/** @type {any} */ (command.present))(viewer); });
     if (command.on) marks.push(() => b.setAttribute("aria-pressed", String(!!(/** @type {any} */ (command.on))(viewer))));
     host.append(b);
   }
