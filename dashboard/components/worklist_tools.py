@@ -25,26 +25,26 @@ def query_tools(query: Query) -> Query:
     """The search box, filters and order; starts from what was asked last."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="worklist-tools"):
         text = st.text_input(
-            "Search", value=query.text, placeholder="code, title, modality, class …", key="wl-text", width=250
+            "Search", value=query.text, placeholder="code, title, modality, class …", key="wl-text", width=210
         )
         states = st.multiselect(
-            "State", STATES, default=query.states, format_func=STATE_WORDS.__getitem__, key="wl-states", width=230,
+            "State", STATES, default=query.states, format_func=STATE_WORDS.__getitem__, key="wl-states", width=185,
             placeholder="all",
         )  # fmt: skip
         priorities = st.multiselect(
             "Priority", PRIORITIES[::-1], default=query.priorities, format_func=PRIORITY_WORDS.__getitem__,
-            key="wl-priorities", width=200, placeholder="all",
+            key="wl-priorities", width=160, placeholder="all",
         )  # fmt: skip
         flags = st.multiselect(
-            "Flags", FLAGS, default=query.flags, format_func=FLAG_WORDS.__getitem__, key="wl-flags", width=230,
+            "Flags", FLAGS, default=query.flags, format_func=FLAG_WORDS.__getitem__, key="wl-flags", width=185,
             placeholder="all",
         )  # fmt: skip
         orders = get_args(Order)
-        order = st.selectbox("Order", orders, index=orders.index(query.order), key="wl-order", width=190)
+        order = st.selectbox("Order", orders, index=orders.index(query.order), key="wl-order", width=165)
     return Query(text, tuple(states), tuple(priorities), tuple(flags), order)
 
 
-def add_tools(*, version: int, running: bool, kept: str, samples: int) -> Added | None:
+def add_tools(*, version: int, running: bool, kept: str, samples: int, expanded: bool) -> Added | None:
     """The file chooser for many studies, and the samples.
 
     Args:
@@ -52,8 +52,9 @@ def add_tools(*, version: int, running: bool, kept: str, samples: int) -> Added 
         running: True while other work on many cases runs.
         kept: What is kept of a case, and for how long.
         samples: How many samples ship.
+        expanded: True where it stands open, as in an empty list.
     """
-    with st.expander("Add studies", icon=":material/add:"):
+    with st.expander("Add studies", icon=":material/add:", expanded=expanded):
         files = st.file_uploader(
             "Each file is one study (a series or several views: as one zip). A manifest CSV may come with its images.",
             accept_multiple_files=True, key=f"wl-upload-{version}", disabled=running,

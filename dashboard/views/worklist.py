@@ -221,10 +221,12 @@ def main() -> None:
     """The page."""
     model_or_stop()
     session = state.current()
+    cases = services.worklist().cases(casebook.owners())
     running = session.batch is not None and not session.batch.done
     added = add_tools(
-        version=session.upload_version, running=running, kept=kept_words(), samples=len(services.samples())
-    )
+        version=session.upload_version, running=running, kept=kept_words(), samples=len(services.samples()),
+        expanded=not cases and session.batch is None,
+    )  # fmt: skip
     if added is not None:
         add(added)
         st.rerun()
@@ -235,7 +237,6 @@ def main() -> None:
         state.update(batch=None)
         st.rerun()
     query = query_tools(session.query)
-    cases = services.worklist().cases(casebook.owners())
     shown = select(cases, query)
     state.update(query=query, queue=tuple(c.code for c in shown))
     new = tuple(c.code for c in shown if c.status == "new")

@@ -192,6 +192,7 @@ def test_a_hundred_interleaved_actions_of_two_sessions_stay_apart() -> None:
         for name, (app, _, base) in readers.items():
             other = "R02" if name == "R01" else "R01"
             if turn in (16, 36):
+                wait(app, lambda a: session(a).job is None, "the analysis did not end")
                 button(app, "Analyse").click().run()
             elif turn % 10 == 4:
                 page(app, "worklist")
