@@ -27,13 +27,14 @@ def batch_panel(batch: Batch) -> bool:
     if batch.problem:
         st.error(markdown_safe(batch.problem), icon=":material/error:")
     bad = [line for line in batch.lines if not line.good]
-    said = f"{batch.title}: {batch.summary()}"
+    said = markdown_safe(f"{batch.title}: {batch.summary()}")
     if bad:
-        st.warning(markdown_safe(said), icon=":material/warning:")
-    elif not batch.problem:
-        st.success(markdown_safe(said), icon=":material/check_circle:")
+        st.warning(said, icon=":material/warning:")
     with st.container(horizontal=True, vertical_alignment="center"):
-        with st.expander(f"What became of each ({len(batch.lines)})", expanded=bool(bad) and len(batch.lines) <= 12):
+        title = f"What became of each ({len(batch.lines)})" if bad else said
+        with st.expander(
+            title, expanded=bool(bad) and len(batch.lines) <= 12, icon=None if bad else ":material/check:"
+        ):
             table = pd.DataFrame(
                 {
                     "": ["✔" if line.good else "✖" for line in batch.lines],

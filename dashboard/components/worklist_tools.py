@@ -54,7 +54,7 @@ def add_tools(*, version: int, running: bool, kept: str, samples: int, expanded:
         samples: How many samples ship.
         expanded: True where it stands open, as in an empty list.
     """
-    with st.expander("Add studies", icon=":material/add:", expanded=expanded):
+    with st.expander("Add studies", icon=":material/add:", expanded=expanded, key=f"wl-box-{version}-{expanded}"):
         files = st.file_uploader(
             "Each file is one study (a series or several views: as one zip). A manifest CSV may come with its images.",
             accept_multiple_files=True, key=f"wl-upload-{version}", disabled=running,

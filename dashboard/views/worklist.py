@@ -51,7 +51,8 @@ def add(added: Added) -> None:
                 yield Line(sample.title, True, f"In the list as {case.code}.")
 
         work = Batch("Adding samples", len(samples))
-        state.update(batch=batches.start(work, take_samples, failed=say_failed))
+        work = batches.start(work, take_samples, failed=say_failed)
+        state.update(batch=work, upload_version=state.current().upload_version + 1)
         return
     bundle = services.bundle()
     files = added.files
@@ -123,7 +124,7 @@ def open_case(code: str) -> None:
 
 def show_row(case: WorklistCase, now: datetime) -> None:
     """One case: its code opens it; the menu changes its priority or removes it."""
-    opener, told, menu = st.columns([3, 21, 2], gap="small", vertical_alignment="center")
+    opener, told, menu = st.columns([4, 20, 3], gap="small", vertical_alignment="center")
     with opener:
         mine = state.current().case == case.code
         if st.button(case.code, key=f"open-{case.code}", width="stretch", type="primary" if mine else "secondary",

@@ -40,6 +40,7 @@ def said(app: AppTest) -> str:
     assert not app.exception, app.exception
     kinds = ("markdown", "caption", "warning", "info", "success", "subheader", "error")
     rows = [h.value for h in app.get("html") if "<style>" not in h.value]
+    rows += [e.label for e in app.expander]
     return " ".join([m.value for kind in kinds for m in getattr(app, kind)] + rows).replace("\\", "")
 
 
