@@ -9,15 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from synthetic_results import FIELDS, LABELS, blob, explanation, grey
+from synthetic_results import FIELDS, LABELS, attribution, blob, explanation, grey
 
-from dashboard.components.evidence import field_of, field_sentence, layers, scene
-from dashboard.components.viewer import _SCRIPTS, Layer, Scene, pack
+from dashboard.components.evidence import brush, field_of, field_sentence, layer_of, layers, scene
+from dashboard.components.study_scene import study_scene
+from dashboard.components.viewer import _SCRIPTS, Layer, Scene, ViewerState, _state, pack
 from dashboard.components.viewer.packing import reduce_map, thin_map
 from dashboard.pixel_route import PixelSource
 from dashboard.tiles import decode
-from mmxai_core.results import EvidenceScale
-from mmxai_core.study import GreyLevels, PixelGeometry, StudyImage
+from mmxai_core.results import EvidenceScale, JointAccount, SourceGrid, UnifiedMap
+from mmxai_core.study import GreyLevels, PixelGeometry, Study, StudyImage
 
 
 def unpack(source: PixelSource) -> tuple[dict, bytes]:
@@ -130,3 +131,51 @@ def test_the_scripts_parse_as_one_module(tmp_path: Path) -> None:
     module = tmp_path / "viewer.mjs"
     module.write_text("\n".join((folder / s).read_text() for s in _SCRIPTS))
     subprocess.run(["node", "--check", str(module)], check=True, timeout=60)
+
+
+def test_what_links_a_place_to_the_fields_comes_from_the_explanations_own_arrays() -> None:
+    source = SourceGrid(np.eye(60, 28, dtype=np.float32), np.eye(90, 28, dtype=np.float32))
+    grids = np.stack([blob((28, 28), p) for p in (1.0, -2.0, 0.5)])
+    unified = UnifiedMap(FIELDS, grids.sum(0), grids, 0.5 * grids, source, "malignant", 4.0, "log-odds", "Meaning.")
+    account = attribution()
+    joint = JointAccount(
+        "lesion", ("image",), np.zeros((28, 28), np.int8), np.full((60, 90), 0, np.int8),
+        replace(account, interactions=np.arange(16.0).reshape(4, 4)), account, None, None, 0, 7,
+    )  # fmt: skip
+    found = replace(explanation(), unified=unified, joint=joint)
+    made = brush(found, LABELS)
+    assert made is not None and [f[2] for f in made.fields] == [0.4, -0.7, 0.001]
+    assert made.interactions is not None and made.interactions[:, 0].tolist() == [3.0, 7.0, 11.0]
+    shown = {layer.id: layer for layer in layers(found, LABELS)}
+    difference = shown["difference:palpable"]
+    assert difference.signed and difference.field == "palpable" and difference.reference == 4.0
+    assert np.array_equal(difference.values, unified.difference("palpable"))
+    assert layer_of("age", found) == "field:age" and layer_of("image", found) == "gradcam"
+    assert layer_of("", found) is None and layer_of("halo", found) is None
+    assert brush(explanation(image=False), LABELS) is None
+    assert brush(replace(explanation(), attribution=attribution(residual=0.1)), LABELS) is None
+
+
+@pytest.mark.parametrize(
+    "sent", [None, 3, "box", {"box": [1, 2, 3]}, {"box": [1, 2, 3, float("nan")]}, {"box": "1234"}]
+)
+def test_what_the_browser_sends_is_a_region_or_nothing(sent: object) -> None:
+    assert _state(7, sent) == ViewerState(None, None)
+
+
+def test_a_marked_lesion_and_its_removal_arrive() -> None:
+    line = [[0.0, 1.0], [5.0, 1.0], [5.0, 9.0]]
+    state = _state("cam", {"box": [0, 1, 5, 9], "picture": 12, "outline": line})
+    assert state == ViewerState("cam", (0.0, 1.0, 5.0, 9.0), 12, ((0.0, 1.0), (5.0, 1.0), (5.0, 9.0)))
+    assert _state("cam", {"cleared": True}) == ViewerState("cam", None, cleared=True)
+
+
+def test_a_series_is_one_scene_and_views_stand_side_by_side() -> None:
+    def image(view: str | None, side: str | None) -> StudyImage:
+        return StudyImage(grey(), PixelGeometry((60, 90)), view=view, laterality=side)  # type: ignore[arg-type]
+
+    views = Study(tuple(image(*v) for v in (("MLO", "L"), ("CC", "L"), ("MLO", "R"), ("CC", "R"))), "dicom", "ab" * 32)
+    assert study_scene(views).side_by_side == (3, 1, 2, 0)
+    series = study_scene(Study((image(None, None),) * 5, "dicom", "ab" * 32, modality="CT"), start=2)
+    assert series.side_by_side == () and len(series.pictures) == 5 and (series.start, series.modality) == (2, "CT")
+    assert len(study_scene(Study((image("CC", "L"),), "dicom", "ab" * 32)).pictures) == 1

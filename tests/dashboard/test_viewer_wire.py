@@ -56,11 +56,7 @@ while (performance.now() - start < 2000) {
   await frame(); n++;
 }
 const seconds = (performance.now() - start) / 1000;
-const own = []; for (let i = 0; i < 30; i++) { const t = performance.now(); v.windowBy(i % 2 ? 5 : -5, 0);
-  for (const p of v.panes) { p.draw(v, null); p.canvas.getContext('2d').getImageData(0, 0, 1, 1); }
-  own.push(performance.now() - t); }
-own.sort((a, b) => a - b);
-return [(v.frames - drawn - 30 * v.panes.length) / v.panes.length / seconds, own[0], own[15]]; }"""
+return [(v.frames - drawn) / v.panes.length / seconds, n]; }"""
 
 
 def test_a_large_image_is_small_on_the_wire_and_quick_on_the_screen(
@@ -82,6 +78,13 @@ def test_a_large_image_is_small_on_the_wire_and_quick_on_the_screen(
         "Network.webSocketFrameReceived",
         lambda e: sent.__setitem__("socket", sent["socket"] + len(e["response"]["payloadData"]) * 3 // 4),
     )
+    client.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def busy() -> float:
+        """Seconds of processor time the page's own thread has used: free of what else the machine does."""
+        metrics = client.send("Performance.getMetrics")["metrics"]
+        return next(float(m["value"]) for m in metrics if m["name"] == "TaskDuration")
+
     hands = Hands(page, "large", address)
     first = dict(sent)
     assert hands.run("v.pictures[0].head.width") == 2048
@@ -100,10 +103,11 @@ def test_a_large_image_is_small_on_the_wire_and_quick_on_the_screen(
     for name in ("webgl2", "canvas"):
         hands.run("v.drawWith(a)", name)
         for what in ("window", "opacity"):
-            rate, best, median = hands.root.evaluate(f"(r, w) => ({FRAMES})([r, w])", what)
+            before = busy()
+            rate, frames = hands.root.evaluate(f"(r, w) => ({FRAMES})([r, w])", what)
             lines.append(
-                f"{name}, {what}: {rate:.0f} frames a second; two panes drawn in {best:.1f} ms at best, "
-                f"{median:.1f} ms in the median of 30"
+                f"{name}, {what}: {rate:.1f} frames a second as measured; {1000 * (busy() - before) / frames:.1f} ms "
+                "of the page's processor time a frame, two panes"
             )
             assert rate > 0, "a figure of this machine under its load, reported and not held to a bar"
     record_property("viewer", "; ".join(lines))
