@@ -13,11 +13,12 @@ from dashboard.components.study_facts import show_facts
 from dashboard.components.study_input import Choice, choose_study
 from dashboard.components.study_scene import study_scene
 from dashboard.components.viewer import pack, viewer
-from dashboard.messages import boundary, markdown_safe
+from dashboard.messages import boundary, markdown_safe, sentence
 from dashboard.views import model_or_stop
 from dashboard.views.following import follow_job
 from mmxai_core import io
 from mmxai_core.clinical import ClinicalSchema
+from mmxai_core.errors import StudyReadError
 from mmxai_core.worklist import neighbours
 from mmxai_core.worklist.intake import header_values
 
@@ -29,8 +30,12 @@ def open_choice(choice: Choice, schema: ClinicalSchema) -> None:
     if choice.sample is not None:
         open_sample(choice.sample)
     elif choice.files:
-        with st.spinner("Reading the study"):
-            study = io.read_files(choice.files)
+        try:
+            with st.spinner("Reading the study"):
+                study = io.read_files(choice.files)
+        except StudyReadError as error:
+            refuse(error, len(choice.files))
+            return
         values = header_values(study, schema)
         name = choice.files[0][0] if len(choice.files) == 1 else f"{len(choice.files)} files"
         casebook.open_new("upload", study, name=name, values=values, prefilled=dict.fromkeys(values, HEADER))
@@ -38,6 +43,27 @@ def open_choice(choice: Choice, schema: ClinicalSchema) -> None:
         casebook.open_new(
             "clinical", None, name="Clinical data only", values={}, prefilled={}, title="Clinical data only"
         )
+
+
+def refuse(error: StudyReadError, files: int) -> None:
+    """Say why nothing was opened, and empty the chooser, so that a bad file does not spoil the next.
+
+    Args:
+        error: Why.
+        files: How many were chosen.
+    """
+    session = state.current()
+    said = sentence(error)
+    if files > 1:
+        said += (
+            f" The {files} files were read as one study; to open each as a case of its own, add them on the Worklist."
+        )
+    if session.refused >= 2:
+        said += (
+            f" That is {session.refused + 1} uploads refused in a row. If they come from one export, look at its "
+            "settings; a sample below shows whether the program itself works."
+        )
+    state.update(problem=said, refused=session.refused + 1, upload_version=session.upload_version + 1)
 
 
 def open_sample(sample: services.Sample) -> None:
@@ -220,7 +246,7 @@ def main() -> None:
     session = state.current()
     if not session.opened:
         if session.problem:
-            st.warning(session.problem, icon=":material/info:")
+            st.error(markdown_safe(session.problem), icon=":material/error:")
         choice = choose_study(services.samples(), services.sample_study, version=session.upload_version)
         if choice is not None:
             open_choice(choice, schema)

@@ -256,3 +256,32 @@ def test_the_tour_leads_through_the_pages_and_can_be_left_and_resumed() -> None:
     called = session(again).first.prediction.predicted_class
     assert (f"calls it **{called}: wrong**" in said(again)) == (called != truth)
     assert ("no sample is read wrongly" in said(again)) == (called == truth)
+
+
+@pytest.mark.usefixtures("app", "store")
+def test_a_bad_upload_empties_the_chooser_and_several_in_a_row_get_a_hint() -> None:
+    app = page(signed_in("R01"), "case")
+    for turn in range(3):
+        chooser = app.file_uploader[0]
+        chooser.set_value((f"notes-{turn}.dcm", b"plain text, renamed", "application/dicom")).run()
+        assert "This study cannot be opened." in said(app) and not session(app).opened
+        assert ("3 uploads refused in a row" in said(app)) == (turn == 2)
+    good = (APP.parents[1] / "assets" / "samples" / "phantom-b.dcm").read_bytes()
+    app.file_uploader[0].set_value(("b.dcm", good, "application/dicom")).run()
+    assert session(app).opened and session(app).values["age"] == 67.0 and "cannot be opened" not in said(app)
+
+
+@pytest.mark.usefixtures("app")
+def test_one_bad_file_among_many_is_named_and_the_others_are_added(store: WorklistStore) -> None:
+    app = page(signed_in("R01"), "worklist")
+    folder = APP.parents[1] / "assets" / "samples"
+    files = [(p.name, p.read_bytes(), "application/dicom") for p in sorted(folder.glob("*.dcm"))[:2]]
+    app.file_uploader[0].set_value([files[0], ("DOE_JANE.dcm", b"plain text", "application/dicom"), files[1]]).run()
+    button(app, "Add 3 files").click().run()
+    wait(app, lambda a: session(a).batch.done, "the files were not added")
+    app.run()
+    assert "2 of 3 done. 1 did not work; the others are not affected." in said(app)
+    assert app.dataframe[0].value["File or case"].tolist() == [files[0][0], "DOE_JANE.dcm", files[1][0]]
+    cases = store.cases(("R01",))
+    assert len(cases) == 2 and all(c.values.get("age") and c.source == "upload" and not c.title for c in cases)
+    assert not app.file_uploader[0].value, "the chooser is empty again"
