@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from comparison.tiny_cohort import CONFIG, tiny_cohort
 
 from mmxai_core.cohorts.case import Cohort
-from mmxai_core.comparison import files
+from mmxai_core.comparison import files, tabular
 from mmxai_core.comparison.findings import write_generalisation, write_leakage
 from mmxai_core.comparison.measure import write_results
 from mmxai_core.comparison.models import MODELS
@@ -19,6 +20,14 @@ from mmxai_core.comparison.run import Comparison, plan_of
 from mmxai_core.errors import CancelledError, CohortError
 
 DRAWN = ("metrics.json", "tests.json", "subgroups.json", "predictions.csv", "splits.json")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_trees() -> Iterator[None]:
+    """Boosting with one small setting: what is tested here is the run, not the rival."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(tabular._GRIDS, "boosting", (tabular._GRIDS["boosting"][0], ({"depth": 1, "trees": 5},)))
+        yield
 
 
 @pytest.fixture(scope="module")
