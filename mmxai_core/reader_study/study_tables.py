@@ -117,7 +117,10 @@ def tables_from_frames(frames: Mapping[str, pd.DataFrame], **maps: Mapping[str, 
     for name, column in (("readers", "reader"), ("cases", "case")):
         if checked[name].empty:
             seen = sorted({*checked["readings"][column], *checked["ratings"][column]} - {""})
-            checked[name] = pd.DataFrame({column: seen}).reindex(columns=list(COLUMNS[name])).fillna("")
+            checked[name] = pd.DataFrame({column: seen, **dict.fromkeys(COLUMNS[name][1:], "")})
+            if name == "cases":
+                known = checked["readings"].drop_duplicates("case").set_index("case")["truth"]
+                checked[name]["truth"] = checked[name]["case"].map(known).astype(float)
     return StudyTables(**checked, **maps)  # type: ignore[arg-type]  # the two maps, by name
 
 

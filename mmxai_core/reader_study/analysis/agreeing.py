@@ -57,10 +57,10 @@ def agreement_section(
     for condition in prepared.conditions if prepared is not None else ():
         mine = prepared.frame[prepared.frame["condition"] == condition]  # type: ignore[union-attr]  # not None here
         for what, column in (("Rating", "rating"), ("Positive or negative", "positive")):
-            if mine[column].notna().any() and (column == "positive" or categorical):
+            if mine[column].notna().any() and mine["reader"].nunique() > 1 and (column == "positive" or categorical):
                 add(what, condition, _of(mine, column, replicates, seed, [0, 1] if column == "positive" else None))
     asked = answers[answers["case"] != ""]
-    for instrument, item, by_arm in likert_items(asked):
+    for instrument, item, by_arm in likert_items(asked) if asked["reader"].nunique() > 1 else ():
         steps = 5 if by_arm["all"]["value"].max() <= 5 else 7
         for arm, mine in by_arm.items():
             if len(by_arm) > 1 and arm == "all":
@@ -71,7 +71,7 @@ def agreement_section(
                 _of(mine, "value", replicates, seed, range(1, steps + 1)),
             )
     if not rows:
-        return undefined(ID, TITLE, "no case has a rating in categories or an answered question.")
+        return undefined(ID, TITLE, "no two readers have rated a case in categories, or answered a question about one.")
     axis = "Coefficient (1 = full agreement)"
     return Section(
         ID, TITLE, tuple(lines), {"agreement": pd.DataFrame(rows)},

@@ -62,6 +62,8 @@ def likert(answers: pd.DataFrame, wordings: Mapping[str, str]) -> Section:
         )
         for (title, kind, steps), found in bars.items()
     )  # fmt: skip
+    if not lines:
+        lines.append("Only items of scored questionnaires were answered: see the charts, and their scores below.")
     return Section(
         ID, TITLE, tuple(lines), {"likert": pd.DataFrame(rows)}, charts,
         (

@@ -86,8 +86,8 @@ def prepare(tables: StudyTables, *, scale: str | None = None, threshold: float |
         left_out["the rating is no number"] = blank
     frame = pd.DataFrame({c: mine[c] for c in ("reader", "arm", "stage", "case", "truth", "confidence")})
     frame["rating"] = rating
-    frame["positive"] = np.nan if chosen.threshold is None else (rating >= chosen.threshold).where(rating.notna())
-    frame["positive"] = protocol.fillna(frame["positive"]).astype(float).where(rating.notna())
+    by_scale = np.nan if chosen.threshold is None else (rating >= chosen.threshold).astype(float)
+    frame["positive"] = protocol.astype(float).where(protocol.notna(), by_scale).where(rating.notna())
     frame["correct"] = (frame["positive"] == frame["truth"]).where(
         frame["positive"].notna() & frame["truth"].notna()
     ).astype(float)  # fmt: skip
