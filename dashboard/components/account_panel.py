@@ -10,7 +10,7 @@ import streamlit as st
 from dashboard.components.charts import chart, clickable_chart
 from dashboard.messages import markdown_safe
 from mmxai_core.figures.account import say
-from mmxai_core.figures.interaction_network import Pair, network_figure, strongest_pairs
+from mmxai_core.figures.interaction_network import SMALL, Pair, image_synergy, network_figure, strongest_pairs
 from mmxai_core.figures.interactions import interaction_figure
 from mmxai_core.figures.waterfall import waterfall_figure
 from mmxai_core.results import MAX_RESIDUAL, Attribution, Explanation, JointAccount
@@ -173,6 +173,16 @@ def interactions_panel(
             st.caption(
                 f"Solid orange: together more toward {target}; dashed blue: together less. Squares are image regions. "
                 "The width is on an absolute scale."
+            )
+        shared = [(p, v) for p, v in image_synergy(account, regions=regions).items() if abs(v) >= SMALL[account.space]]
+        if shared:
+            said = "; ".join(
+                f"{markdown_safe(labels.get(p, p))} **{say(v, account.space, sign=True)}**" for p, v in shared[:4]
+            )
+            st.markdown(
+                f"**With the image as a whole:** {said}",
+                help="Sum of a field's interactions with every region of the image. Above 0: field and image together "
+                "say more for the class than each alone; below 0: they repeat or contradict one another.",
             )
         st.caption(certificate(account))
         st.caption(

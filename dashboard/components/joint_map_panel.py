@@ -87,4 +87,4 @@ def joint_map_panel(explanation: Explanation, grey: GreyImage | None, labels: Ma
                 st.image(grey, width="stretch", clamp=True, alt="The image without a map")
                 st.markdown("**The image.** Switch a field off to see what it adds.")
         st.html(scale_bar(unified.reference, target))
-        st.caption(f"{unified.semantics} {unified.unit}")
+        st.caption(unified.semantics, help=markdown_safe(unified.unit))

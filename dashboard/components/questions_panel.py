@@ -42,7 +42,9 @@ def questions_panel(explanation: Explanation, *, running: bool) -> None:
             questions_figure(questions, by=str(by), most=10), key="questions",
             alt=f"{len(questions.questions)} unknown fields ranked by {_BY[str(by)].lower()}",
         )  # fmt: skip
-        st.caption(questions.semantics)
+        st.caption(
+            "Means over the answers the field may give, everything else kept.", help=markdown_safe(questions.semantics)
+        )
     if branches is not None and branches.views:
         st.markdown("**How much certainty each branch gives**")
         prediction = explanation.prediction
@@ -52,4 +54,7 @@ def questions_panel(explanation: Explanation, *, running: bool) -> None:
         )  # fmt: skip
         for view in branches.views:
             st.markdown(f"- {markdown_safe(view.sentence)}")
-        st.caption(branches.semantics)
+        st.caption(
+            "The line is the 90 % range over what the unknown fields may turn out to be.",
+            help=markdown_safe(branches.semantics),
+        )

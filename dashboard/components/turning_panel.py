@@ -85,5 +85,5 @@ def turning_panel(search: CounterfactualSearch, *, schema: ClinicalSchema) -> Co
             if st.button("Try these values", key=f"turning-try-{number}", icon=":material/tune:"):
                 tried = found
     refused = f" {search.implausible} turned the decision but are implausible." if search.implausible else ""
-    st.caption(f"{search.evaluated:,} changed records tried.{refused} {search.semantics}")
+    st.caption(f"{search.evaluated:,} changed records tried.{refused}", help=markdown_safe(search.semantics))
     return tried

@@ -57,6 +57,24 @@ def strongest_pairs(attribution: Attribution, *, regions: tuple[str, ...] = (), 
     return tuple(sorted(found, key=lambda p: -abs(p.value))[:most])
 
 
+def image_synergy(attribution: Attribution, *, regions: tuple[str, ...]) -> dict[str, float]:
+    """By field, the sum of its interactions with the image or its regions, largest first; empty without an image.
+
+    Args:
+        attribution: The account, with its interactions.
+        regions: Players that are regions of the image; "image" always is.
+    """
+    inside = [i for i, p in enumerate(attribution.players) if p in {*regions, "image"}]
+    if not inside:
+        return {}
+    sums = {
+        p: float(attribution.interactions[i, inside].sum())
+        for i, p in enumerate(attribution.players)
+        if i not in inside
+    }  # fmt: skip
+    return dict(sorted(sums.items(), key=lambda kv: -abs(kv[1])))
+
+
 def network_figure(
     attribution: Attribution, labels: Mapping[str, str], *, target: str, regions: tuple[str, ...] = (), most: int = 12
 ) -> Any:

@@ -54,10 +54,16 @@ def interaction_figure(attribution: Attribution, labels: Mapping[str, str], *, t
     figure.update_layout(
         height=160 + round(max(22, min(34, 400 / len(names))) * len(names)),
         margin={"l": 8, "r": 8, "t": 8, "b": 8}, dragmode=False,
-        hoverlabel={"align": "left"}, xaxis={**ticks, "tickangle": -40},
+        hoverlabel={"align": "left"}, xaxis={**ticks, "ticktext": [_head(n) for n in names], "tickangle": -40},
         yaxis={**ticks, "autorange": "reversed"},
     )  # fmt: skip
     return figure
+
+
+def _head(name: str) -> str:
+    """A field's name without its value, which the row has; a region of the image keeps its name."""
+    head, _, tail = name.partition(": ")
+    return name if head == "Image" or not tail else head
 
 
 def _cell(value: float, space: str) -> str:

@@ -72,7 +72,7 @@ def waterfall_figure(
     )  # fmt: skip
     ends = [attribution.base_value, attribution.output]
     figure.add_scatter(
-        y=[0, len(rows) + 1], x=ends, mode="markers+text", text=[say(e, space) for e in ends],
+        y=[0, len(rows) + 1], x=ends, mode="markers+text", text=[f"  {say(e, space)}" for e in ends],
         textposition="middle right", marker={"symbol": "diamond", "size": 11, "color": "#93a1b0"},
         hovertext=[_end_hover(e, space, target) for e in ends], hovertemplate="%{hovertext}<extra></extra>",
         cliponaxis=False,

@@ -10,7 +10,7 @@ from synthetic_results import FIELDS, LABELS, attribution, blob, grey
 
 from mmxai_core.figures.audit import EFFECT_REFERENCE, audit_pictures, effect_on_source, relevance_density
 from mmxai_core.figures.branches import branches_figure
-from mmxai_core.figures.interaction_network import line_width, network_figure, strongest_pairs
+from mmxai_core.figures.interaction_network import image_synergy, line_width, network_figure, strongest_pairs
 from mmxai_core.figures.strip import cascade_figure, curves_figure
 from mmxai_core.figures.waterfall import waterfall_figure
 from mmxai_core.results import AttentionAudit, BranchAccount, SourceGrid
@@ -62,6 +62,13 @@ def test_pairs_are_ranked_by_size_and_say_what_they_join() -> None:
     ]  # fmt: skip
     assert strongest_pairs(paired(), regions=("palpable", "age"))[0].kind == "two regions"
     assert len(strongest_pairs(paired(), most=1)) == 1 and strongest_pairs(attribution()) == ()
+
+
+def test_a_fields_synergy_with_the_image_is_the_sum_over_its_regions() -> None:
+    assert image_synergy(paired(), regions=()) == {"age": -0.25, "palpable": 0.0, "margin": 0.0}
+    assert image_synergy(paired(), regions=("palpable",)) == {"age": 0.25, "margin": 0.004}
+    alone = replace(paired(), players=("age", "palpable", "margin", "halo"))
+    assert image_synergy(alone, regions=()) == {}
 
 
 def test_the_network_draws_each_pair_with_its_size_and_direction() -> None:
