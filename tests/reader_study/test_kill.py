@@ -1,4 +1,4 @@
-"""Answers written while the writing process is killed, again and again. See `kill_driver`.
+"""Answers written by several processes at once, each killed again and again. See `kill_driver`.
 
 MMXAI_KILL_ANSWERS=10000 is the full run; the suite does a part of it on each database.
 """
@@ -16,7 +16,10 @@ from types import ModuleType
 import pytest
 
 DRIVER = Path(__file__).with_name("kill_driver.py")
-ANSWERS = int(os.environ.get("MMXAI_KILL_ANSWERS", "600"))
+ANSWERS = int(os.environ.get("MMXAI_KILL_ANSWERS", "400"))
+
+
+WRITERS = 3
 
 
 def driver() -> ModuleType:
@@ -27,11 +30,12 @@ def driver() -> ModuleType:
     return module
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(60 + ANSWERS)
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the writer is forked")
 def test_no_acknowledged_answer_is_lost_and_none_is_there_twice(location: Path | str, tmp_path: Path) -> None:
     log = tmp_path / "acknowledged.log"
-    command = [sys.executable, str(DRIVER), str(location), str(log), str(ANSWERS), "1"]
+    command = [sys.executable, str(DRIVER), str(location), str(log), str(ANSWERS), "1", str(WRITERS)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=DRIVER.parents[2], timeout=50 + ANSWERS)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
@@ -41,6 +45,7 @@ def test_no_acknowledged_answer_is_lost_and_none_is_there_twice(location: Path |
         **expected, "lost": 0, "duplicated": 0, "half_written": 0, "of_another_reader": 0, "kills": found["kills"],
         "seconds": found["seconds"],
     }  # fmt: skip
-    with log.open("a") as told:  # a lost answer would be seen
+    logs = [tmp_path / f"acknowledged.log.{w}" for w in range(WRITERS)]
+    with logs[-1].open("a") as told:  # a lost answer would be seen
         told.write(f"{ANSWERS + 5}\n")
-    assert driver().report(location, log)["lost"] == 1
+    assert driver().report(location, logs)["lost"] == 1
