@@ -214,6 +214,7 @@ class Metrics:
         threshold_rule: How the threshold of sensitivity, specificity and F1 was chosen, in words.
         models: Rows.
         verdicts: One a level.
+        notes: What a reader must know of the training, drawn from the unit files: budgets that ended too soon.
     """
 
     format: int
@@ -223,6 +224,7 @@ class Metrics:
     threshold_rule: str
     models: tuple[ModelResult, ...]
     verdicts: tuple[Verdict, ...]
+    notes: tuple[str, ...]
 
     def row(self, model: str, level: str) -> ModelResult | None:
         """The row of a model at a level, or None."""

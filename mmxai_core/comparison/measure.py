@@ -72,7 +72,7 @@ def write_files(folder: Path, material: Material) -> Json:
         f"95 %, percentile bootstrap that draws patients, {material.replicates} replicates, seed {material.seed}; with "
         "several seeds each replicate is the mean over the seeds",
         "largest sensitivity + specificity - 1 on the fold's validation cases, for each fold, model and level",
-        tuple(rows), verdicts(rows, tests, chosen),
+        tuple(rows), verdicts(rows, tests, chosen), budget_notes(material),
     )  # fmt: skip
     files.write(folder / "metrics.json", metrics)
     files.write(folder / "tests.json", files.Tests(files.FORMAT, material.status, tests))
@@ -89,6 +89,22 @@ def write_files(folder: Path, material: Material) -> Json:
         ],
         "verdicts": [v.sentence for v in metrics.verdicts],
     }
+
+
+def budget_notes(material: Material) -> tuple[str, ...]:
+    """One sentence for each image branch whose best epoch was its last in at least half of its folds."""
+    out = []
+    for model in material.models:
+        if model.kind not in ("image", "ablation"):
+            continue
+        accounts = [u.account["encoder"] for u in material.of(model.name) if "encoder" in u.account]
+        last = sum(a["best_epoch"] + 1 == a["stage"]["epochs"] for a in accounts)
+        if accounts and 2 * last >= len(accounts):
+            out.append(
+                f"{model.label}: validation loss was lowest in the last epoch in {last} of {len(accounts)} folds; "
+                "a longer training may do better."
+            )
+    return tuple(out)
 
 
 def levels_of(model: Model, material: Material) -> list[str]:
