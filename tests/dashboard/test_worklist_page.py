@@ -60,7 +60,7 @@ def open_sample(app: AppTest, number: int) -> AppTest:
 
 
 def wait(app: AppTest, done, what: str) -> AppTest:
-    end = time.monotonic() + 90
+    end = time.monotonic() + 240
     while time.monotonic() < end:
         if done(app):
             return app
