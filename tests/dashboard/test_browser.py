@@ -135,6 +135,11 @@ def choose(page: Page, label: str, option: str) -> None:
     group.get_by_text(option, exact=True).click()
 
 
+def view(page: Page, name: str) -> None:
+    """Open a view of the Explanation page."""
+    page.locator(".st-key-explanation-view").get_by_text(name, exact=True).click()
+
+
 def analyse(page: Page) -> None:
     page.get_by_role("button", name=re.compile("^Analyse")).click()
     explain = page.get_by_role("button", name="Show the explanation")
@@ -204,21 +209,22 @@ def test_a_real_image_from_upload_to_a_kept_rating(page: Page, sent: list[int], 
     page.wait_for_timeout(200)
     assert len(sent) == messages, "opacity must not cost a run of the server"
 
-    waterfall = page.locator(".js-plotly-plot").first
-    expect(waterfall.locator(".bars .point")).to_have_count(3)  # age, palpable lump, image
+    waterfall = page.locator(".st-key-waterfall .js-plotly-plot")
+    expect(waterfall.locator(".bars .point")).to_have_count(5)  # age, palpable lump, three regions of the image
     expect(waterfall).to_contain_text("Age: 57 years")
     page.get_by_test_id("stButtonGroup").get_by_text("Probability", exact=True).click()
     expect(waterfall).to_contain_text("points")
 
-    expect(page.locator(".js-plotly-plot").nth(1).locator(".bars .point")).to_have_count(2)
+    expect(page.get_by_role("button", name="Cancel")).to_have_count(0)  # a page that still changes loses the click
     cam = pixels(overlay)
     viewer.get_by_role("radio", name="Age").click()
     expect(page.get_by_text(re.compile(r"Age: 57 years\. It moves the prediction by"))).to_be_visible()
     assert viewer.get_attribute("data-layer") == "field:age"
     assert pixels(overlay) != cam, "a chosen field must light its own regions"
 
-    expect(page.get_by_role("button", name="Cancel")).to_have_count(0)  # a page that still changes loses the click
-    page.wait_for_timeout(1000)
+    view(page, "Attention")
+    expect(page.locator(".st-key-image-to-clinical .bars .point")).to_have_count(2)
+    page.get_by_role("button", name="Take away").click()
     with page.expect_download() as download:
         page.get_by_role("button", name="explanation.json").click()
     assert b"Research use only" in Path(download.value.path()).read_bytes()
@@ -253,7 +259,8 @@ def test_a_dicom_phantom_prefills_the_form_and_takes_a_drawn_region(page: Page) 
     page.get_by_role("button", name="Show the explanation").click()
     viewer = ready(page)
     assert colourful(pixels(viewer.locator("canvas[data-pane=overlay]"))) > 20
-    expect(page.get_by_role("heading", name="How far to trust these pictures")).to_be_visible()
+    view(page, "Reliability")
+    expect(page.get_by_role("heading", name="How far to trust this explanation")).to_be_visible()
     rows = rate_and_reload(page, "R12")
     assert {r["reader"] for r in rows} == {"R12"}
     for name in ("Model", "Case"):
