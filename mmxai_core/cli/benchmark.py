@@ -31,6 +31,9 @@ def run(args: argparse.Namespace) -> None:
 
     with progress("benchmark") as step:
         found = run_benchmark(args.bundle, repeats=args.repeats, device=args.device, progress=step)
+    from mmxai_core.evaluation.result_files import machine_words, versions
+
+    found |= {"machine": machine_words(), "versions": versions()}
     if args.json:
         write_json(found)
         return

@@ -36,9 +36,11 @@ SHAP_FIELDS, TYPICAL_FIELDS = 12, 8
 BARS: dict[str, float | None] = {
     "full_explanation_8_fields": 15.0, "joint_account_8_fields": None, "audited_attention_8_fields": None,
     "what_if": 0.35, "exact_all_fields": 60.0, "joint_account_all_fields": None, "reliability_strip": 60.0,
-    "faster_than_shap_exact": 5.0, "faster_than_re_encoding": 500.0, "exact_all_fields_memory_gib": 1.5,
-    "peak_memory_gib": 2.5,
+    "faster_than_shap_exact": 5.0, "faster_than_shap_exact_head_included": None, "faster_than_re_encoding": 500.0,
+    "exact_all_fields_memory_gib": 1.5, "peak_memory_gib": 2.5,
 }  # fmt: skip
+#: Runs of ours and of shap's, in turns, after one of each that is not counted (shap compiles its loops there).
+AGAINST_SHAP = 9
 #: Our values and shap's may differ by this much.
 AGREEMENT = 1e-5
 
@@ -102,7 +104,9 @@ def run_benchmark(
         "exact_all_fields": float(np.median(exact)) / one,
         "joint_account_all_fields": joint.seconds["joint"] / one,
         "faster_than_shap_exact": against["shap_seconds"] / against["our_seconds"],
-        "faster_than_re_encoding": against["naive_seconds"] / against["our_seconds"],
+        "faster_than_shap_exact_head_included": (against["shap_seconds"] + against["head_seconds"])
+        / (against["our_seconds"] + against["head_seconds"]),
+        "faster_than_re_encoding": against["naive_seconds"] / (against["our_seconds"] + against["head_seconds"]),
         "exact_all_fields_memory_gib": exact_memory,
         "peak_memory_gib": memory,
     }
@@ -122,6 +126,9 @@ def run_benchmark(
             "The full explanation is prediction, maps, attention and account of inputs, image encoding included; the "
             "joint account (both semantics), audited attention with the unified map, and the strip come after it, each "
             "with its own ratio.",
+            f"Against shap's Exact: the same {2 ** against['players']} coalitions of one head, cached once for both; "
+            "shap asks for all of them in one batch; both warmed up, taken in turns, the quickest of "
+            f"{AGAINST_SHAP} each. With the head included, building it counts on both sides.",
             f"Re-encoding the image was measured on {against['naive_count']} coalitions and scaled to "
             f"{2 ** against['players']}.",
             "Memory is the largest resident size of the whole process: up to the exact account over all fields, and up "
@@ -189,23 +196,28 @@ def _against_shap(predictor: Predictor, encoded: EncodedStudy, record: ClinicalR
     bundle, target = predictor.bundle, predictor.bundle.positive_index
 
     def job(network: FusedNetwork) -> dict[str, float | int]:
-        start = time.perf_counter()
         head = _head(network, predictor, encoded, record)
-        table = head.table(temperature=bundle.temperature)
-        values = shapley_values(table.log_odds(target))
-        ours = time.perf_counter() - start
         players = len(head.players)
 
         def cached(rows: NDArray[np.float64]) -> NDArray[np.float64]:
             logits = head.evaluate(torch.from_numpy(rows).to(predictor.torch_device)).double().cpu().numpy()
             return log_odds(logits / bundle.temperature, target)
 
-        warm = shap.explainers.Exact(lambda rows: rows.sum(1), np.zeros((1, 2)))
-        warm(np.ones((1, 2)), silent=True)  # shap compiles its loops at first use: not counted
-        start = time.perf_counter()
-        explain = shap.explainers.Exact(cached, np.zeros((1, players)))
-        theirs = explain(np.ones((1, players)), max_evals=2**players, silent=True).values[0]
-        shap_seconds = time.perf_counter() - start
+        def ours() -> NDArray[np.float64]:
+            return shapley_values(head.table(temperature=bundle.temperature).log_odds(target))
+
+        def theirs() -> NDArray[np.float64]:
+            explain = shap.explainers.Exact(cached, np.zeros((1, players)))
+            found: NDArray[np.float64] = explain(np.ones((1, players)), max_evals=2**players, silent=True).values[0]
+            return found
+
+        difference = float(np.abs(ours() - theirs()).max())
+        times = [
+            [_seconds(task) for task in (lambda: _head(network, predictor, encoded, record), ours, theirs)]
+            for _ in range(AGAINST_SHAP)
+        ]  # fmt: skip
+        head_seconds, our_seconds, shap_seconds = np.min(times, 0).tolist()
+        table = head.table(temperature=bundle.temperature)
         inputs, known = _tensors(predictor, record)
         pixels, _ = prepare_image(encoded.study.images[0].grey, canvas=bundle.arch.canvas)
         canvas = torch.from_numpy(pixels)[None, None].to(predictor.torch_device)
@@ -221,8 +233,8 @@ def _against_shap(predictor: Predictor, encoded: EncodedStudy, record: ClinicalR
                 naive.append(time.perf_counter() - start)
             worst = max(worst, float(np.abs(logits / bundle.temperature - table.logits[row]).max()))
         return {
-            "players": players, "our_seconds": ours, "shap_seconds": shap_seconds,
-            "shap_difference": float(np.abs(values - theirs).max()), "naive_count": len(naive),
+            "players": players, "our_seconds": our_seconds, "shap_seconds": shap_seconds,
+            "head_seconds": head_seconds, "shap_difference": difference, "naive_count": len(naive),
             "naive_seconds": float(np.median(naive)) * 2 ** (players - 1), "naive_difference": worst,
         }  # fmt: skip
 
