@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Literal
 
 from mmxai_core.errors import StudyStoreError
@@ -188,7 +189,7 @@ class StudyRecord:
         """Version, from 1."""
         return self.protocol.version
 
-    @property
+    @cached_property
     def for_readers(self) -> Protocol:
         """The protocol without truth: what a reader's page may hold."""
         return self.protocol.blinded()

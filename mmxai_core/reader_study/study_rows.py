@@ -150,12 +150,24 @@ def _kept(row: Row[*tuple[Any, ...]], answers: tuple[ItemAnswer, ...]) -> Kept:
     )  # fmt: skip
 
 
-def event(row: EventRow) -> Event:
-    """One event."""
-    return Event(
-        row.id, "" if row.reader is None else row.reader.code, cast(EventKind, row.kind), row.assignment_id, row.stage,
-        utc(row.at), json.loads(row.data),
-    )  # fmt: skip
+def load_events(session: Session, *conditions: ColumnElement[bool]) -> list[Event]:
+    """Events in the order kept.
+
+    Args:
+        session: From `database`.
+        *conditions: On `EventRow`.
+    """
+    e = EventRow.__table__.c
+    query = (
+        select(e.id, ReaderRow.code, e.kind, e.assignment_id, e.stage, e.at, e.data)
+        .outerjoin(ReaderRow, ReaderRow.id == e.reader_id)
+        .where(*conditions)
+        .order_by(e.id)
+    )
+    return [
+        Event(row[0], row[1] or "", cast(EventKind, row[2]), row[3], row[4], utc(row[5]), json.loads(row[6]))
+        for row in session.execute(query)
+    ]
 
 
 def content_token(*parts: object) -> str:

@@ -269,16 +269,30 @@ class StudyStore:
             add_once(session, EventRow, {"token": token}, **values)
 
     def events(
-        self, study: StudyRecord, reader: str | None = None, *, kind: EventKind | None = None
+        self,
+        study: StudyRecord,
+        reader: str | None = None,
+        *,
+        kind: EventKind | None = None,
+        assignment: int | None = None,
+        stage: str | None = None,
     ) -> tuple[Event, ...]:
-        """Events in the order kept."""
-        query = select(EventRow).where(EventRow.study_id == study.id).order_by(EventRow.id)
+        """Events in the order kept.
+
+        Args:
+            study: The study.
+            reader: Only this reader's; "" for the coordinator's.
+            kind: Only of this kind.
+            assignment: Only of this assignment.
+            stage: Only of this stage.
+        """
+        where = [EventRow.study_id == study.id]
         if reader is not None:
-            query = query.where(EventRow.reader_id == (self._reader_id(study, reader) if reader else None))
-        if kind is not None:
-            query = query.where(EventRow.kind == kind)
+            where.append(EventRow.reader_id == (self._reader_id(study, reader) if reader else None))
+        given = ((EventRow.kind, kind), (EventRow.assignment_id, assignment), (EventRow.stage, stage))
+        where += [column == value for column, value in given if value is not None]
         with reading(self._engine) as session:
-            return tuple(rows.event(row) for row in session.scalars(query))
+            return tuple(rows.load_events(session, *where))
 
     def close_study(self, study: StudyRecord) -> None:
         """Take no more answers; what is kept stays. It cannot be undone: a later round is a new version."""

@@ -234,6 +234,10 @@ def test_events_are_kept_once_with_their_data(store: StudyStore) -> None:
     assert event.data == {"run": "a", "active_s": 5.5, "idle_s": 0}
     assert [e.reader for e in store.events(study)] == ["R01", "R02"]
     assert store.events(study, kind="revealed") == ()
+    assert store.events(study, "R01", assignment=first.id, stage="unaided") == (event,)
+    assert store.events(study, "R01", assignment=first.id, stage="ai") == ()
+    store.close_study(study)
+    assert [e.kind for e in store.events(study, "")] == ["closed"]
     with pytest.raises(StudyStoreError, match="is not one of this reader"):
         store.record(study, "R02", "beat", token="x", assignment=first.id)
 
