@@ -116,7 +116,7 @@ def forest_figure(chart: Forest, colours: tuple[str, ...]) -> Any:
             },
             customdata=[[p.label, written(chart, p), p.reason] for _, p in rows],
             hovertemplate="%{customdata[0]}<br>%{customdata[1]}<br>%{customdata[2]}<extra></extra>",
-            showlegend=sum(bool(g) for g in groups) > 1,
+            showlegend=sum(bool(g) for g in groups) > 1, cliponaxis=False,
         )  # fmt: skip
     for y, p in enumerate(chart.points):
         figure.add_annotation(x=1.01, xref="paper", xanchor="left", y=y, text=written(chart, p), showarrow=False)
@@ -131,7 +131,8 @@ def forest_figure(chart: Forest, colours: tuple[str, ...]) -> Any:
         showgrid=False, zeroline=False,
     )  # fmt: skip
     beside = f"   (dashed: {chart.reference_label})" if chart.reference_label else ""
-    figure.update_xaxes(range=[low, high], title=chart.axis + beside, zeroline=False,
+    edge = 0.012 * (high - low)  # a marker on the edge is seen whole
+    figure.update_xaxes(range=[low - edge, high + edge], title=chart.axis + beside, zeroline=False,
                         tickformat=".0%" if chart.percent else None)  # fmt: skip
     return figure
 

@@ -20,8 +20,8 @@ from mmxai_core.reader_study.exports.package import export_files, zip_bytes
 
 def options() -> Options:
     """Choices that have a safe default, out of the way."""
-    with st.expander("Options", icon=":material/tune:"):
-        a, b, c, d = st.columns(4)
+    with st.popover("Options", icon=":material/tune:"):
+        (a, b), (c, d) = st.columns(2), st.columns(2)
         scale = a.text_input("Rating scale", key="analysis-scale", placeholder="the commonest", help="Its name in the "
                              "readings; blank: the one with most readings.")  # fmt: skip
         threshold = b.number_input("Positive from", value=None, key="analysis-threshold", placeholder="as planned",
@@ -63,7 +63,7 @@ def start_exports(analysis: StudyAnalysis) -> None:
     state.update_analysis_desk(task=task, purpose="exports", problem="")
 
 
-@st.fragment(run_every=0.5)
+@st.fragment(run_every=1.0)
 def follow() -> None:
     """Progress and Cancel; the page runs again when the work is done."""
     with boundary():
@@ -161,18 +161,23 @@ def main() -> None:
     """The page."""
     coordinator_or_stop()
     st.header("Analysis of a reader study", anchor=False)
-    source = choose_source()
-    chosen = options()
     desk = state.analysis_desk()
-    if st.button("Analyse", type="primary", disabled=source is None or desk.task is not None, key="analyse") and source:
-        start(source, chosen)
-        st.rerun()
+    shown = f"What to analyse (on screen: {markdown_safe(desk.analysis.study)})" if desk.analysis else "What to analyse"
+    with st.expander(shown, expanded=desk.analysis is None, icon=":material/folder_open:"):
+        source = choose_source()
+        with st.container(horizontal=True):
+            wanted = st.button(
+                "Analyse", type="primary", disabled=source is None or desk.task is not None, key="analyse"
+            )  # fmt: skip
+            chosen = options()
+        if wanted and source is not None:
+            start(source, chosen)
+            st.rerun()
     if desk.task is not None:
         follow()
     elif desk.problem:
         st.error(markdown_safe(desk.problem), icon=":material/error:")
     if desk.analysis is not None:
-        st.divider()
         results(desk.analysis)
 
 

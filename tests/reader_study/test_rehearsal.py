@@ -33,7 +33,7 @@ def test_the_difference_that_was_simulated_is_found() -> None:
     prepared = prepare(study)
     found = compare(prepared, replicates=20, seed=0)[0].primary
     assert found is not None
-    assert found.pairs[0].name == "with AI - unaided"
+    assert found.pairs[0].name == "AI - unaided"
     assert found.pairs[0].difference == pytest.approx(0.25, abs=0.1)
     assert found.p is not None
     assert found.p < 0.05

@@ -11,7 +11,7 @@ import pandas as pd
 from mmxai_core.reader_study.analysis.scales import Scale, choose_scale, is_birads, rating_number
 from mmxai_core.reader_study.study_tables import STAGES, StudyTables
 
-STAGE_WORDS: Mapping[str, str] = {"unaided": "unaided", "ai": "with AI", "explanation": "with explanation"}
+STAGE_WORDS: Mapping[str, str] = {"unaided": "unaided", "ai": "AI", "explanation": "AI + explanation"}
 
 
 @dataclass(frozen=True)

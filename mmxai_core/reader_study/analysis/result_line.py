@@ -55,19 +55,19 @@ def difference_line(what: str, first: str, second: str, e: Estimate, write: Form
         write: How a difference is written.
     """
     if e.value is None:
-        return f"{first} against {second}, {what}: undefined. {_closed(e.reason)}"
+        return f"“{first}” against “{second}”, {what}: undefined. {_closed(e.reason)}"
     if e.low is None or e.high is None:
         return (
-            f"{first} against {second}: difference in {what} {write(e.value)}, without an interval, so that nothing "
-            f"can be concluded. {_closed(e.reason or 'There is no interval')}"
+            f"“{first}” against “{second}”: difference in {what} {write(e.value)}, without an interval, so that "
+            f"nothing can be concluded. {_closed(e.reason or 'There is no interval')}"
         )
     span = f"{write(e.value)} (95 % interval {write(e.low)} to {write(e.high)})"
     if e.low > 0 or e.high < 0:
         word = "higher" if e.low > 0 else "lower"
-        return f"{_first_up(what)} is {word} {first} than {second}: difference {span}."
+        return f"{_first_up(what)} is {word} in “{first}” than in “{second}”: difference {span}."
     return (
-        f"The data do not show a difference in {what} between {first} and {second}: {span}. Nor do they show that the "
-        "two are alike: any difference inside the interval may be true."
+        f"The data do not show a difference in {what} between “{first}” and “{second}”: {span}. Nor do they show that "
+        "the two are alike: any difference inside the interval may be true."
     )
 
 

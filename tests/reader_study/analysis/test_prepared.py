@@ -12,7 +12,7 @@ from mmxai_core.reader_study.analysis.scales import choose_scale, rating_number
 
 def test_one_arm_has_stages_and_several_arms_their_names() -> None:
     one = prepare(tables(golden()))
-    assert one.conditions == ("unaided", "with AI")
+    assert one.conditions == ("unaided", "AI")
     assert [c.id for c in one.comparisons] == ["stages"]
     several = prepare(tables(random_study(arms=("unaided", "AI", "AI + map"))))
     assert several.conditions == ("unaided", "AI", "AI + map")
@@ -28,7 +28,7 @@ def test_arms_that_share_readers_but_no_case_are_crossed_over_all_arms() -> None
                 rows.append(reading(f"r{j}", f"c{k}", stage, 10 * k, k % 2, arm=arm))
     prepared = prepare(tables(rows))
     first = prepared.comparisons[0]
-    assert (first.id, first.conditions) == ("stages_any_arm", ("unaided, any arm", "with AI, any arm"))
+    assert (first.id, first.conditions) == ("stages_any_arm", ("unaided, any arm", "AI, any arm"))
     found = crossed(prepared.of(first), first.conditions)
     assert found.table.ratings.shape == (2, 2, 8)
     arms = prepared.comparisons[1]

@@ -9,13 +9,14 @@ from mmxai_core.reader_study.resampling import Estimate
 @pytest.mark.parametrize(
     ("e", "expected"),
     [
-        (Estimate(0.1, 0.02, 0.18, 9), "Accuracy is higher B than A: difference 0.100 (95 % interval 0.020 to 0.180)."),
-        (Estimate(-0.1, -0.18, -0.02, 9), "Accuracy is lower B than A: difference -0.100"),
-        (Estimate(0.1, -0.0001, 0.2, 9), "The data do not show a difference in accuracy between B and A: 0.100 (95 % "
-         "interval -0.0001 to 0.200). Nor do they show that the two are alike"),
+        (Estimate(0.1, 0.02, 0.18, 9), "Accuracy is higher in “B” than in “A”: difference 0.100 (95 % interval 0.020 "
+         "to 0.180)."),
+        (Estimate(-0.1, -0.18, -0.02, 9), "Accuracy is lower in “B” than in “A”: difference -0.100"),
+        (Estimate(0.1, -0.0001, 0.2, 9), "The data do not show a difference in accuracy between “B” and “A”: 0.100 "
+         "(95 % interval -0.0001 to 0.200). Nor do they show that the two are alike"),
         (Estimate(0.1, 0.0, 0.2, 9), "The data do not show a difference"),
         (Estimate(0.1, None, None, 9, "Too few"), "without an interval, so that nothing can be concluded. Too few."),
-        (Estimate(None, None, None, 0, "No case."), "B against A, accuracy: undefined. No case."),
+        (Estimate(None, None, None, 0, "No case."), "“B” against “A”, accuracy: undefined. No case."),
     ],
 )  # fmt: skip
 def test_a_difference_is_claimed_only_where_the_interval_leaves_0_out(e: Estimate, expected: str) -> None:
