@@ -42,6 +42,9 @@ def pages() -> None:
             st.Page(views / "survey.py", title="Survey", icon=":material/rate_review:", url_path="survey"),
             st.Page(views / "tour.py", title="Tour", icon=":material/tour:", url_path="tour"),
             st.Page(views / "model.py", title="Model", icon=":material/info:", url_path="model"),
+            st.Page(
+                views / "performance.py", title="Performance", icon=":material/monitoring:", url_path="performance"
+            ),
         ],
         "Reader study": study,
     }

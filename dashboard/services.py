@@ -16,9 +16,11 @@ from typing import Any
 
 import streamlit as st
 
+from dashboard.components import performance_source
 from dashboard.watching import Watcher
 from mmxai_core import io
-from mmxai_core.errors import BundleError, ClinicalValueError, StudyStoreError
+from mmxai_core.comparison.files import read_config
+from mmxai_core.errors import BundleError, ClinicalValueError, CohortError, StudyStoreError
 from mmxai_core.explain.explainer import Explainer
 from mmxai_core.model.bundle import Bundle, load_bundle
 from mmxai_core.model.shapes import NetworkShapes
@@ -325,6 +327,67 @@ def misread() -> Misread:
         BundleError: There is no sample.
     """
     return _misread(bundle_path())
+
+
+def _results_folder() -> Path:
+    return bundle_path() / "results"
+
+
+@st.cache_resource(show_spinner=False, max_entries=32)
+def _run_title(folder: Path, stamp: object) -> str:
+    try:
+        return performance_source.run_title(read_config(folder), folder.name)
+    except CohortError:  # choosing the run says what is wrong with it
+        return folder.name
+
+
+@st.cache_resource(show_spinner="Reading the results", max_entries=16)
+def _performance_run(folder: Path, stamp: object) -> performance_source.Run:
+    return performance_source.read_run(folder)
+
+
+@st.cache_resource(show_spinner=False, max_entries=2)
+def _measurements(results: Path, stamp: object) -> tuple[performance_source.Measurement, ...]:
+    found = (performance_source.read_measurement(p, results) for p in performance_source.measurement_files(results))
+    return tuple(m for m in found if m is not None)
+
+
+def performance_titles() -> Mapping[str, str]:
+    """Runs with metrics as a reader chooses them, by folder name."""
+    folders = performance_source.run_folders(_results_folder())
+    return {f.name: _run_title(f, performance_source.stamp(f, ("config.json",))) for f in folders}
+
+
+def performance_runs() -> tuple[str, ...]:
+    """Folder names of the bundle's runs with metrics, the one on the bundle's own cohort first."""
+    own = str((bundle().results() or {}).get("cohort", ""))
+    return tuple(sorted(performance_titles(), key=lambda name: (name != own, name)))
+
+
+def performance_run(name: str) -> performance_source.Run:
+    """A run of the bundle; read again only where its files changed.
+
+    Raises:
+        CohortError: A file is missing, malformed, or of another format.
+    """
+    folder = _results_folder() / name
+    return _performance_run(folder, performance_source.stamp(folder))
+
+
+def started_runs() -> tuple[performance_source.Started, ...]:
+    """Comparisons of the bundle without metrics yet."""
+    return performance_source.started_runs(_results_folder())
+
+
+def measurements() -> tuple[performance_source.Measurement, ...]:
+    """The bundle's measurements of explanations, input check and cost.
+
+    Raises:
+        CohortError: A file cannot be read.
+    """
+    results = _results_folder()
+    found = performance_source.measurement_files(results)
+    return _measurements(results, tuple((p, p.stat().st_mtime_ns) for p in found))
 
 
 @st.cache_resource(show_spinner=False)

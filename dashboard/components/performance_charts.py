@@ -1,0 +1,135 @@
+"""The figures of a run: AUC by model, ROC, calibration, decision curve, differences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dashboard.components.performance_source import Run
+from dashboard.components.performance_tables import rows_at
+from dashboard.components.performance_words import (
+    counted,
+    family,
+    level_words,
+    levels_of,
+    metric,
+    number,
+    reference_of,
+    source,
+)
+from mmxai_core.comparison.files import ModelResult
+from mmxai_core.figures.performance_parts import Curve, Curves, Forest, Point, cell_text
+from mmxai_core.report.wording import class_name, listed
+
+
+def auc_forest(run: Run, level: str | None = None) -> Forest:
+    """AUC of every model, best first, at a level or at all."""
+    points = []
+    for r in rows_at(run, level):
+        ours = ", ours" if r.model == reference_of(run, r.level) else ""
+        known = "" if level else f" ({level_words(r.level)})"
+        points.append(Point(f"{r.label}{known}{ours}", metric(r, "auc"), family(r)))
+    return Forest(
+        "auc_by_model", "AUC by model" + (f", {level_words(level)}" if level else ""), "AUC", tuple(points),
+        source(run, "metrics.json"), 0.5, "chance", run.metrics.status,
+    )  # fmt: skip
+
+
+def shown_first(run: Run, level: str) -> tuple[str, ...]:
+    """Models whose curves are drawn unless the reader chooses others: the best, ours, and the single branches."""
+    measured = [r for r in rows_at(run, level) if r.metrics]
+    best = measured[0].model if measured else None
+    wanted = dict.fromkeys((best, reference_of(run, level), "image", "clinical"))
+    return tuple(m for m in wanted if m is not None and any(r.model == m for r in measured))
+
+
+def _chosen(run: Run, level: str, models: Sequence[str] | None) -> list[ModelResult]:
+    return [r for r in rows_at(run, level) if models is None or r.model in models]
+
+
+def _missing(rows: list[ModelResult], what: str) -> str:
+    without = [f"{r.label} ({r.units} of {r.units_all} units)" for r in rows if getattr(r, what) is None]
+    return f"Not measured: {listed(without)}." if without else ""
+
+
+def roc_curves(run: Run, level: str, models: Sequence[str] | None = None) -> Curves:
+    """ROC curves at a level.
+
+    Args:
+        run: A run.
+        level: A level.
+        models: Names; None: all.
+    """
+    rows = _chosen(run, level, models)
+    curves = tuple(
+        Curve(f"{r.label}: AUC {cell_text(metric(r, 'auc'))}, n = {counted(run, r.n)}",
+              r.roc.false_positive_rate, r.roc.true_positive_rate)
+        for r in rows if r.roc
+    )  # fmt: skip
+    return Curves(
+        f"roc_{level.replace('+', '_')}", f"ROC curves, {level_words(level)}", "1 - specificity", "Sensitivity", curves,
+        source(run, "metrics.json"), "chance", missing=_missing(rows, "roc"), status=run.metrics.status,
+    )  # fmt: skip
+
+
+def calibration_curves(run: Run, level: str, models: Sequence[str] | None = None) -> Curves:
+    """Observed share of positives in bins of equal numbers of cases, with Wilson intervals; as `roc_curves`."""
+    rows = _chosen(run, level, models)
+    curves = []
+    for r in rows:
+        if c := r.calibration:
+            noise = f"calibrated would show {c.ece_if_calibrated:.3f}, up to {c.ece_if_calibrated_high:.3f}"
+            label = f"{r.label}: ECE {cell_text(metric(r, 'ece'))}; {noise}; n = {counted(run, r.n)}"
+            curves.append(Curve(label, c.predicted, c.observed, c.low, c.high))
+    positive = class_name(run.config.positive_class)
+    return Curves(
+        f"calibration_{level.replace('+', '_')}", f"Calibration, {level_words(level)}",
+        f"Predicted probability of {positive}", f"Observed share of {positive}", tuple(curves),
+        f"{source(run, 'metrics.json', intervals=False)} Bins of equal numbers of cases; bars are 95 % Wilson "
+        "intervals for the count of one seed.",
+        "perfect calibration", True, missing=_missing(rows, "calibration"), status=run.metrics.status,
+    )  # fmt: skip
+
+
+def decision_curves(run: Run, level: str, models: Sequence[str] | None = None) -> Curves:
+    """Net benefit at each threshold probability (Vickers and Elkin 2006), against acting on all and on none."""
+    rows = _chosen(run, level, models)
+    measured = [(r, r.decision) for r in rows if r.decision]
+    curves = [
+        Curve(f"{r.label}: AUC {cell_text(metric(r, 'auc'))}, n = {counted(run, r.n)}", d.threshold, d.net_benefit)
+        for r, d in measured
+    ]  # fmt: skip
+    top = run.config.prevalence
+    if measured:
+        r, d = measured[0]
+        top = r.positives / r.n
+        curves.append(Curve("act on all", d.threshold, d.treat_all, plain=True))
+        curves.append(Curve("act on none", d.threshold, (0.0,) * len(d.threshold), plain=True))
+    return Curves(
+        f"decision_{level.replace('+', '_')}", f"Decision curve, {level_words(level)}", "Threshold probability",
+        "Net benefit", tuple(curves),
+        f"{source(run, 'metrics.json', intervals=False)} The files hold no interval of the net benefit; read small "
+        "differences between curves by the intervals of the AUC.",
+        y_range=(-0.25 * top, 1.05 * top), missing=_missing(rows, "decision"), status=run.metrics.status,
+    )  # fmt: skip
+
+
+def difference_forest(run: Run, level: str | None = None) -> Forest | None:
+    """AUC of ours minus each other model's; None where no test was made."""
+    if run.tests is None or not run.tests.rows:
+        return None
+    names = {m.name: m for m in run.config.models}
+    order = levels_of(run)
+    rows = [t for t in run.tests.rows if level in (None, t.level)]
+    points = []
+    for t in sorted(rows, key=lambda t: (order.index(t.level), t.difference.value or 0.0)):
+        known = "" if level else f" ({level_words(t.level)})"
+        entry = names.get(t.b)
+        points.append(
+            Point(f"against {entry.label if entry else t.b}{known}", number(t.difference, form="signed"),
+                  entry.family if entry else "")
+        )  # fmt: skip
+    return Forest(
+        "auc_differences", "AUC of ours minus each other model's" + (f", {level_words(level)}" if level else ""),
+        "Difference in AUC", tuple(points), source(run, "tests.json"), 0.0, "no difference; left of it the other wins",
+        run.tests.status,
+    )  # fmt: skip

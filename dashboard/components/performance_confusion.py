@@ -1,0 +1,94 @@
+"""The confusion matrix at a threshold: counts read from the file, and the rates that follow from them."""
+
+from __future__ import annotations
+
+from math import sqrt
+
+from dashboard.components.performance_source import Run
+from dashboard.components.performance_words import level_words, source
+from mmxai_core.comparison.files import ModelResult
+from mmxai_core.figures.performance_parts import Cell, Number, Table
+from mmxai_core.report.wording import class_name
+
+_Z = 1.959964
+#: Thresholds of the printed report.
+PRINTED = tuple(i / 10 for i in range(1, 10))
+
+
+def counts_at(row: ModelResult, threshold: float) -> tuple[float, float, float, float] | None:
+    """(true positives, false positives, false negatives, true negatives) at the file's nearest threshold.
+
+    Args:
+        row: A model at a level.
+        threshold: Probability from which a case is called positive, [0, 1].
+
+    Returns:
+        Counts of one seed (the mean over seeds); None where they were not measured.
+    """
+    c = row.confusion
+    if c is None:
+        return None
+    at = min(range(len(c.threshold)), key=lambda i: abs(c.threshold[i] - threshold))
+    return c.tp[at], c.fp[at], c.fn[at], c.tn[at]
+
+
+def share(part: float, whole: float) -> Number:
+    """A share with Wilson's interval (1927); undefined where there is nothing to share."""
+    if whole <= 0:
+        return Number(None, why="undefined: no such case")
+    p = part / whole
+    centre = (p + _Z**2 / (2 * whole)) / (1 + _Z**2 / whole)
+    half = _Z / (1 + _Z**2 / whole) * sqrt(p * (1 - p) / whole + _Z**2 / (4 * whole**2))
+    return Number(p, min(p, max(centre - half, 0.0)), max(p, min(centre + half, 1.0)))
+
+
+def rates(counts: tuple[float, float, float, float]) -> dict[str, Number]:
+    """Sensitivity, specificity, PPV, NPV and accuracy of counts as `counts_at` gives them."""
+    tp, fp, fn, tn = counts
+    return {
+        "Sensitivity": share(tp, tp + fn), "Specificity": share(tn, tn + fp), "PPV": share(tp, tp + fp),
+        "NPV": share(tn, tn + fn), "Accuracy": share(tp + tn, tp + fp + fn + tn),
+    }  # fmt: skip
+
+
+def matrix_table(run: Run, row: ModelResult, threshold: float) -> Table | None:
+    """The matrix of a model at a level; None where it was not measured."""
+    counts = counts_at(row, threshold)
+    if counts is None:
+        return None
+    tp, fp, fn, tn = (Number(v, form="count") for v in counts)
+    negative, positive = (class_name(c) for c in run.config.classes)
+    if class_name(run.config.positive_class) == negative:
+        negative, positive = positive, negative
+    return Table(
+        "confusion", f"{row.label}, {level_words(row.level)}, called {positive} from {threshold:.2f} on",
+        ("Truth", f"Called {positive}", f"Called {negative}", "In all"),
+        ((positive.capitalize(), tp, fn, Number(counts[0] + counts[2], form="count")),
+         (negative.capitalize(), fp, tn, Number(counts[1] + counts[3], form="count"))),
+        _source(run), run.metrics.status,
+    )  # fmt: skip
+
+
+def rates_table(run: Run, row: ModelResult, thresholds: tuple[float, ...]) -> Table | None:
+    """Counts and rates at some thresholds; None where they were not measured."""
+    rows: list[tuple[Cell, ...]] = []
+    for t in thresholds:
+        counts = counts_at(row, t)
+        if counts is None:
+            return None
+        rows.append((f"{t:.2f}", *(Number(v, form="count") for v in counts), *rates(counts).values()))
+    return Table(
+        f"thresholds_{row.model}_{row.level.replace('+', '_')}",
+        f"Confusion by threshold: {row.label}, {level_words(row.level)}",
+        ("Threshold", "TP", "FP", "FN", "TN", "Sensitivity", "Specificity", "PPV", "NPV", "Accuracy"),
+        tuple(rows), _source(run), run.metrics.status,
+    )  # fmt: skip
+
+
+def _source(run: Run) -> str:
+    images = " Several images of a patient are counted as if independent." if run.config.unit == "image" else ""
+    mean = " Counts are means over seeds, hence not always whole." if len(run.config.seeds) > 1 else ""
+    return (
+        f"{source(run, 'metrics.json', intervals=False)}{mean} Intervals of the rates: 95 % Wilson, for the counts of "
+        f"one seed.{images}"
+    )

@@ -1,0 +1,205 @@
+"""Tables 1 to 4 and 6 of the paper, in this project's terms, from the files of a run."""
+
+from __future__ import annotations
+
+from dashboard.components.performance_source import Run, cohort_name
+from dashboard.components.performance_words import (
+    METRIC_NAMES,
+    counted,
+    family,
+    label_of,
+    level_words,
+    levels_of,
+    metric,
+    number,
+    reference_of,
+    source,
+    test_of,
+    wins,
+)
+from mmxai_core.comparison.files import ModelResult
+from mmxai_core.figures.performance_parts import Cell, Number, Table
+from mmxai_core.report.wording import class_name, listed, percent
+
+#: Metrics beside the AUC on the page; the CSV and the report hold all.
+SHORT = ("auc", "sensitivity", "specificity", "f1", "brier", "ece")
+_OUTSIDE = (
+    "† The value lies outside its own interval: cases drawn twice make calibration bins noisier, and noise can only "
+    "make this error larger. Read the upper end as a bound; do not compare rows by it."
+)
+
+
+def cohort_table(run: Run) -> Table:
+    """Table 1: what was asked of whom."""
+    c, raw = run.config, run.config.raw
+    fields: dict[str, list[str]] = {}
+    for f in raw.get("fields", ()):
+        fields.setdefault(str(f["group"]), []).append(str(f["label"]))
+    rows: list[tuple[str, str]] = [
+        ("Cohort", cohort_name(c.cohort)),
+        ("Question", c.label),
+        ("Classes", f"{listed([class_name(x) for x in c.classes])}; AUC is about {class_name(c.positive_class)}"),
+        ("Images", f"{c.cases:,}, {percent(c.prevalence)} of them {class_name(c.positive_class)}"),
+        ("Patients", f"{c.patients:,}"),
+        ("Counted", f"{c.unit}s; a patient of several images: {c.aggregation}"),
+        ("Split", f"{raw.get('split', 'patient-grouped')}; {c.folds} folds, seeds {', '.join(map(str, c.seeds))}"),
+        *((f"Fields, {group}", f"{len(names)}: {', '.join(names)}") for group, names in fields.items()),
+        *([] if fields else [("Fields", "none")]),
+        ("Left out", "; ".join(f"{n:,}: {why}" for why, n in raw.get("dropped", ())) or "none"),
+        ("Not used, because they leak the outcome", ", ".join(map(str, raw.get("leaks", ()))) or "none stated"),
+        ("Image input", c.image_input),
+        ("Lesion reference", c.lesion_reference),
+        ("What the models share", c.shared_encoder),
+        ("Operating threshold", run.metrics.threshold_rule),
+        *(("Note", note) for note in c.notes),
+        ("Licence", c.licence),
+        ("Citation", c.citation),
+    ]
+    return Table(
+        "table1_cohort", "Table 1. Cohort", ("What", "Value"), tuple(rows),
+        f"Computed from {run.name}/config.json.", run.metrics.status,
+    )  # fmt: skip
+
+
+def models_table(run: Run) -> Table:
+    """What each compared model is."""
+    rows = tuple(
+        (m.label, m.family, m.about, m.encoder.replace("_", " ") if m.encoder else "none", m.seeds)
+        for m in run.config.models
+    )
+    return Table(
+        "models", "Models compared", ("Model", "Kind", "What it is", "Image branch", "Seeds"), rows,
+        f"Computed from {run.name}/config.json.", run.metrics.status,
+    )  # fmt: skip
+
+
+def rows_at(run: Run, level: str | None) -> list[ModelResult]:
+    """Rows of a level, or of all; best AUC first within a level, what was not measured last."""
+    order = levels_of(run)
+
+    def key(r: ModelResult) -> tuple[int, float]:
+        value = r.metrics["auc"].value if r.metrics else None
+        return order.index(r.level), 2.0 if value is None else -value
+
+    return sorted((r for r in run.metrics.models if level in (None, r.level)), key=key)
+
+
+def performance_table(run: Run, level: str | None = None, *, metrics: tuple[str, ...] = tuple(METRIC_NAMES)) -> Table:
+    """Table 2: every model at one level of known fields, or at all, best AUC first.
+
+    Args:
+        run: A run.
+        level: A level; None: all.
+        metrics: Which metrics.
+    """
+    rows: list[tuple[Cell, ...]] = []
+    for r in rows_at(run, level):
+        ours = " (ours)" if r.model == reference_of(run, r.level) else ""
+        measured = counted(run, r.n, r.positives) if r.n else f"{r.units} of {r.units_all} units"
+        found: list[Cell] = [metric(r, m) for m in metrics]
+        rows.append(
+            (f"{r.label}{ours}", family(r), level_words(r.level), *found, Number(r.validation_auc), measured,
+             f"{len(r.seeds)} whole, {r.units} of {r.units_all} units")
+        )  # fmt: skip
+    columns = ("Model", "Kind", "Known fields", *(METRIC_NAMES[m] for m in metrics), "AUC on validation", "n", "Seeds")
+    numbers = [c for row in rows for c in row if isinstance(c, Number)]
+    notes = [f"Threshold of sensitivity, specificity and F1: {run.metrics.threshold_rule}. Models are ordered by AUC; "
+             "“ours” was chosen among our own by the AUC on validation cases, never on these."]  # fmt: skip
+    notes += run.metrics.notes
+    notes += [_OUTSIDE] if any(n.beside_its_interval for n in numbers) else []
+    return Table(
+        "table2_performance", "Table 2. Performance by model and known fields", columns, tuple(rows),
+        source(run, "metrics.json"), run.metrics.status, tuple(notes),
+    )  # fmt: skip
+
+
+def folds_table(run: Run) -> Table:
+    """AUC of each fold, as its range."""
+    rows: list[tuple[Cell, ...]] = []
+    for r in rows_at(run, None):
+        values = [v for v in r.auc_by_fold if v is not None]
+        if values:
+            each = ", ".join("undefined" if v is None else f"{v:.3f}" for v in r.auc_by_fold)
+            rows.append((r.label, level_words(r.level), Number(min(values)), Number(max(values)), len(values), each))
+    return Table(
+        "auc_by_fold", "AUC by fold", ("Model", "Known fields", "Lowest", "Highest", "Folds", "In order"), tuple(rows),
+        source(run, "metrics.json", intervals=False), run.metrics.status,
+        ("A fold holds few cases: the spread shows how much a single split can mislead.",),
+    )  # fmt: skip
+
+
+def ablation_table(run: Run) -> Table:
+    """Table 3: what is lost where a part of the fused model is taken out."""
+    by_name = {m.name: m for m in run.config.models}
+    wanted = [m.name for m in run.config.models if m.family == "ablation"]
+    wanted = ["attention_coherence", "attention", "concatenation", *wanted, "image", "clinical"]
+    rows: list[tuple[Cell, ...]] = []
+    for level in levels_of(run):
+        ours = reference_of(run, level)
+        for name in wanted:
+            row = run.metrics.row(name, level)
+            if row is None or name not in by_name:
+                continue
+            test = test_of(run, level, name)
+            whole = name == ours
+            hit = row.localisation.hit if row.localisation else None
+            rows.append(
+                (
+                    f"{row.label}{' (ours)' if whole else ''}", level_words(level), metric(row, "auc"),
+                    "is the reference" if whole else number(test.difference if test else None, form="signed"),
+                    "" if whole else Number(test.bootstrap_p_holm if test else None, form="p"),
+                    number(hit) if hit else "not measured here", by_name[name].about,
+                )
+            )  # fmt: skip
+    return Table(
+        "table3_ablation", "Table 3. Ablation", ("Variant", "Known fields", "AUC", "Ours minus variant",
+                                                 "p, Holm", "Pointing game", "What is changed"),
+        tuple(rows), source(run, "metrics.json and tests.json"), run.metrics.status,
+        ("A variant may have fewer seeds than ours: the difference is then measured on the seeds that both have.",),
+    )  # fmt: skip
+
+
+def tests_table(run: Run) -> Table | None:
+    """Table 4: paired tests of ours against every other, the most adverse first; None where none was made."""
+    if run.tests is None or not run.tests.rows:
+        return None
+    rows: list[tuple[Cell, ...]] = []
+    order = levels_of(run)
+    for t in sorted(run.tests.rows, key=lambda t: (order.index(t.level), t.difference.value or 0.0)):
+        rows.append(
+            (
+                level_words(t.level), label_of(run, t.a), label_of(run, t.b), number(t.difference, form="signed"),
+                Number(t.bootstrap_p, form="p"), Number(t.bootstrap_p_holm, form="p"),
+                Number(t.difference.value, t.delong_low, t.delong_high, "signed"), Number(t.delong_p, form="p"),
+                Number(t.delong_p_holm, form="p"), wins(t),
+            )
+        )  # fmt: skip
+    return Table(
+        "table4_tests", "Table 4. Paired tests of the AUC, with Holm correction",
+        ("Known fields", "Ours", "Against", "Difference, bootstrap", "p, bootstrap", "p, Holm", "Difference, DeLong",
+         "p, DeLong", "p DeLong, Holm", "In words"),
+        tuple(rows), source(run, "tests.json"), run.tests.status,
+        ("Difference: AUC of ours minus the other's, on the same cases. Bootstrap draws patients; DeLong is clustered "
+         "by patient (Obuchowski 1997). Holm corrects for all tests of a level (Holm 1979); “in words” goes by the "
+         "bootstrap.",),
+    )  # fmt: skip
+
+
+def localisation_table(run: Run) -> Table | None:
+    """Table 6: where the maps point, against the expert's outlines; None where none was measured."""
+    rows: list[tuple[Cell, ...]] = []
+    for r in run.metrics.models:
+        x = r.localisation
+        if x is not None:
+            rows.append((r.label, level_words(r.level), number(x.hit), number(x.iou), number(x.energy),
+                         Number(x.lesion_share), f"{x.n:,} images"))  # fmt: skip
+    if not rows:
+        return None
+    return Table(
+        "table6_localisation", "Table 6. Clinician alignment: maps against the lesion reference",
+        ("Model", "Known fields", "Pointing game", "IoU", "Evidence inside", "Lesion's share of the image", "n"),
+        tuple(rows), source(run, "metrics.json"), run.metrics.status,
+        (f"The reference, {run.config.lesion_reference}, stands for the clinician: no clinician judged these maps. "
+         "Pointing game: the strongest pixel of the Grad-CAM++ map lies in the lesion; a map without knowledge would "
+         "hit about the lesion's share of the image.",),
+    )  # fmt: skip

@@ -1,0 +1,158 @@
+"""Results in words and cells: levels, counts, sources, and who is ahead. Nothing here holds a figure of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dashboard.components.performance_source import Run, cohort_name
+from mmxai_core.comparison.files import Estimate, ModelResult, PairedTest
+from mmxai_core.figures.performance_parts import Form, Number
+from mmxai_core.report.wording import class_name
+
+#: A difference with a Holm-adjusted p below this is said to be beyond chance.
+ALPHA = 0.05
+METRIC_NAMES = {
+    "auc": "AUC", "accuracy": "Accuracy", "sensitivity": "Sensitivity", "specificity": "Specificity", "ppv": "PPV",
+    "npv": "NPV", "f1": "F1", "brier": "Brier", "ece": "ECE", "ece_debiased": "ECE, debiased",
+    "sensitivity_at_90_specificity": "Sensitivity at 90 % specificity",
+}  # fmt: skip
+_FAMILIES = {"ours": "ours", "ablation": "ablation", "rival": "rival"}
+
+
+@dataclass(frozen=True)
+class Lead:
+    """Who is ahead at a level.
+
+    Attributes:
+        level: Level.
+        sentence: For a reader.
+        lost: Another model has a higher AUC than ours.
+        beyond_chance: And the difference is beyond chance.
+    """
+
+    level: str
+    sentence: str
+    lost: bool
+    beyond_chance: bool
+
+
+def level_words(level: str) -> str:
+    """A level as it is read."""
+    return "image alone" if level == "image" else level.replace("+", " + ")
+
+
+def levels_of(run: Run) -> tuple[str, ...]:
+    """Levels that a run has, from no field known to all."""
+    return tuple(sorted({r.level for r in run.metrics.models}, key=lambda v: (v != "image", v.count("+"))))
+
+
+def family(row: ModelResult) -> str:
+    """Whose model it is."""
+    return _FAMILIES.get(row.family, row.family)
+
+
+def label_of(run: Run, model: str) -> str:
+    """A model's name for a reader."""
+    return next((m.label for m in run.config.models if m.name == model), model)
+
+
+def reference_of(run: Run, level: str) -> str | None:
+    """The model that stands for the project at a level, as the run chose it on validation cases."""
+    return next((v.reference for v in run.metrics.verdicts if v.level == level), None)
+
+
+def number(value: Estimate | None, *, form: Form = "plain", why: str = "not measured") -> Number:
+    """An estimate of the files as a cell."""
+    if value is None:
+        return Number(None, form=form, why=why)
+    return Number(value.value, value.low, value.high, form, "undefined" if why == "not measured" else why)
+
+
+def metric(row: ModelResult, name: str) -> Number:
+    """A metric of a row; where its units are missing, how many there are."""
+    if row.metrics and name in row.metrics:
+        return number(row.metrics[name])
+    return Number(None, why=f"not measured: {row.units} of {row.units_all} units")
+
+
+def counted(run: Run, n: int, positives: int | None = None) -> str:
+    """A count with its unit, e.g. "87 patients, 46 g3"."""
+    text = f"{n:,} {run.config.unit}s"
+    return text if positives is None else f"{text}, {positives:,} {class_name(run.config.positive_class)}"
+
+
+def source(run: Run, file: str, *, intervals: bool = True) -> str:
+    """What something was computed from: file, held-out cases, folds and seeds, how intervals were made."""
+    c = run.config
+    n = max((r.n for r in run.metrics.models), default=0)
+    seeds = f"{len(c.seeds)} seed{'s' if len(c.seeds) > 1 else ''}"
+    text = (
+        f"Computed from {run.name}/{file}: held-out cases of {cohort_name(c.cohort)}, n = {counted(run, n)}, "
+        f"{c.folds} fold{'s' if c.folds > 1 else ''}, {seeds}."
+    )
+    return f"{text} Intervals: {run.metrics.interval}." if intervals else text
+
+
+def test_of(run: Run, level: str, other: str) -> PairedTest | None:
+    """The paired test of the reference against another model at a level."""
+    rows = run.tests.rows if run.tests else ()
+    return next((t for t in rows if (t.level, t.b) == (level, other)), None)
+
+
+def wins(test: PairedTest) -> str:
+    """A paired test in words."""
+    if test.difference.value is None:
+        return "undefined"
+    if test.bootstrap_p_holm is None or test.bootstrap_p_holm >= ALPHA:
+        return "within chance"
+    return "ours higher" if test.difference.value > 0 else "ours lower"
+
+
+def leads(run: Run) -> tuple[Lead, ...]:
+    """Who is ahead at each level; where another model wins comes first, beyond chance before within chance."""
+    found = []
+    for v in run.metrics.verdicts:
+        lost = v.best != v.reference
+        beyond = any(
+            t.level == v.level and wins(t) == "ours lower" for t in (run.tests.rows if run.tests else ())
+        )  # fmt: skip
+        found.append(Lead(v.level, f"{level_words(v.level).capitalize()}: {v.sentence}", lost, beyond))
+    return tuple(sorted(found, key=lambda x: (not x.beyond_chance, not x.lost)))
+
+
+def headline(run: Run) -> str:
+    """The result in one sentence, what speaks against ours first; "" where nothing was measured."""
+    told = leads(run)
+    if not told:
+        return ""
+    lost, beyond = [x for x in told if x.lost], [x for x in told if x.beyond_chance]
+    if not lost and not beyond:
+        return f"Ours has the highest AUC at {_levels(len(told), len(told))} of known fields."
+    if beyond:
+        where = "; ".join(level_words(x.level) for x in beyond)
+        return f"Another model beats ours beyond chance at {_levels(len(beyond), len(told))} of known fields: {where}."
+    where = "; ".join(level_words(x.level) for x in lost)
+    at = _levels(len(lost), len(told))
+    return f"Another model has a higher AUC than ours at {at} of known fields, within chance: {where}."
+
+
+def _levels(some: int, of: int) -> str:
+    if of == 1:
+        return "the one level"
+    return f"all {of} levels" if some == of else f"{some} of {of} levels"
+
+
+def chance_sentence(run: Run) -> str:
+    """Which levels show no model better than chance: every 95 % interval of the AUC reaches 0.5; "" for none."""
+    flat = []
+    for level in levels_of(run):
+        lows = [r.metrics["auc"].low for r in run.metrics.models if r.level == level and r.metrics]
+        known = [low for low in lows if low is not None]
+        if known and max(known) <= 0.5:
+            flat.append(level_words(level))
+    if not flat:
+        return ""
+    return (
+        f"No model is shown to be better than chance at these levels: {'; '.join(flat)}. Every 95 % interval of the "
+        "AUC there reaches 0.5."
+    )

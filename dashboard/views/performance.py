@@ -1,0 +1,157 @@
+"""Performance: what was measured of the models, drawn from the files beside the bundle; nothing is typed here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from dashboard import services
+from dashboard.components.chrome import empty_state
+from dashboard.components.performance_panels import (
+    cohort_panel,
+    curves_panel,
+    explanations_panel,
+    findings_panel,
+    models_panel,
+    subgroups_panel,
+    tests_panel,
+    threshold_panel,
+)
+from dashboard.components.performance_sections import all_sections, measured_sections
+from dashboard.components.performance_shipped import shipped_section
+from dashboard.components.performance_show import show_section, style
+from dashboard.components.performance_source import Run, Started, resume_command, run_title
+from dashboard.components.performance_words import chance_sentence, headline, level_words, levels_of
+from dashboard.messages import boundary, markdown_safe
+from dashboard.views import model_or_stop
+from mmxai_core import __version__
+from mmxai_core.report.performance import PerformanceReport
+
+#: The choice that is no run.
+BUNDLE = ""
+
+
+def report(run: Run | None) -> PerformanceReport:
+    """Everything of the chosen run and of the bundle."""
+    bundle = services.bundle()
+    facts = [f"Bundle {bundle.name}, weights {bundle.sha256}.", f"mmxai {__version__}. Drawn from the result files."]
+    if run is not None:
+        facts.append(f"Run {run.name}, {run.metrics.status}.")
+    sections = all_sections(run, services.measurements(), bundle.results(), bundle.sha256)
+    subject = run_title(run.config, run.name) if run else bundle.name
+    return PerformanceReport(f"Performance: {subject}", tuple(facts), sections)
+
+
+def downloads(run: Run | None) -> None:
+    """The same as files, made when asked for."""
+    stem = f"mmxai-performance-{run.name if run else services.bundle().name}"
+    with st.popover("Download", icon=":material/download:", width="stretch"):
+        st.download_button("Report (PDF)", lambda: report(run).pdf(), f"{stem}.pdf", "application/pdf",
+                           icon=":material/picture_as_pdf:", on_click="ignore", key="pdf", width="stretch")  # fmt: skip
+        st.download_button("Report (HTML)", lambda: report(run).html(), f"{stem}.html", "text/html",
+                           icon=":material/html:", on_click="ignore", key="html", width="stretch")  # fmt: skip
+        st.download_button("All tables and curves (CSV)", lambda: report(run).csv_zip(), f"{stem}-csv.zip",
+                           "application/zip", icon=":material/table:", on_click="ignore", key="csv",
+                           width="stretch")  # fmt: skip
+        st.caption("Each takes some seconds to make. Research use only, not for diagnosis.")
+
+
+def choose(names: list[str]) -> tuple[str, Run | None]:
+    """The chosen run's name, and the run; "" and None for the bundle's own results."""
+    left, right = st.columns([4, 1], vertical_alignment="bottom")
+    titles = services.performance_titles()
+    name = left.selectbox(
+        "Results of", [*names, BUNDLE], key="run", bind="query-params",
+        format_func=lambda n: titles.get(n, n) if n != BUNDLE else f"{services.bundle().name}: its own results",
+    )  # fmt: skip
+    run = services.performance_run(name) if name != BUNDLE else None
+    with right:
+        downloads(run)
+    return name, run
+
+
+def lead(run: Run) -> None:
+    """Whole or partial, who wins, and whether anything beats chance: before any chart."""
+    if not run.metrics.complete:
+        st.warning(
+            f"This run is {run.metrics.status}. What is missing is said where it is missing; figures will change.",
+            icon=":material/hourglass_top:",
+        )
+    told = headline(run)
+    if told:
+        st.markdown(f"**{markdown_safe(told)}** {markdown_safe(chance_sentence(run))}")
+
+
+def show_run(run: Run) -> None:
+    """The panels of a run; only the open one is drawn and sent."""
+    lead(run)
+    levels = list(levels_of(run))
+    first = next((level for level in levels if level != "image"), levels[0])
+    level = st.segmented_control(
+        "Known fields", levels, default=first, required=True, format_func=level_words, key=f"level-{run.name}"
+    )  # fmt: skip
+    bundle = services.bundle()
+    panels: dict[str, Callable[[], None]] = {
+        "Models": lambda: models_panel(run, level),
+        "Curves": lambda: curves_panel(run, level),
+        "Threshold": lambda: threshold_panel(run, level),
+        "Ablation and tests": lambda: tests_panel(run, level),
+        "Subgroups": lambda: subgroups_panel(run),
+        "Leakage": lambda: findings_panel(run),
+        "Explanations": lambda: explanations_panel(run, measured_sections(services.measurements(), bundle.sha256)),
+        "Cohort": lambda: cohort_panel(run),
+    }
+    tabs = st.tabs(list(panels), on_change="rerun", key=f"panel-{run.name}")
+    for tab, draw in zip(tabs, panels.values(), strict=True):
+        if tab.open:
+            with tab, boundary():
+                draw()
+
+
+def show_bundle() -> None:
+    """The bundle's own cross-validation, and the measurements of its explanations."""
+    bundle = services.bundle()
+    own, explained = st.tabs(["Cross-validation", "Explanations"], on_change="rerun", key="panel-bundle")
+    if own.open:
+        with own, boundary():
+            show_section(shipped_section(bundle.results()), key="bundle", heading=False)
+    if explained.open:
+        with explained, boundary():
+            explanations_panel(None, measured_sections(services.measurements(), bundle.sha256))
+
+
+def under_way(found: tuple[Started, ...]) -> None:
+    """Comparisons without figures yet, and how to go on with them."""
+    if not found:
+        return
+    with st.expander(f"Not measured yet ({len(found)})", icon=":material/hourglass_top:"):
+        for s in found:
+            of = f"{s.units} of {s.planned} units" if s.planned else "no unit finished"
+            st.markdown(f"**{markdown_safe(run_title(s.config, s.name))}**: {of}. To go on, or with `--measure-only` "
+                        "to measure what is there:")  # fmt: skip
+            st.code(resume_command(s.name, s.config, bundle=services.bundle().name), language="bash", wrap_lines=True)
+
+
+def main() -> None:
+    """The page."""
+    model_or_stop()
+    style()
+    names, started = list(services.performance_runs()), services.started_runs()
+    if not names:
+        empty_state(
+            "No comparison has been measured for this bundle",
+            "A comparison trains the models and their rivals on one cohort and writes its results beside the bundle:\n"
+            f"`{resume_command('NAME', None, bundle=services.bundle().name)}`\n\n"
+            "It shows here with its first whole seed. Below: what training itself measured.",
+        )
+    with boundary():
+        _, run = choose(names)
+        if run is None:
+            show_bundle()
+        else:
+            show_run(run)
+    under_way(started)
+
+
+main()
