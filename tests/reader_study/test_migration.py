@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, text
 
 from mmxai_core.errors import StudyStoreError
 from mmxai_core.reader_study.database import default_location, open_database
@@ -147,3 +147,18 @@ def test_a_server_that_is_not_there_is_one_sentence_without_the_password() -> No
     with pytest.raises(StudyStoreError, match="could not be opened") as caught:
         open_database("postgresql://reader:geheim@127.0.0.1:1/study")
     assert "geheim" not in str(caught.value)
+
+
+def test_postgresql_is_made_once_by_many_and_a_newer_one_is_refused(postgres: str) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        engines = list(pool.map(lambda _: open_database(postgres), range(4)))
+    with engines[0].begin() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "version_table": VERSION_TABLE})
+        assert compare_metadata(context, Base.metadata) == []
+        assert connection.execute(text("SELECT count(*) FROM study")).scalar_one() == 1
+        assert connection.execute(text("SHOW synchronous_commit")).scalar_one() == "on"
+        connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '0009'"))
+    for engine in engines:
+        engine.dispose()
+    with pytest.raises(StudyStoreError, match="tables of version 0009; this version reads up to 0002"):
+        open_database(postgres)
