@@ -2,12 +2,13 @@
 // Reads what the server sends: a scene (scene.py), and tiles of its pictures (dashboard/tiles.py).
 
 /**
- * @typedef {{width: number, height: number, channels: number, tile: number, levels: number, title: string,
+ * @typedef {{width: number, height: number, channels: number, tile: number, levels: number, title: string, key: string,
  *   spacing: [number, number] | null, slope: number, intercept: number, unit: string, inverted: boolean,
  *   padding: [number, number] | null, window: [number, number], range: [number, number]}} PictureHead
  * `window`, `range`: low and high end, in values; `padding`: in stored steps.
  * @typedef {{id: string, label: string, group: string, width: number, height: number, floor: number, reference: number,
- *   unit: string, semantics: string, signed: boolean, field: string, values: Float32Array}} Layer
+ *   unit: string, semantics: string, signed: boolean, field: string, peak: number, values: Float32Array}} Layer
+ * `peak`: the value farthest from 0.
  * @typedef {{id: string, label: string, contribution: number, effect: Float32Array | null, effectSize: [number, number]}} BrushField
  * @typedef {{target: string, fields: BrushField[], regions: string[], labels: Uint16Array | null,
  *   labelsSize: [number, number], interactions: number[][]}} Brush
@@ -79,6 +80,7 @@ async function decodeScene(url, bytes) {
   const map = async (map) => Float32Array.from(await grid(map), (s) => map.low + (s / 65535) * (map.high - map.low));
   for (const layer of head.layers) {
     layer.values = await map(layer.map);
+    layer.peak = Math.abs(layer.map.low) > Math.abs(layer.map.high) ? layer.map.low : layer.map.high;
     [layer.width, layer.height] = layer.map.size;
   }
   if (head.brush) {

@@ -15,7 +15,7 @@ from matplotlib.colors import to_rgb
 from numpy.typing import NDArray
 from PIL import Image
 
-from dashboard.components.viewer.scene import Brush, Layer, Scene
+from dashboard.components.viewer.scene import Brush, Layer, Picture, Scene
 from dashboard.pixel_route import PixelSource
 from dashboard.tiles import encode
 from mmxai_core.figures.colour import AWAY, COLOUR_MAPS, TOWARD, lookup_table
@@ -60,7 +60,7 @@ def pack(scene: Scene) -> PixelSource:
     pictures = scene.pictures
     rasters = tuple(p.raster() for p in pictures)
     head: dict[str, object] = {
-        "pictures": [p.head(r) for p, r in zip(pictures, rasters, strict=True)],
+        "pictures": [p.head(r) | {"key": _key(p)} for p, r in zip(pictures, rasters, strict=True)],
         "start": scene.start, "layerPicture": scene.start, "modality": scene.modality or "",
         "panes": [f"image:{i}" for i in scene.side_by_side],
         "colourMaps": {name: base64.b64encode(lookup_table(name).tobytes()).decode() for name in COLOUR_MAPS},
@@ -70,11 +70,18 @@ def pack(scene: Scene) -> PixelSource:
         "box": scene.box, "boxLabel": scene.box_label, "maxHeight": scene.height, "regionTool": scene.region_tool,
     }  # fmt: skip
     digest = hashlib.sha256(bytes(blocks.bytes) + json.dumps(head, sort_keys=True).encode())
-    for picture in pictures:  # a few rows of each tell pictures apart, and cost nothing for a long series
-        digest.update(np.ascontiguousarray(picture.pixels[:: max(1, len(picture.pixels) // 8)]).data)
     text = json.dumps(head | {"id": digest.hexdigest()[:16]}, ensure_ascii=False).encode()
     coded = zlib.compress(text, 6)
     return PixelSource(b"MXV2" + len(coded).to_bytes(4, "little") + coded + bytes(blocks.bytes), rasters)
+
+
+def _key(picture: Picture) -> str:
+    """Tells pictures of a session apart by a few of their rows, which costs nothing for a long series.
+
+    The browser keeps the pixels it has where a later scene shows the same picture with more maps.
+    """
+    rows = np.ascontiguousarray(picture.pixels[:: max(1, len(picture.pixels) // 8)])
+    return hashlib.sha256(rows.data).hexdigest()[:16]
 
 
 def _layer(layer: Layer, blocks: _Blocks) -> dict[str, object]:

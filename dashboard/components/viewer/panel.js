@@ -265,10 +265,8 @@ function showLegend(host, viewer) {
     }
     g.putImageData(strip, 0, 0);
     const reference = Number(layer.reference.toPrecision(3));
-    let peak = 0;
-    for (const x of layer.values) if (Math.abs(x) > Math.abs(peak)) peak = x;
     row.append(element("span", { class: "low" }, layer.signed ? `−${reference}` : String(Number(layer.floor.toPrecision(3)))), bar, element("span", { class: "high" }, `${reference} or more`));
-    row.append(element("span", { class: "unit" }, `${layer.unit} (${layer.signed ? "strongest" : "highest"} here: ${peak.toPrecision(2)})`));
+    row.append(element("span", { class: "unit" }, `${layer.unit} (${layer.signed ? "strongest" : "highest"} here: ${layer.peak.toPrecision(2)})`));
     return row;
   }));
 }

@@ -59,6 +59,9 @@ class Picture {
 
   get bytes() { let sum = 0; for (const l of this.pyramid.values()) sum += l.data.byteLength; return sum; }
 
+  /** Takes over the levels of the same picture in an earlier scene, but for what is still on its way there. @param {Map<number, Level>} pyramid */
+  adopt(pyramid) { for (const [k, level] of pyramid) if (level.have.some((t) => t)) this.pyramid.set(k, { ...level, have: level.have.slice() }); }
+
   drop() { this.pyramid.clear(); }
 
   /** The level whose values are about one screen pixel each. @param {number} scale screen pixels a picture pixel */

@@ -85,8 +85,14 @@ class Viewer {
     this.cleared = false;
     this.loader.closed = true;
     this.loader = new Loader();
+    const earlier = this.pictures;
     this.pictures = scene.pictures.map((head, i) => new Picture(head, `${scene.url}/${i}`, this.loader, (error) => this.arrived(error)));
     this.loader.ahead = () => this.lookAhead();
+    const had = new Map(earlier.map((p) => [`${p.head.key} ${p.head.width} ${p.head.height}`, p.pyramid]));
+    for (const p of this.pictures) {
+      const pyramid = had.get(`${p.head.key} ${p.head.width} ${p.head.height}`); // the same picture, with more maps
+      if (pyramid) p.adopt(pyramid);
+    }
     this.contours.clear();
     if (kept) { this.view = kept.view; this.marks = kept.marks; this.place = kept.place; }
     else if (!same) { this.view = { ...freshView(), slice: scene.start }; this.marks = new Marks(); this.place = null; }
@@ -173,7 +179,8 @@ class Viewer {
   setWindow(window) {
     this.view.window = window;
     this.view.windowOf = (this.active ?? this.panes[0]).pictureIndex(/** @type {Scene} */ (this.scene), this.view);
-    this.tell(); this.redraw();
+    this.markers[1](); // the numbers alone: a drag comes here for every frame
+    this.redraw();
   }
 
   /** @param {number} i */
@@ -225,8 +232,7 @@ class Viewer {
       const on = pane.layerOf(scene, this.view), head = pane.head(scene, this.view), title = on ? this.nameOf(on) : ["attention", "difference", "layer"].includes(pane.source) ? `No ${pane.source === "layer" ? "" : `${pane.source} `}map of this field` : head.title || "Original";
       const caption = /** @type {HTMLElement} */ (pane.canvas.previousElementSibling);
       /** @type {HTMLElement} */ (caption.querySelector(".title")).textContent = title;
-      const peak = on ? on.values.reduce((a, b) => (Math.abs(b) > Math.abs(a) ? b : a), 0) : 0;
-      pane.canvas.setAttribute("aria-label", on ? `${title} over the image; highest value ${peak.toPrecision(3)} of ${on.reference} ${on.unit}` : `${title}, ${head.width} by ${head.height} pixels`);
+      pane.canvas.setAttribute("aria-label", on ? `${title} over the image; highest value ${on.peak.toPrecision(3)} of ${on.reference} ${on.unit}` : `${title}, ${head.width} by ${head.height} pixels`);
       if (on) said.add(on.semantics);
     }
     const [semantics, ...more] = said;
@@ -391,7 +397,7 @@ class Viewer {
       value = none ? "no value (padding)" : `${found.exact ? "" : "about "}${found.steps.map(number).join(", ")}${head.unit ? ` ${head.unit}` : ""}`;
     }
     const map = pane.layerOf(scene, this.view) ?? this.layer();
-    const evidence = map && index === scene.layerPicture ? ` | ${this.nameOf(map)} ${valueAt(map, at.u, at.v).toPrecision(2)} ${map.unit}` : "";
+    const evidence = map && index === scene.layerPicture ? ` | ${this.nameOf(map)} ${valueAt(map, at.u, at.v).toPrecision(2)}${map.unit.length < 24 ? ` ${map.unit}` : ""}` : "";
     line.textContent = `x ${x}, y ${y}${mm} | ${head.channels === 3 ? "red, green, blue" : "value"} ${value}${evidence}`;
   }
 
