@@ -101,3 +101,20 @@ def start(batch: Batch, work: Callable[[Batch], Iterator[Line]], *, failed: Call
 
     batch._future = _POOL.submit(run)
     return batch
+
+
+def later(work: Callable[[], None], *, failed: Callable[[BaseException], str]) -> Future[None]:
+    """Run one small piece of work on a thread of its own; an error of it is only told to `failed`.
+
+    Args:
+        work: What to do.
+        failed: Logs the error.
+    """
+
+    def run() -> None:
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001  # the edge of the thread
+            failed(error)
+
+    return _POOL.submit(run)

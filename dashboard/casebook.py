@@ -15,6 +15,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard import jobs, services, state
+from dashboard.batch import later
 from dashboard.jobs import Job
 from dashboard.messages import incident, sentence
 from mmxai_core.clinical import Value
@@ -64,7 +65,8 @@ def open_new(
     """Make a study the open case, and keep it; a study that the list has already comes back as it was left."""
     try:
         case = services.worklist().add(
-            NewCase(owner(), source, study, values, prefilled, title=title, original="" if title else name)
+            NewCase(owner(), source, study, values, prefilled, title=title, original="" if title else name),
+            later=lambda work: later(work, failed=incident),  # a series of hundreds of slices must not wait for it
         )
     except StudyStoreError as error:
         state.open_study(study, name, values, prefilled, source=source, unkept=str(error))
@@ -163,7 +165,11 @@ def begin() -> None:
     again = is_answered(session)
     told = _Told(session, owners()) if session.case and not again else None
     if told is not None:
-        told.begin()
+        try:
+            told.begin()
+        except StudyStoreError as error:  # the reader gets the answer all the same
+            state.update(unkept=str(error))
+            told = None
     job = jobs.start(
         services.predictor(), services.explainer(), session.study, record, roi=session.roi,
         roi_image=session.roi_image, known=session.analysis,
@@ -246,4 +252,7 @@ def rated() -> None:
     """A rating of the open case was kept."""
     session = state.current()
     if session.case:
-        services.worklist().rated(session.case, owners())
+        try:
+            services.worklist().rated(session.case, owners())
+        except StudyStoreError as error:  # the rating itself is kept, in its own store
+            incident(error)

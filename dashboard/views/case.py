@@ -81,7 +81,7 @@ def show_image(session: state.ReadingSession) -> None:
     if study is None:
         if session.pixels_gone:
             st.warning(
-                "The pictures of this case are not kept any more. The values and the result are; to see the image or "
+                "The pictures of this case are not kept, or not yet. Values and result are; to see the image or "
                 "to analyse again with it, open the file again.", icon=":material/hide_image:",
             )  # fmt: skip
         else:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,9 @@ from mmxai_core.worklist.schema import CaseRow, PlaceRow
 
 #: An analysis that has run longer than this has died with its server.
 STALE = timedelta(minutes=15)
+#: Pixels up to this many bytes are written before `add` returns.
+AT_ONCE = 32 * 1024 * 1024
+Later = Callable[[Callable[[], None]], object]
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,8 +87,12 @@ class WorklistStore:
         """The code a study has, or would get, in an owner's list."""
         return pseudonym(self._key, owner, study.sha256)
 
-    def add(self, new: NewCase) -> WorklistCase:
+    def add(self, new: NewCase, *, later: Later | None = None) -> WorklistCase:
         """Add a case; one that the owner has already is given back as it is, with its values and its result.
+
+        Args:
+            new: The case.
+            later: Runs the writing of a large study's pixels beside the caller; None: all is written on return.
 
         Raises:
             StudyStoreError: It cannot be kept.
@@ -91,30 +100,40 @@ class WorklistStore:
         study = new.study
         code = pseudonym(self._key, new.owner, uuid.uuid4().hex) if study is None else self.code_for(new.owner, study)
         known = self.case(code, (new.owner,))
-        if known is not None:
-            if study is not None and self.keep_pixels and not known.has_pixels:
-                self._pixels.save(code, study)
-                self._set(code, (new.owner,), has_pixels=True)
-            return self._opened(code, new.owner)
-        if study is not None and self.keep_pixels:
-            self._pixels.save(code, study)
-        now = datetime.now(UTC)
+        if known is None:
+            self._insert(code, new)
+            if self._mapping is not None and new.original:
+                self._mapping.add(code, new.original)
+        if study is not None and self.keep_pixels and (known is None or not known.has_pixels):
+            large = sum(image.pixels.nbytes for image in study.images) > AT_ONCE
+            if later is not None and large:
+                later(partial(self._keep_pixels, code, new.owner, study))
+            else:
+                self._keep_pixels(code, new.owner, study)
+        found = self.open(code, (new.owner,))
+        if found is None:
+            raise StudyStoreError("The case could not be kept; another window may have removed it. Open it again.")
+        return found
+
+    def _insert(self, code: str, new: NewCase) -> None:
+        study, now = new.study, datetime.now(UTC)
         row = CaseRow(
             code=code, owner=new.owner, source=new.source, title=new.title, status="new", priority="routine",
             modality=study.modality if study else None, images=len(study.images) if study else 0,
-            synthetic=study.synthetic if study else False, has_pixels=study is not None and self.keep_pixels,
+            synthetic=study.synthetic if study else False, has_pixels=False,
             clinical=dict(new.values), initial=dict(new.values), prefilled=dict(new.prefilled), roi=None, roi_image=0,
             image_index=0, analysed=None, answer=None, problem="", analysing_since=None, added_at=now, opened_at=now,
         )  # fmt: skip
-        with plain_errors("written"), Session(self._engine) as session:
+        with plain_errors("written"), Session(self._engine) as session, suppress(IntegrityError):
+            # The same file may have come in through another window at the same moment: one row is enough.
             session.add(row)
-            try:
-                session.commit()
-            except IntegrityError:  # the same file came in through another window
-                return self._opened(code, new.owner)
-        if self._mapping is not None and new.original:
-            self._mapping.add(code, new.original)
-        return self._opened(code, new.owner)
+            session.commit()
+
+    def _keep_pixels(self, code: str, owner: str, study: Study) -> None:
+        self._pixels.save(code, study)
+        self._set(code, (owner,), has_pixels=True)
+        if self.case(code, (owner,)) is None:  # removed while its pixels were written
+            self._pixels.remove(code)
 
     def cases(self, owners: Collection[str]) -> tuple[WorklistCase, ...]:
         """Every case of these owners, newest first.
@@ -263,12 +282,6 @@ class WorklistStore:
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()
-
-    def _opened(self, code: str, owner: str) -> WorklistCase:
-        found = self.open(code, (owner,))
-        if found is None:
-            raise StudyStoreError("The case could not be kept; another window may have removed it. Open it again.")
-        return found
 
     def _set(self, code: str, owners: Collection[str], **columns: Any) -> None:
         """Change columns of a case of these owners; nothing where there is none."""

@@ -213,3 +213,18 @@ def test_places_are_remembered_by_owner(make: Make) -> None:
 def test_the_database_stands_beside_the_ratings_or_in_the_same_server(tmp_path: Path) -> None:
     assert worklist_url(f"{tmp_path}/ratings.sqlite") == f"sqlite:///{tmp_path}/worklist.sqlite"
     assert worklist_url("postgresql://u:p@h/db") == "postgresql+psycopg://u:p@h/db"
+
+
+def test_a_large_study_is_written_beside_the_reader_and_a_removed_one_leaves_nothing(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mmxai_core.worklist.store.AT_ONCE", 1000)
+    store, waiting = make(), []
+    code = store.add(NewCase("R01", "upload", tiny_study()), later=waiting.append).code
+    assert len(waiting) == 1 and store.study(code, ("R01",)) is None and not store.cases(("R01",))[0].has_pixels
+    waiting.pop()()
+    assert store.study(code, ("R01",)) is not None and store.cases(("R01",))[0].has_pixels
+    gone = store.add(NewCase("R01", "upload", tiny_study(seed=1)), later=waiting.append).code
+    assert store.remove(gone, ("R01",))
+    waiting.pop()()
+    assert [p.stem for p in (tmp_path / "site" / "pixels").iterdir()] == [code]
