@@ -67,7 +67,7 @@ def test_an_account_that_does_not_add_up_is_withheld_with_its_reason() -> None:
 
         from dashboard.components.account_panel import interactions_panel, waterfall_panel
 
-        waterfall_panel(attribution(residual=0.01), LABELS, target="malignant")
+        waterfall_panel(attribution(residual=0.01), LABELS, target="malignant", on_click=lambda: None)
         interactions_panel(attribution(residual=0.01), LABELS, target="malignant", regions=())
 
     app = AppTest.from_function(page, default_timeout=60).run()
