@@ -42,4 +42,10 @@ def clickable_chart(figure: Any, *, key: str, alt: str, on_click: Callable[[], N
         alt: What it shows, for a reader who cannot see it.
         on_click: Called before the page runs again; `state.keep_click` can be it.
     """
-    st.plotly_chart(inked(figure), key=key, config=_CONFIG, alt=alt, on_select=on_click, selection_mode="points")
+    shown = inked(figure)
+    # Plotly all but hides what is not chosen; the account must stay readable as a whole.
+    ink = shown.layout.font.color
+    for kind, opacity in (("bar", 0.65), ("scatter", 1.0)):
+        faint = {"marker": {"opacity": opacity}, "textfont": {"color": ink}}
+        shown.update_traces(unselected=faint, selector={"type": kind})
+    st.plotly_chart(shown, key=key, config=_CONFIG, alt=alt, on_select=on_click, selection_mode="points")
