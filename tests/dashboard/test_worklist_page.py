@@ -230,12 +230,14 @@ def test_the_tour_leads_through_the_pages_and_can_be_left_and_resumed() -> None:
     assert session(app).analysis is None and app.query_params["tour"] in ("1", ["1"])
     app.button(key="tour-next").click().run()
     assert "Tour 2 of 9" in said(app), said(app)
+    page(app, "case")  # a page under test goes back to where it was; a browser has followed already
     wait(app, lambda a: session(a).job is None and session(a).analysis is not None, "the sample was not analysed")
     app.run()
     p = session(app).first.prediction
     assert f"image {100 * p.branch_weights['image']:.0f} %" in said(app)
     for number, name in ((3, "explanation"), (4, "explanation"), (5, "explanation")):
         app.button(key="tour-next").click().run()
+        page(app, name)
         assert f"Tour {number} of 9" in said(app) and session(app).tour == number - 1, name
     assert "tests pass here" in said(app)
     app.button(key="tour-leave").click().run()
@@ -250,6 +252,7 @@ def test_the_tour_leads_through_the_pages_and_can_be_left_and_resumed() -> None:
     assert "Tour 5 of 9" in said(again)
     again.button(key="tour-next").click().run()
     assert "Tour 6 of 9" in said(again) and session(again).study_name != "Irregular mass, spiculated"
+    page(again, "case")
     wait(again, lambda a: session(a).first is not None, "the second sample was not analysed")
     again.run()
     truth = re.search(r"designed as (?:\*\*)?(\w+)", said(again).split("Tour 6 of 9")[1]).group(1)
