@@ -216,7 +216,7 @@ def _across(
     ask = f"Does an image branch trained on {a} alone hold on {b}?"
     against_is = f"image only, cross-validated on {b} itself"
     out = []
-    for metric in ("auc", "sensitivity", "specificity", "brier", "ece"):
+    for metric in ("auc", "sensitivity", "specificity", "brier"):
         out.append(_auc_finding(
             f"{a} -> {b}", each, material, metric=metric, question=ask, against=own, against_is=against_is,
             how=f"Each of the {len(p)} fold models of {a} on all images of {b}; the mean over the models. Temperature "

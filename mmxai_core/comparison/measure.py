@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmxai_core.comparison import files
-from mmxai_core.comparison.files import Estimate, LocalisationResult, Metrics, ModelResult
+from mmxai_core.comparison.files import METRICS, Estimate, LocalisationResult, Metrics, ModelResult
 from mmxai_core.comparison.models import IMAGE_LEVEL, Model
 from mmxai_core.comparison.pooling import Material, pool, validation_auc
-from mmxai_core.comparison.scoring import Pool
+from mmxai_core.comparison.scoring import PLUG_IN, SQUARED, Pool
 from mmxai_core.comparison.subgroups import subgroups
 from mmxai_core.comparison.verdicts import Drawn, reference, tests_of, verdicts
-from mmxai_core.evaluation.bootstrap import intervals, resampling_weights
+from mmxai_core.evaluation.bootstrap import Interval, intervals, resampling_weights
 from mmxai_core.types import Json
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def write_files(folder: Path, material: Material) -> Json:
     metrics = Metrics(
         files.FORMAT, material.status, material.complete,
         f"95 %, percentile bootstrap that draws patients, {material.replicates} replicates, seed {material.seed}; with "
-        "several seeds each replicate is the mean over the seeds",
+        "several seeds each replicate is the mean over the seeds; calibration errors: basic bootstrap, cut at 0",
         "largest sensitivity + specificity - 1 on the fold's validation cases, for each fold, model and level",
         tuple(rows), verdicts(rows, tests, chosen), budget_notes(material),
     )  # fmt: skip
@@ -89,6 +89,32 @@ def write_files(folder: Path, material: Material) -> Json:
         ],
         "verdicts": [v.sentence for v in metrics.verdicts],
     }
+
+
+def _estimates(measured: Mapping[str, Interval | None]) -> dict[str, Estimate]:
+    """Percentile intervals; for calibration errors basic ones (Davison and Hinkley 1997, 5.2).
+
+    Resampling adds noise to a calibration error on top of what the cases' own noise has added, so that percentiles lie
+    above the truth. The basic interval turns the bootstrap's deviations round: of the plain error from its value, of
+    the debiased square from the plug-in square, which is what it estimates in the bootstrap's world. Both are cut at 0
+    and made to hold the estimate.
+    """
+    out = {}
+    for name in METRICS:
+        i = measured.get(name)
+        if name == "ece" and i is not None:
+            out[name] = _rounded(i.value, max(0.0, 2 * i.value - i.high), max(i.value, 2 * i.value - i.low))
+        elif name == "ece_debiased" and (square := measured[SQUARED]) and (plug_in := measured[PLUG_IN]):
+            low, high = (square.value - (q - plug_in.value) for q in (square.high, square.low))
+            value = max(square.value, 0.0) ** 0.5
+            out[name] = _rounded(value, max(low, 0.0) ** 0.5, max(value, max(high, 0.0) ** 0.5))
+        else:
+            out[name] = Estimate(None, None, None) if i is None else _rounded(i.value, i.low, i.high)
+    return out
+
+
+def _rounded(value: float, low: float, high: float) -> Estimate:
+    return Estimate(round(value, 6), round(low, 6), round(high, 6))
 
 
 def budget_notes(material: Material) -> tuple[str, ...]:
@@ -135,12 +161,7 @@ def _result(model: Model, level: str, material: Material) -> tuple[ModelResult, 
         seeds=tuple(material.whole_seeds(model.name)),
         n=len(found.labels),
         positives=int(found.labels.sum()),
-        metrics={
-            name: Estimate(None, None, None)
-            if i is None
-            else Estimate(*(round(v, 6) for v in (i.value, i.low, i.high)))
-            for name, i in measured.items()
-        },
+        metrics=_estimates(measured),
         auc_by_fold=found.auc_by_fold(),
         roc=found.roc(),
         calibration=found.calibration(draws=_DRAWS, seed=material.seed),

@@ -13,6 +13,8 @@ from mmxai_core.evaluation.metrics import mass_bins, weighted_auc, weighted_cali
 #: Thresholds of the confusion counts.
 THRESHOLDS = np.round(np.arange(0, 1.005, 0.01), 2)
 _ROC_POINTS = 200
+#: The debiased and the plug-in mean squared calibration gap.
+SQUARED, PLUG_IN = "ece_debiased_squared", "ece_plug_in_squared"
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +48,10 @@ class Pool:
         return mean
 
     def statistics(self, weights: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-        """All of `files.METRICS`, the mean over the seeds, for each row of (B, n) weights; NaN where undefined."""
+        """The mean over the seeds for each row of (B, n) weights; NaN where undefined.
+
+        All of `files.METRICS` but "ece_debiased", and the squares that it is the root of.
+        """
         rows = [self._one(p, c, weights) for p, c in zip(self.p, self.called, strict=True)]
         return {name: np.mean([r[name] for r in rows], axis=0) for name in rows[0]}
 
@@ -56,7 +61,7 @@ class Pool:
         truth = self.labels
         cells = np.stack([truth & called, ~truth & called, truth & ~called, ~truth & ~called], axis=1)
         tp, fp, fn, tn = (weights @ cells).T
-        ece, debiased = weighted_calibration_errors(truth, p, weights, bins=self.bins)
+        ece, debiased, plug_in = weighted_calibration_errors(truth, p, weights, bins=self.bins)
         with np.errstate(invalid="ignore", divide="ignore"):
             return {
                 "auc": weighted_auc(truth, p, weights),
@@ -68,7 +73,8 @@ class Pool:
                 "f1": 2 * tp / (2 * tp + fp + fn),
                 "brier": weights @ (p - truth) ** 2 / weights.sum(1),
                 "ece": ece,
-                "ece_debiased": debiased,
+                SQUARED: debiased,
+                PLUG_IN: plug_in,
                 "sensitivity_at_90_specificity": weighted_sensitivity_at(truth, p, weights),
             }
 

@@ -144,8 +144,8 @@ def mass_bins(probabilities: ArrayLike, bins: int) -> NDArray[np.int64]:
 
 def weighted_calibration_errors(
     labels: ArrayLike, probabilities: ArrayLike, weights: NDArray[np.float64], *, bins: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Calibration error over bins of equal mass: the plain one, which noise inflates, and a debiased one.
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Calibration error over bins of equal mass: the plain one, which noise inflates, and a debiased square.
 
     Args:
         labels: (n,) bool.
@@ -154,8 +154,8 @@ def weighted_calibration_errors(
         bins: Number of bins.
 
     Returns:
-        (B,) mean absolute gap (Naeini et al. 2015); (B,) root of the debiased mean squared gap, 0 where that is
-        negative (Kumar, Liang, Ma 2019, with the plug-in's bias y (1 - y) / (n_b - 1) taken off each bin).
+        (B,) mean absolute gap (Naeini et al. 2015); (B,) debiased mean squared gap, which may be negative (Kumar,
+        Liang, Ma 2019: the plug-in's bias y (1 - y) / (n_b - 1) is taken off each bin); (B,) plug-in mean squared gap.
     """
     p, truth = np.asarray(probabilities, np.float64), np.asarray(labels, bool)
     member = (mass_bins(p, bins)[:, None] == np.arange(bins)).astype(np.float64)
@@ -163,9 +163,11 @@ def weighted_calibration_errors(
     total = weights.sum(1)
     plain = _ratio(np.abs(predicted - positive).sum(1), total)
     rate, mean = (_ratio(v, mass) for v in (positive, predicted))
-    squared = (rate - mean) ** 2 - _ratio(rate * (1 - rate), mass - 1)
-    debiased = _ratio(np.nansum(np.where(mass > 1, mass * squared, 0.0), axis=1), total)
-    return plain, np.sqrt(np.maximum(debiased, 0.0))
+    squared = (rate - mean) ** 2
+    noise = _ratio(rate * (1 - rate), mass - 1)
+    plug_in = _ratio(np.nansum(np.where(mass > 0, mass * squared, 0.0), axis=1), total)
+    debiased = _ratio(np.nansum(np.where(mass > 1, mass * (squared - noise), 0.0), axis=1), total)
+    return plain, debiased, plug_in
 
 
 def weighted_ece(

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from mmxai_core.comparison.scoring import Pool
+from mmxai_core.comparison.measure import _estimates
+from mmxai_core.comparison.scoring import SQUARED, Pool
+from mmxai_core.evaluation.bootstrap import intervals
 from mmxai_core.evaluation.compare import clustered_delong, delong, holm
 from mmxai_core.evaluation.metrics import weighted_calibration_errors, weighted_sensitivity_at
 
@@ -52,7 +54,7 @@ def test_a_calibrated_model_is_within_what_noise_shows() -> None:
     ones = np.ones((1, 2000))
     limit = good.calibration(draws=200, seed=0).ece_if_calibrated_high
     assert good.statistics(ones)["ece"][0] < limit < bad.statistics(ones)["ece"][0]
-    assert good.statistics(ones)["ece_debiased"][0] < 0.03 < bad.statistics(ones)["ece_debiased"][0]
+    assert good.statistics(ones)[SQUARED][0] < 0.03**2 < bad.statistics(ones)[SQUARED][0]
 
 
 def test_debiasing_takes_the_noise_off() -> None:
@@ -60,11 +62,12 @@ def test_debiasing_takes_the_noise_off() -> None:
     plain, debiased = [], []
     for _ in range(60):
         p = rng.random(120)
-        a, b = weighted_calibration_errors(rng.random(120) < p, p, np.ones((1, 120)), bins=8)
+        a, b, c = weighted_calibration_errors(rng.random(120) < p, p, np.ones((1, 120)), bins=8)
         plain.append(a[0])
-        debiased.append(b[0] ** 2)
+        debiased.append(b[0])
+        assert b[0] < c[0]
     assert np.mean(plain) > 0.06
-    assert np.mean(debiased) < 0.4 * np.mean(np.square(plain))
+    assert abs(np.mean(debiased)) < 0.1 * np.mean(np.square(plain))
 
 
 def test_sensitivity_at_90_specificity_by_hand() -> None:
@@ -114,3 +117,19 @@ def test_repeats_average_out_their_own_noise() -> None:
 
 def test_holm_by_hand() -> None:
     assert holm([0.01, 0.04, None, 0.03]) == pytest.approx([0.03, 0.06, None, 0.06])
+
+
+def test_calibration_intervals_hold_the_truth_of_a_calibrated_model() -> None:
+    rng = np.random.default_rng(7)
+    p = rng.random((1, 300))
+    ids = tuple(str(i) for i in range(300))
+    held = {"ece": 0, "ece_debiased": 0}
+    for k in range(20):
+        pool = Pool(ids, ids, np.random.default_rng(k).random(300) < p[0], p, p >= 0.5, np.zeros((1, 300), int))
+        found = _estimates(intervals(pool.statistics, ids, replicates=100, seed=k))
+        for name in held:
+            e = found[name]
+            assert e.low is not None and e.value is not None and e.high is not None
+            assert e.low <= e.value <= e.high
+            held[name] += e.low <= 0.03
+    assert min(held.values()) >= 16
