@@ -59,10 +59,16 @@ def _prediction(case: WorklistCase) -> str:
 
 
 def prediction_words(told: Analysed) -> str:
-    """The probability, its range and the class called, e.g. "malignant 83 % (61 % to 90 %): called malignant"."""
-    span = "" if told.low is None or told.high is None else f" ({percent(told.low)} to {percent(told.high)})"
+    """The probability, the class called, and the range that the unknown fields leave.
+
+    The range is the 5th to 95th percentile over what the unknown fields may turn out to be, so the probability of now,
+    with them unknown, may lie outside it.
+    """
     name, called = (c.replace("_", " ") for c in (told.positive_class, told.predicted_class))
-    return f"{name} {percent(told.probability)}{span}, called {called}"
+    said = f"{name} {percent(told.probability)}, called {called}"
+    if told.low is None or told.high is None or "fields missing" not in told.flags:
+        return said
+    return f"{said}; {percent(told.low)} to {percent(told.high)} were all fields known"
 
 
 def _told(case: WorklistCase) -> str:
