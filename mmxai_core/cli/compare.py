@@ -65,8 +65,7 @@ def run(args: argparse.Namespace) -> None:
             comparison.run()
         results = write_results(comparison)
         write_leakage(comparison, encoders=args.generalise)
-        if args.generalise:
-            write_generalisation(comparison)
+        write_generalisation(comparison, train=args.generalise)
     if args.json:
         write_json({"path": str(args.out), "cohort": cohort.name, **results})
         return

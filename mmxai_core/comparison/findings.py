@@ -46,13 +46,18 @@ def write_leakage(comparison: Comparison, *, encoders: bool) -> None:
     files.write(comparison.plan.out / "leakage.json", files.Findings(files.FORMAT, material.status, tuple(rows)))
 
 
-def write_generalisation(comparison: Comparison) -> None:
-    """Trains and tests across cohorts and groups, and writes generalisation.json where there is anything to test."""
+def write_generalisation(comparison: Comparison, *, train: bool = True) -> None:
+    """Tests across cohorts and groups, and writes generalisation.json where there is anything to tell.
+
+    Args:
+        comparison: The run.
+        train: Train what is missing; False: tell what lies there already.
+    """
     material, rows = comparison_material(comparison), list[Finding]()
     if comparison.plan.source is not None:
-        rows += across_cohorts(comparison)
+        rows += across_cohorts(comparison, train=train)
     for factor in _factors(comparison):
-        rows += leave_groups_out(comparison, factor)
+        rows += leave_groups_out(comparison, factor, train=train)
     if rows:
         files.write(
             comparison.plan.out / "generalisation.json", files.Findings(files.FORMAT, material.status, tuple(rows))

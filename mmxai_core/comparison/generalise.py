@@ -38,8 +38,13 @@ REFITTED = ("image", "clinical", "attention", "late_average", "logistic", "radio
 _NONE = Estimate(None, None, None)
 
 
-def leave_groups_out(comparison: Comparison, factor: str) -> list[Finding]:
+def leave_groups_out(comparison: Comparison, factor: str, *, train: bool = True) -> list[Finding]:
     """Trains without each group of a factor (scanner, hospital) and tests on it.
+
+    Args:
+        comparison: The run.
+        factor: A stratum of its cases.
+        train: False: only what lies there as unit files already.
 
     Raises:
         CohortError: No case states the factor.
@@ -49,7 +54,7 @@ def leave_groups_out(comparison: Comparison, factor: str) -> list[Finding]:
     if not (group != "").any():
         raise CohortError(f"No case of {comparison.cohort.name} states {factor!r}.")
     folder, names = comparison.plan.out / "across" / factor, sorted(set(group.tolist()) - {""})
-    for k, name in enumerate(names):
+    for k, name in enumerate(names if train else []):
         inside = group == name
         if _smallest_class(data, inside) < SMALLEST or _smallest_class(data, ~inside) < SMALLEST:
             continue
@@ -163,8 +168,12 @@ def _scored(trained: Trained, validation: CohortArrays, target: CohortArrays, k:
     )  # fmt: skip
 
 
-def across_cohorts(comparison: Comparison) -> list[Finding]:
+def across_cohorts(comparison: Comparison, *, train: bool = True) -> list[Finding]:
     """The source's fold encoders on the whole cohort, and encoders of the cohort alone on the whole source.
+
+    Args:
+        comparison: The run.
+        train: False: only what lies there as unit files already.
 
     Raises:
         CohortError: The comparison has no source.
@@ -189,7 +198,7 @@ def across_cohorts(comparison: Comparison) -> list[Finding]:
     for a, b, get, folds, target in (
         (other, name, from_source, config.source_folds, data), (name, other, from_own, len(own), source),
     ):  # fmt: skip
-        out += _across(comparison, a, b, get, folds, target)
+        out += _across(comparison, a, b, get, folds if train else 0, target)
     return out
 
 
@@ -204,6 +213,8 @@ def _across(
             trained, validation = get(k)
             write_unit(folder, _scored(trained, validation, target, k, seed))
     units = read_units(folder)
+    if not units:
+        return []
     p = np.stack([u.scores[IMAGE_LEVEL].test for u in units])
     called = np.stack([u.scores[IMAGE_LEVEL].test >= u.scores[IMAGE_LEVEL].threshold for u in units])
     labels, groups = target.labels.astype(bool), target.patients

@@ -1,0 +1,76 @@
+"""The committed results: every file reads, no figure is typed by hand, no patient is on two sides of a split."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from mmxai_core.comparison import files
+from mmxai_core.comparison.units import read_units
+
+RESULTS = Path(__file__).resolve().parents[2] / "pretrained" / "breast-us" / "results"
+RUNS = files.runs(RESULTS)
+
+
+@pytest.fixture(params=RUNS, ids=[p.name for p in RUNS])
+def run(request: pytest.FixtureRequest) -> Path:
+    folder: Path = request.param
+    return folder
+
+
+def test_there_are_runs() -> None:
+    assert {"breast_lesions_usg", "bus_bra", "duke", "lgg"} >= {p.name for p in RUNS} != set()
+
+
+def test_every_file_reads(run: Path) -> None:
+    config, metrics = files.read_config(run), files.read_metrics(run)
+    status = {metrics.status, files.read_tests(run).status, files.read_subgroups(run).status}
+    assert len(status) == 1
+    done, planned = (int(n) for n in metrics.status.split(": ")[1].removesuffix(" units").split(" of "))
+    assert planned == sum(m.seeds for m in config.models) * config.folds
+    assert (done == planned) == metrics.complete
+    files.read_leakage(run), files.read_generalisation(run)
+
+
+def test_auc_is_that_of_the_predictions(run: Path) -> None:
+    config, metrics = files.read_config(run), files.read_metrics(run)
+    scores: dict[tuple[str, str, int], dict[str, list[tuple[float, int]]]] = defaultdict(lambda: defaultdict(list))
+    for p in files.read_predictions(run):
+        unit = p.patient if config.unit == "patient" else p.case
+        scores[p.model, p.level, p.seed][unit].append((p.probability, p.label))
+    for row in metrics.models:
+        if not row.metrics:
+            continue
+        by_seed = []
+        for seed in row.seeds:
+            table = scores[row.model, row.level, seed].values()
+            by_seed.append(
+                roc_auc_score([max(y for _, y in v) for v in table], [np.mean([q for q, _ in v]) for v in table])
+            )
+            assert len(table) == row.n
+        assert row.metrics["auc"].value == pytest.approx(np.mean(by_seed), abs=2e-5), (row.model, row.level)
+
+
+def test_predictions_are_those_of_the_units_and_of_held_out_cases(run: Path) -> None:
+    splits = {(s["seed"], s["fold"]): s for s in json.loads((run / "splits.json").read_text())["splits"]}
+    units = read_units(run)
+    for unit in units:
+        split = splits[unit.seed, unit.fold]
+        assert set(unit.test_ids) == set(split["test"]["case_ids"])
+        assert set(unit.validation_ids) == set(split["validation"]["case_ids"])
+    rows = sum(len(unit.test_ids) * len(unit.scores) for unit in units)
+    assert len(files.read_predictions(run)) == rows
+
+
+def test_no_patient_is_on_two_sides(run: Path) -> None:
+    patient = {p.case: p.patient for p in files.read_predictions(run)}
+    for split in json.loads((run / "splits.json").read_text())["splits"]:
+        sides = [
+            {patient[c] for c in split[part]["case_ids"] if c in patient} for part in ("train", "validation", "test")
+        ]
+        assert len(set.union(*sides)) == sum(map(len, sides))
