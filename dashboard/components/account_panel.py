@@ -19,7 +19,7 @@ IMAGE_AS = {"lesion": "Lesion, ring, rest", "grid": "3 x 3 grid", "whole": "Whol
 REMOVED = {"removal": "Unknown", "background": "Another patient's"}
 SCALES = {"log_odds": "Log-odds", "probability": "Probability"}
 #: Most pixels of the waterfall: with the controls above it, what a 1440 x 900 window leaves beside the viewer.
-HEIGHT = 470
+HEIGHT = 500
 #: Key of the waterfall on the page.
 WATERFALL = "waterfall"
 
@@ -40,30 +40,32 @@ class AccountChoice:
 
 
 def account_choice(*, image: bool) -> AccountChoice:
-    """The three choices, in two rows.
+    """The scale, and under "Inputs" what the image is split into and what a removed value becomes.
 
     Args:
         image: Whether the case has an image to split.
     """
-    with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         space = st.segmented_control(
             "Scale", list(SCALES), default="log_odds", required=True, format_func=SCALES.__getitem__,
-            key="account-scale", persist_state="session",
+            key="account-scale", persist_state="session", label_visibility="collapsed",
             help="Log-odds add up evenly wherever the prediction stands; probability is what the result shows.",
         )  # fmt: skip
-        removed = st.segmented_control(
-            "A removed value is", list(REMOVED), default="removal", required=True, format_func=REMOVED.__getitem__,
-            key="account-removed", persist_state="session",
-            help="Unknown: the field is left open, as in the form (token removal). Another patient's: it takes the "
-            "values of the bundle's typical records, one after the other (interventional), with error bars over them.",
-        )  # fmt: skip
-        image_as = "whole"
-        if image:
-            image_as = st.segmented_control(
-                "The image as", list(IMAGE_AS), default="lesion", required=True, format_func=IMAGE_AS.__getitem__,
-                key="account-image", persist_state="session",
-                help="The lesion is where the model's own lesion map sees it; the ring is the tissue around it.",
+        with st.popover("Inputs", icon=":material/tune:", help="Image regions, and what a removed value becomes"):
+            image_as = "whole"
+            if image:
+                image_as = st.segmented_control(
+                    "The image as", list(IMAGE_AS), default="lesion", required=True, format_func=IMAGE_AS.__getitem__,
+                    key="account-image", persist_state="session",
+                    help="The lesion is where the model's own lesion map sees it; the ring is the tissue around it.",
+                )  # fmt: skip
+            removed = st.segmented_control(
+                "A removed value is", list(REMOVED), default="removal", required=True,
+                format_func=REMOVED.__getitem__, key="account-removed", persist_state="session",
+                help="Unknown: the field is left open, as in the form (token removal). Another patient's: it takes "
+                "the values of the bundle's typical records, one after the other (interventional), with error bars.",
             )  # fmt: skip
+        st.caption(f"{IMAGE_AS[str(image_as)]}; removed: {REMOVED[str(removed)].lower()}", width="content")
     return AccountChoice(str(image_as), str(removed), str(space))
 
 
