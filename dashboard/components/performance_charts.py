@@ -126,7 +126,7 @@ def difference_forest(run: Run, level: str | None = None) -> Forest | None:
         entry = names.get(t.b)
         points.append(
             Point(f"against {entry.label if entry else t.b}{known}", number(t.difference, form="signed"),
-                  entry.family if entry else "")
+                  family(entry) if entry else "")
         )  # fmt: skip
     return Forest(
         "auc_differences", "AUC of ours minus each other model's" + (f", {level_words(level)}" if level else ""),

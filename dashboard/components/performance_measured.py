@@ -18,7 +18,7 @@ _FIGURES = {
     "ssim_shift": ("Map: SSIM under small shifts", "stability"),
     "pearson_noise": ("Contributions: Pearson under noise", "stability"),
     "pearson_shift": ("Contributions: Pearson under small shifts", "stability"),
-    "randomisation": ("Map similarity once weights are random (low is good)", "depends on the weights"),
+    "randomisation": ("Similarity to randomised weights (low is good)", "depends on the weights"),
     "agreement": ("Agreement of map and account", "agreement"),
     "attention_overlap": ("Overlap of attention and map", "agreement"),
     "inside_lesion": ("Evidence inside the model's lesion map", "localisation"),
@@ -95,9 +95,8 @@ def explanations_table(m: Measurement) -> Table:
     for key, b in r.get("bars", {}).items():
         if key not in r.get("shares", {}) and key not in r.get("medians", {}):
             bar, met = bar_words(b)
-            rows.append(
-                (_name(key), _FIGURES.get(key, ("", ""))[1], "largest gap", _number(b), r.get("n", 0), bar, met)
-            )
+            about = _FIGURES.get(key, ("", ""))[1]
+            rows.append((_name(key), about, "of the bundle, not of these cases", _number(b), "", bar, met))
     notes = []
     if stages := r.get("cascade"):
         told = ", ".join(f"{v:.2f}" for v in stages)

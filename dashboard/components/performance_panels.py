@@ -17,7 +17,7 @@ from dashboard.components.performance_charts import (
 from dashboard.components.performance_confusion import counts_at, matrix_table, rates
 from dashboard.components.performance_findings import subgroup_forest, subgroup_models, subgroup_table
 from dashboard.components.performance_sections import findings_sections, localisation_section
-from dashboard.components.performance_show import show, show_section
+from dashboard.components.performance_show import show, show_figures, show_section
 from dashboard.components.performance_source import Run
 from dashboard.components.performance_tables import (
     SHORT,
@@ -25,13 +25,12 @@ from dashboard.components.performance_tables import (
     cohort_table,
     folds_table,
     models_table,
+    paired_table,
     performance_table,
     rows_at,
-    tests_table,
 )
 from dashboard.components.performance_words import label_of, leads, level_words, reference_of
 from dashboard.messages import markdown_safe
-from mmxai_core.figures.performance_parts import interval_text, value_text
 
 Rate = Literal["auc", "sensitivity", "specificity"]
 
@@ -40,7 +39,7 @@ def models_panel(run: Run, level: str) -> None:
     """AUC of every model, and Table 2."""
     for lead in leads(run):
         if lead.level == level:
-            mark = ":material/warning:" if lead.lost else ":material/check:"
+            mark = ":material/warning:" if lead.ahead else ":material/check:"
             st.markdown(f"{mark} {markdown_safe(lead.sentence)}")
     show(auc_forest(run, level), key="auc-forest")
     show(performance_table(run, level, metrics=SHORT), key="table2")
@@ -89,22 +88,18 @@ def threshold_panel(run: Run, level: str) -> None:
     table, counts = matrix_table(run, row, threshold), counts_at(row, threshold)
     if table is None or counts is None:
         return
-    columns = st.columns(5)
-    for column, (name, share) in zip(columns, rates(counts).items(), strict=True):
-        with column:
-            st.metric(name, value_text(share))
-            st.caption(interval_text(share) or "no interval")
+    show_figures(rates(counts))
     show(table, key="confusion")
 
 
 def tests_panel(run: Run, level: str) -> None:
     """Table 3 and Table 4, with the differences drawn."""
-    forest, table = difference_forest(run, level), tests_table(run)
+    forest, table = difference_forest(run, level), paired_table(run, level)
     if forest is None or table is None:
         st.markdown("Not measured: no paired test was made.")
     else:
         show(forest, key="differences")
-    show(ablation_table(run), key="ablation")
+    show(ablation_table(run, level), key="ablation")
     if table is not None:
         show(table, key="tests")
 

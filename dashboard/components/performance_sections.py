@@ -23,15 +23,15 @@ from dashboard.components.performance_findings import (
 )
 from dashboard.components.performance_measured import cautions, explanations_forest, measured_tables
 from dashboard.components.performance_shipped import shipped_section
-from dashboard.components.performance_source import Measurement, Run
+from dashboard.components.performance_source import Measurement, Run, cohort_name
 from dashboard.components.performance_tables import (
     ablation_table,
     cohort_table,
     folds_table,
     localisation_table,
     models_table,
+    paired_table,
     performance_table,
-    tests_table,
 )
 from dashboard.components.performance_words import (
     chance_sentence,
@@ -85,7 +85,7 @@ def _curves(run: Run) -> Section:
 
 
 def _tests(run: Run) -> Section:
-    table, forest = tests_table(run), difference_forest(run)
+    table, forest = paired_table(run), difference_forest(run)
     blocks = [b for b in (forest, table) if b is not None]
     return Section("tests", "Statistical tests", () if blocks else ("Not measured: no paired test was made.",),
                    tuple(blocks))  # fmt: skip
@@ -119,8 +119,9 @@ def findings_sections(run: Run) -> tuple[Section, Section]:
         if found is None or not found.rows:
             out.append(Section(file, title, (how,), ()))
             continue
-        blocks = (findings_forest(run, found, file, title.partition(":")[0]),
-                  findings_table(run, found, file, title.partition(":")[0]))  # fmt: skip
+        short = title.partition(":")[0]
+        blocks = (findings_forest(run, found, file, f"{short}, measured and compared"),
+                  findings_table(run, found, file, f"{short}: questions, methods, meaning"))  # fmt: skip
         out.append(Section(file, title, (), blocks))
     return out[0], out[1]
 
@@ -141,10 +142,15 @@ def measured_sections(found: Sequence[Measurement], sha256: str) -> tuple[Sectio
     for m in sorted(found, key=lambda m: (list(titles).index(m.kind), m.name)):
         chart = (explanations_forest(m),) if m.kind == "explanations" else ()
         out.append(
-            Section(f"{m.kind}_{m.name.replace('/', '_')}", f"{titles[m.kind]}: {m.name}", cautions(m, sha256),
+            Section(f"{m.kind}_{m.name.replace('/', '_')}", _measured_title(m, titles[m.kind]), cautions(m, sha256),
                     (*chart, *measured_tables(m)))
         )  # fmt: skip
     return tuple(out)
+
+
+def _measured_title(m: Measurement, kind: str) -> str:
+    cohort = m.results.get("cohort")
+    return f"{kind}, {cohort_name(str(cohort))}" if cohort else kind
 
 
 def all_sections(

@@ -64,7 +64,7 @@ def cohort_table(run: Run) -> Table:
 def models_table(run: Run) -> Table:
     """What each compared model is."""
     rows = tuple(
-        (m.label, m.family, m.about, m.encoder.replace("_", " ") if m.encoder else "none", m.seeds)
+        (m.label, family(m), m.about, m.encoder.replace("_", " ") if m.encoder else "none", m.seeds)
         for m in run.config.models
     )
     return Table(
@@ -128,24 +128,24 @@ def folds_table(run: Run) -> Table:
     )  # fmt: skip
 
 
-def ablation_table(run: Run) -> Table:
-    """Table 3: what is lost where a part of the fused model is taken out."""
+def ablation_table(run: Run, level: str | None = None) -> Table:
+    """Table 3: what is lost where a part of the fused model is taken out, at a level or at all."""
     by_name = {m.name: m for m in run.config.models}
     wanted = [m.name for m in run.config.models if m.family == "ablation"]
     wanted = ["attention_coherence", "attention", "concatenation", *wanted, "image", "clinical"]
     rows: list[tuple[Cell, ...]] = []
-    for level in levels_of(run):
-        ours = reference_of(run, level)
+    for at in levels_of(run) if level is None else (level,):
+        ours = reference_of(run, at)
         for name in wanted:
-            row = run.metrics.row(name, level)
+            row = run.metrics.row(name, at)
             if row is None or name not in by_name:
                 continue
-            test = test_of(run, level, name)
+            test = test_of(run, at, name)
             whole = name == ours
             hit = row.localisation.hit if row.localisation else None
             rows.append(
                 (
-                    f"{row.label}{' (ours)' if whole else ''}", level_words(level), metric(row, "auc"),
+                    f"{row.label}{' (ours)' if whole else ''}", level_words(at), metric(row, "auc"),
                     "is the reference" if whole else number(test.difference if test else None, form="signed"),
                     "" if whole else Number(test.bootstrap_p_holm if test else None, form="p"),
                     number(hit) if hit else "not measured here", by_name[name].about,
@@ -159,13 +159,14 @@ def ablation_table(run: Run) -> Table:
     )  # fmt: skip
 
 
-def tests_table(run: Run) -> Table | None:
+def paired_table(run: Run, level: str | None = None) -> Table | None:
     """Table 4: paired tests of ours against every other, the most adverse first; None where none was made."""
-    if run.tests is None or not run.tests.rows:
+    made = [t for t in run.tests.rows if level in (None, t.level)] if run.tests else []
+    if run.tests is None or not made:
         return None
     rows: list[tuple[Cell, ...]] = []
     order = levels_of(run)
-    for t in sorted(run.tests.rows, key=lambda t: (order.index(t.level), t.difference.value or 0.0)):
+    for t in sorted(made, key=lambda t: (order.index(t.level), t.difference.value or 0.0)):
         rows.append(
             (
                 level_words(t.level), label_of(run, t.a), label_of(run, t.b), number(t.difference, form="signed"),

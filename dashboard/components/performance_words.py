@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dashboard.components.performance_source import Run, cohort_name
-from mmxai_core.comparison.files import Estimate, ModelResult, PairedTest
+from mmxai_core.comparison.files import Estimate, ModelEntry, ModelResult, PairedTest
 from mmxai_core.figures.performance_parts import Form, Number
 from mmxai_core.report.wording import class_name
 
@@ -16,7 +16,7 @@ METRIC_NAMES = {
     "npv": "NPV", "f1": "F1", "brier": "Brier", "ece": "ECE", "ece_debiased": "ECE, debiased",
     "sensitivity_at_90_specificity": "Sensitivity at 90 % specificity",
 }  # fmt: skip
-_FAMILIES = {"ours": "ours", "ablation": "ablation", "rival": "rival"}
+_FAMILIES = {"ours": "our variant", "ablation": "ablation", "rival": "rival"}
 
 
 @dataclass(frozen=True)
@@ -25,14 +25,15 @@ class Lead:
 
     Attributes:
         level: Level.
-        sentence: For a reader.
-        lost: Another model has a higher AUC than ours.
-        beyond_chance: And the difference is beyond chance.
+        sentence: For a reader, as the run's verdict has it.
+        ahead: "rival" where a rival's AUC is above ours; else "variant" where another of our own variants' is (an
+            ablation included); else "".
+        beyond_chance: Whether one of these is ahead by more than chance explains.
     """
 
     level: str
     sentence: str
-    lost: bool
+    ahead: str
     beyond_chance: bool
 
 
@@ -46,9 +47,9 @@ def levels_of(run: Run) -> tuple[str, ...]:
     return tuple(sorted({r.level for r in run.metrics.models}, key=lambda v: (v != "image", v.count("+"))))
 
 
-def family(row: ModelResult) -> str:
+def family(model: ModelResult | ModelEntry) -> str:
     """Whose model it is."""
-    return _FAMILIES.get(row.family, row.family)
+    return _FAMILIES.get(model.family, model.family)
 
 
 def label_of(run: Run, model: str) -> str:
@@ -109,31 +110,38 @@ def wins(test: PairedTest) -> str:
 
 
 def leads(run: Run) -> tuple[Lead, ...]:
-    """Who is ahead at each level; where another model wins comes first, beyond chance before within chance."""
+    """Who is ahead at each level; where a rival wins comes first, beyond chance before within chance."""
     found = []
+    kinds = {m.name: "rival" if m.family == "rival" else "variant" for m in run.config.models}
     for v in run.metrics.verdicts:
-        lost = v.best != v.reference
+        auc = {r.model: r.metrics["auc"].value for r in run.metrics.models if r.level == v.level and r.metrics}
+        ours = auc.get(v.reference)
+        ahead = {m for m, x in auc.items() if x is not None and ours is not None and x > ours}
+        kind = min((kinds.get(m, "rival") for m in ahead), default="")
         beyond = any(
-            t.level == v.level and wins(t) == "ours lower" for t in (run.tests.rows if run.tests else ())
-        )  # fmt: skip
-        found.append(Lead(v.level, f"{level_words(v.level).capitalize()}: {v.sentence}", lost, beyond))
-    return tuple(sorted(found, key=lambda x: (not x.beyond_chance, not x.lost)))
+            t.level == v.level and wins(t) == "ours lower" and kinds.get(t.b, "rival") == kind
+            for t in (run.tests.rows if run.tests else ())
+        )
+        found.append(Lead(v.level, f"{level_words(v.level).capitalize()}: {v.sentence}", kind, beyond))
+    order = {"rival": 0, "variant": 1, "": 2}
+    return tuple(sorted(found, key=lambda x: (order[x.ahead], not x.beyond_chance)))
 
 
 def headline(run: Run) -> str:
-    """The result in one sentence, what speaks against ours first; "" where nothing was measured."""
-    told = leads(run)
-    if not told:
-        return ""
-    lost, beyond = [x for x in told if x.lost], [x for x in told if x.beyond_chance]
-    if not lost and not beyond:
-        return f"Ours has the highest AUC at {_levels(len(told), len(told))} of known fields."
-    if beyond:
-        where = "; ".join(level_words(x.level) for x in beyond)
-        return f"Another model beats ours beyond chance at {_levels(len(beyond), len(told))} of known fields: {where}."
-    where = "; ".join(level_words(x.level) for x in lost)
-    at = _levels(len(lost), len(told))
-    return f"Another model has a higher AUC than ours at {at} of known fields, within chance: {where}."
+    """The result in a sentence or two, what speaks against ours first; "" where nothing was measured."""
+    told, out = leads(run), []
+    for kind, name in (("rival", "A rival"), ("variant", "Another of our own variants")):
+        for beyond, how in ((True, "beyond chance"), (False, "within chance")):
+            here = [x for x in told if x.ahead == kind and x.beyond_chance is beyond]
+            if here:
+                where = "; ".join(level_words(x.level) for x in here)
+                at = _levels(len(here), len(told))
+                out.append(f"{name} has a higher AUC than ours at {at} of known fields, {how}: {where}.")
+    best = [x for x in told if not x.ahead]
+    if best:
+        where = "" if len(best) == len(told) else ": " + "; ".join(level_words(x.level) for x in best)
+        out.append(f"Ours has the highest AUC at {_levels(len(best), len(told))} of known fields{where}.")
+    return " ".join(out)
 
 
 def _levels(some: int, of: int) -> str:

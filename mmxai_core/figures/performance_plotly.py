@@ -98,8 +98,8 @@ def _curves(chart: Curves, colours: tuple[str, ...]) -> Any:
     figure.update_layout(**_layout(470))
     figure.update_layout(legend={"orientation": "v", "x": 0, "y": -0.16, "yanchor": "top"})
     figure.update_layout(height=400 + 22 * (len(chart.curves) + bool(chart.diagonal)))
-    figure.update_xaxes(title=chart.x_axis, range=_wider(chart.x_range), zeroline=False)
-    figure.update_yaxes(title=chart.y_axis, range=_wider(chart.y_range), zeroline=False)
+    figure.update_xaxes(title=chart.x_axis, range=_wider(chart.x_range), zeroline=False, automargin=True)
+    figure.update_yaxes(title=chart.y_axis, range=_wider(chart.y_range), zeroline=False, automargin=True)
     return figure
 
 

@@ -6,6 +6,8 @@ from mmxai_core.figures.performance_parts import Forest
 
 ON_PAPER = ("#0072b2", "#c65300", "#00785a", "#a84f85", "#8a6d00", "#2a86b8", "#5b6670")
 ON_DARK = ("#56b4e9", "#e69f00", "#2fc49a", "#e08bbd", "#f0e442", "#ff8a4c", "#b8c4ce")
+#: Kinds of models, in the order of their colours.
+KINDS = ("our variant", "rival", "ablation")
 #: Matplotlib and Plotly names of the same markers.
 MARKERS = (("o", "circle"), ("s", "square"), ("D", "diamond"), ("^", "triangle-up"), ("v", "triangle-down"),
            ("P", "cross"), ("X", "x"))  # fmt: skip
@@ -14,8 +16,9 @@ DASHES = (("-", "solid"), ("--", "dash"), (":", "dot"), ("-.", "dashdot"))
 
 
 def groups_of(chart: Forest) -> list[str]:
-    """Groups in the order of their first point."""
-    return list(dict.fromkeys(p.group for p in chart.points))
+    """Groups in the order of their first point; kinds of models in an order of their own, so that colours stay."""
+    found = list(dict.fromkeys(p.group for p in chart.points))
+    return sorted(found, key=lambda g: KINDS.index(g) if g in KINDS else len(KINDS))
 
 
 def span_of(chart: Forest) -> tuple[float, float]:

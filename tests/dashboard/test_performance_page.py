@@ -1,0 +1,84 @@
+"""The Performance page without a browser: runs, panels, empty state, a damaged file."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from comparison.example_run import SEEDS, write_example_run
+from streamlit.testing.v1 import AppTest
+
+
+@pytest.fixture(scope="module")
+def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_example_run(
+        tmp_path_factory.mktemp("results") / "example", without=tuple((s, 0, "no_cnn") for s in SEEDS)
+    )
+
+
+@pytest.fixture
+def page(tiny_bundle: Path, app: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[AppTest, Path]:
+    """The app with a bundle of its own, whose results may be changed."""
+    own = tmp_path / "tiny"
+    shutil.copytree(tiny_bundle, own)
+    monkeypatch.setenv("MMXAI_BUNDLE", str(own))
+    return app, own / "results"
+
+
+def opened(app: AppTest) -> AppTest:
+    app.switch_page("views/performance.py").run()
+    assert not app.exception, app.exception
+    return app
+
+
+def text(app: AppTest) -> str:
+    return "\n".join(
+        [e.value for e in (*app.markdown, *app.warning, *app.subheader)] + [str(h.proto.body) for h in app.get("html")]
+    )
+
+
+def test_page_says_who_is_ahead_and_reads_the_matrix(page: tuple[AppTest, Path], example: Path) -> None:
+    app, results = page
+    shutil.copytree(example, results / "example")
+    opened(app)
+    assert "This run is partial: 50 of 52 units." in text(app)
+    held = json.loads((example / "metrics.json").read_text())
+    auc = next(r for r in held["models"] if (r["model"], r["level"]) == ("boosting", "history"))["metrics"]["auc"]
+    assert f"{auc['value']:.3f}<small>{auc['low']:.3f} to {auc['high']:.3f}</small>" in text(app)
+    assert "Table 4" not in text(app)  # only the open panel is drawn
+    app.session_state["panel-example"] = "Threshold"
+    app.run()
+    level = held["verdicts"][1]
+    assert level["level"] == "history"
+    counts = next(r for r in held["models"] if (r["model"], r["level"]) == (level["reference"], "history"))["confusion"]
+    app.slider(key="threshold-example").set_value(0.2).run()
+    at = counts["threshold"].index(0.2)
+    cells = [f'<td class="num">{f"{counts[k][at]:,.1f}".removesuffix(".0")}</td>' for k in ("tp", "fn")]
+    assert "".join(cells) in text(app)
+
+
+def test_without_a_run_the_page_says_how_to_make_one(page: tuple[AppTest, Path]) -> None:
+    app, _ = page
+    opened(app)
+    assert "python -m mmxai_core compare --cohort NAME --root DIR" in text(app)
+    assert "0.500<small>0.400 to 0.600</small>" in text(app)  # the bundle's own results stand below
+
+
+def test_a_run_that_is_rewritten_is_read_again_and_a_damaged_one_is_one_sentence(
+    page: tuple[AppTest, Path], example: Path
+) -> None:
+    app, results = page
+    shutil.copytree(example, results / "example")
+    opened(app)
+    place = results / "example" / "metrics.json"
+    held = json.loads(place.read_text())
+    place.write_text(json.dumps(held | {"status": "complete: 52 of 52 units", "complete": True}))
+    os.utime(place, ns=(1, 1))
+    app.run()
+    assert "This run is partial" not in text(app)
+    place.write_text("{")
+    app.run()
+    assert not app.exception and ["metrics.json" in e.value for e in app.error] == [True]
