@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
@@ -10,9 +11,14 @@ import pytest
 from conftest import ROOT
 
 from mmxai_core.cli.main import main
-from mmxai_core.explain.strip_reference import NULL_ARRAY, NULL_PART
+from mmxai_core.clinical import ClinicalRecord
+from mmxai_core.evaluation.explanation_metrics import BARS, coverage_gap
+from mmxai_core.evaluation.intruders import make_intruders
+from mmxai_core.evaluation.saliency import grad_cam_map
+from mmxai_core.explain.strip_reference import NULL_ARRAY, NULL_PART, bundle_scale
 from mmxai_core.model.bundle import load_bundle
 from mmxai_core.model.reference import load_reference
+from mmxai_core.predict import Predictor
 from mmxai_core.training.missing import LEVELS
 
 BUNDLE = ROOT / "pretrained" / "breast-us"
@@ -43,10 +49,57 @@ def test_it_is_small_complete_and_says_what_it_is() -> None:
     assert (BUNDLE / "training" / "log.jsonl").is_file() and (BUNDLE / "training" / "config.toml").is_file()
 
 
-def test_a_null_of_the_maps_lies_below_the_colour_scale() -> None:
+def test_the_null_of_the_maps_lies_below_the_colour_scale_and_real_maps_above_the_null() -> None:
     bundle = load_bundle(BUNDLE)
-    null = load_reference(bundle).part(NULL_PART).get(NULL_ARRAY)
-    assert null is None or float(np.percentile(null, 95)) < bundle.metadata["saliency_reference"]
+    reference = load_reference(bundle)
+    peaks = reference.part(NULL_PART)[NULL_ARRAY]
+    floor = float(np.percentile(peaks, 95))
+    assert 0 < floor < 0.7 * bundle.metadata["saliency_reference"]
+    account = reference.entries[NULL_PART]["account"]
+    assert account["maps"] == len(peaks) >= 800
+    assert account["above"] > 0.5
+    logit_sd, weights, quantiles = account["logit_sd"], account["weights"], account["peaks"]
+    assert logit_sd["refitted"] == pytest.approx(logit_sd["trained"])
+    assert logit_sd["shuffled"] < logit_sd["trained"] / 2  # shuffled labels teach little
+    assert weights["shuffled"] < weights["trained"]  # ... without the large weights that made random read-outs loud
+    assert quantiles["refitted"][-1] == pytest.approx(quantiles["trained"][-1], rel=0.25)  # the control: true labels
+    assert quantiles["shuffled"][-1] == pytest.approx(floor, rel=1e-6)
+    assert reference.missing == ()
+
+
+def test_no_evidence_looks_blank() -> None:
+    bundle = load_bundle(BUNDLE)
+    scale = bundle_scale(load_reference(bundle), saliency_reference=bundle.saliency_reference)
+    assert scale is not None
+    predictor = Predictor(bundle, device="cpu")
+    frames = {i.name: i.study() for i in make_intruders(seed=0)}
+    shown = {}
+    for name in ("black frame", "flat grey", "checkerboard", "normal noise"):
+        encoded = predictor.encode(frames[name])
+        prediction = predictor.predict(frames[name], ClinicalRecord(), encoded=encoded)
+        grid = grad_cam_map(predictor, encoded, ClinicalRecord(), prediction)
+        assert grid.max() > 0  # scaled to its own maximum it would glow
+        shown[name] = float(scale.opacity(grid).max())
+    predictor.close()
+    assert [shown[n] for n in ("black frame", "flat grey", "checkerboard")] == [0, 0, 0]
+    assert shown["normal noise"] < 0.15
+
+
+def test_measured_explanations_and_inputs_travel_with_it() -> None:
+    bundle = load_bundle(BUNDLE)
+    for folder, rows in (("explanations", 201), ("inputs", 1800)):
+        results, config = (
+            json.loads((BUNDLE / "results" / folder / f"{n}.json").read_text(encoding="utf-8"))
+            for n in ("results", "config")
+        )
+        assert results["bundle_sha256"] == config["bundle_sha256"] == bundle.sha256
+        for name, bar in results["bars"].items():
+            assert bar["met"] is not None and isinstance(bar["value"], float), name
+        with (BUNDLE / "results" / folder / "cases.csv").open(newline="", encoding="utf-8") as stream:
+            assert len(list(csv.DictReader(stream))) >= rows
+    measured = json.loads((BUNDLE / "results" / "explanations" / "results.json").read_text(encoding="utf-8"))
+    assert set(measured["bars"]) == set(BARS)
+    assert measured["bars"]["conformal_coverage"]["value"] == coverage_gap(bundle.metadata["conformal"])
 
 
 def test_predict_on_a_dicom_phantom(capsys: pytest.CaptureFixture[str]) -> None:
