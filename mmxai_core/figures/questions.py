@@ -61,7 +61,7 @@ def _amount(value: float, by: str) -> str:
 
 def _axis(name: str, by: str) -> str:
     if by == "change":
-        return f"Expected change of the probability of {name} (points)"
+        return f"Expected change ({name}, points)"
     return "Expected fall of the uncertainty (bit)"
 
 
