@@ -14,7 +14,7 @@ from dashboard.messages import markdown_safe
 from mmxai_core.errors import StudyStoreError
 from mmxai_core.reader_study.analysis.from_store import tables_from_store
 from mmxai_core.reader_study.rehearsal import Rehearsal, rehearse_study
-from mmxai_core.reader_study.study_tables import StudyTables, files_of_zip, tables_from_files
+from mmxai_core.reader_study.study_tables import StudyTables, files_of_zip, tables_from_files, with_map_files
 
 STORE, FILES, SIMULATED = "Study in the store", "Tables from files", "Rehearse with simulated readers"
 _DESIGNS = {
@@ -65,7 +65,21 @@ def _from_store() -> Source | None:
         format_func=lambda s: "Survey page: ratings of explanations"
         if s is None else f"{s.protocol.title} ({s.code}, version {s.version})",
     )  # fmt: skip
-    return Source("Survey page" if chosen is None else chosen.code, lambda: tables_from_store(store, chosen))
+    if chosen is None:
+        return Source("Survey page", lambda: tables_from_store(store, None))
+    given = st.file_uploader(
+        "Maps, to compare with the regions that readers drew (optional)", type=["zip"], key="analysis-maps",
+        help="A zip of CASE.npz files, or of the folders that `python -m mmxai_core explain --out CASE` wrote.",
+    )  # fmt: skip
+    maps = None if given is None else (given.name, given.getvalue())
+    return Source(chosen.code, lambda: _with_maps(tables_from_store(store, chosen), maps))
+
+
+def _with_maps(tables: StudyTables, maps: tuple[str, bytes] | None) -> StudyTables:
+    if maps is None:
+        return tables
+    name, data = maps
+    return with_map_files(tables, files_of_zip(data, name=name), name=name)
 
 
 def _from_files() -> Source | None:

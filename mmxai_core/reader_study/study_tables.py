@@ -167,9 +167,23 @@ def with_maps(tables: StudyTables, folder: Path) -> StudyTables:
     Raises:
         StudyStoreError: The folder or a file is wrong, or holds no map.
     """
-    maps, shapes = _all_maps(_files(folder))
+    return with_map_files(tables, _files(folder), name=folder.name)
+
+
+def with_map_files(tables: StudyTables, files: Mapping[str, bytes], *, name: str) -> StudyTables:
+    """The same from the files themselves.
+
+    Args:
+        tables: The study.
+        files: Content by path, e.g. "C01.npz".
+        name: For messages.
+
+    Raises:
+        StudyStoreError: A file is wrong, or there is no map.
+    """
+    maps, shapes = _all_maps({n.removeprefix("maps/"): d for n, d in files.items()})
     if not maps:
-        raise StudyStoreError(f"{folder.name}: holds no map (CASE.npz, or CASE/saliency.npy).")
+        raise StudyStoreError(f"{name}: holds no map (CASE.npz, or CASE/saliency.npy).")
     return replace(tables, maps={**tables.maps, **maps}, image_shapes={**tables.image_shapes, **shapes})
 
 
@@ -215,9 +229,10 @@ def files_of_zip(data: bytes, *, name: str) -> dict[str, bytes]:
             found = {e.filename: archive.read(e) for e in entries}
     except (OSError, RuntimeError, NotImplementedError, zipfile.BadZipFile) as error:
         raise StudyStoreError(f"{name}: is no zip of tables ({error}).") from error
-    # A zip of a folder has that folder's name before every entry.
+    # A zip of a folder has that folder's name before every entry; that of one case's maps is the case.
     roots = {n.split("/")[0] for n in found}
-    if len(roots) == 1 and all("/" in n for n in found) and roots != {"maps"}:
+    one_case = any(n.count("/") == 1 and n.endswith("/saliency.npy") for n in found)
+    if len(roots) == 1 and all("/" in n for n in found) and roots != {"maps"} and not one_case:
         found = {n.split("/", 1)[1]: d for n, d in found.items()}
     # An export holds them in its folder "tables".
     inner = {n.removeprefix("tables/"): d for n, d in found.items() if n.startswith("tables/")}

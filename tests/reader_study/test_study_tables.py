@@ -89,6 +89,11 @@ def test_maps_beside_tables_and_of_explain(tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
     np.save(tmp_path / "b" / "saliency.npy", np.zeros((8, 9), np.float32))
     assert with_maps(kept, tmp_path).image_shapes == {"a": (40, 60), "b": (8, 9)}
+    with zipfile.ZipFile(tmp_path / "maps.zip", "w") as archive:
+        archive.write(tmp_path / "b" / "saliency.npy", "b/saliency.npy")
+    assert list(with_maps(tables(golden()), tmp_path / "maps.zip").maps) == ["b"]
+    with pytest.raises(StudyStoreError, match="holds no map"):
+        with_maps(kept, tmp_path / "b")
     bad = io.BytesIO()
     np.savez(bad, saliency=np.full((2, 2), np.nan))
     with pytest.raises(StudyStoreError, match=r"a\.npz, map saliency: must be a finite 2-D array"):

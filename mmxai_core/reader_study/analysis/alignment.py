@@ -100,7 +100,11 @@ def alignment(tables: StudyTables, prepared: Prepared, *, replicates: int, seed:
     if not (prepared.frame["region"] != "").any():
         return undefined(ID, TITLE, "no reader drew a region.")
     if not tables.maps:
-        return undefined(ID, TITLE, "no maps were given; put them beside the tables as maps/CASE.npz.")
+        return undefined(
+            ID,
+            TITLE,
+            "no maps were given: add a zip of maps on the page, --maps DIR, or maps/CASE.npz beside the tables.",
+        )
     frame = prepared.frame
     drawn = frame[frame["region"] != ""].drop_duplicates(["reader", "case"])
     shown = frame[frame["explanation_id"] != ""].groupby(["reader", "case"])["explanation_id"].agg(set)
