@@ -2,9 +2,10 @@
 
 A websocket message would have to carry all of it before the first pixel is drawn, and a rerun to get the next slice.
 
-Who may read what: each scene has a token of 256 random bits, known only to the page it was sent to. Scenes belong to
-the reader's session; here they are referenced weakly, so that they, and every address under them, are gone with the
-case or the session. Answers are not stored by the browser or by a proxy (no-store), and other sites' pages get none.
+Who may read what: each scene has a token of 256 random bits, known only to the page it was sent to, and is served only
+while that page's session is connected. Scenes belong to the session; here they are referenced weakly, so that every
+address under them is gone with the case. Answers are not stored by the browser or by a proxy (no-store), and other
+sites' pages get none.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from streamlit import runtime
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from dashboard.tiles import Raster, encode
 
@@ -38,12 +41,21 @@ class PixelSource:
             rasters: Pictures that tiles are cut from.
         """
         self.token = secrets.token_urlsafe(32)
+        context = get_script_run_ctx(suppress_warning=True)
+        self._session = context.session_id if context else ""
         self.scene = scene
         self._rasters = rasters
         self._kept: OrderedDict[tuple[int, int, int, int], bytes] = OrderedDict()
         self._bytes = 0
         self._lock = Lock()
         _SOURCES[self.token] = self
+
+    @property
+    def connected(self) -> bool:
+        """Whether the browser it was made for is there; Streamlit keeps a session some minutes longer."""
+        if not self._session or not runtime.exists():
+            return not self._session  # made outside any session: a script of one's own
+        return runtime.get_instance().is_active_session(self._session)
 
     def tile(self, picture: int, level: int, column: int, row: int) -> bytes:
         """One encoded tile.
@@ -83,7 +95,7 @@ async def _serve(request: Request) -> Response:
     if request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
         return _refused(403)
     source = _SOURCES.get(request.path_params["token"])
-    if source is None:
+    if source is None or not source.connected:
         return _refused(404)
     what = request.path_params.get("picture")
     if what is None:

@@ -170,7 +170,10 @@ def test_pixels_are_for_their_own_session_and_end_with_the_case(page: Page, addr
         assert status(f"{scene}/{nothing}") == 404
     other = page.context.new_page()
     assert Hands(other, "ramp", address).run("v.scene.url") != hands.run("v.scene.url"), "each session has its own"
+    theirs = address + str(Hands(page.context.new_page(), "plain", address).run("v.scene.url"))
+    assert status(theirs) == 200
+    page.context.pages[-1].close()
+    page.wait_for_function("url => fetch(url).then(r => r.status === 404)", arg=theirs)  # the session is not there
     page.get_by_role("button", name="Close the case").click()
-    page.wait_for_timeout(1000)
-    hands.page.wait_for_function("url => fetch(url).then(r => r.status === 404)", arg=scene)
+    page.wait_for_function("url => fetch(url).then(r => r.status === 404)", arg=scene)
     assert status(scene) == 404

@@ -18,9 +18,17 @@
  *   panes: string[]}} Scene
  */
 
-/** @param {string} url @returns {Promise<Uint8Array>} */
-async function fetchBytes(url) {
-  const answer = await fetch(url, { cache: "no-store", credentials: "same-origin" });
+/** Waits before a request is tried again, ms: a connection that was cut comes back within seconds. */
+const AGAIN = [500, 1500, 3000];
+
+/** @param {string} url @param {number} [tries] @returns {Promise<Uint8Array>} */
+async function fetchBytes(url, tries = 0) {
+  const answer = await fetch(url, { cache: "no-store", credentials: "same-origin" }).catch(() => null);
+  if (!answer?.ok && tries < AGAIN.length) {
+    await new Promise((go) => setTimeout(go, AGAIN[tries]));
+    return fetchBytes(url, tries + 1);
+  }
+  if (!answer) throw new Error("The server does not answer.");
   if (answer.status === 404) throw new Error("The picture is no longer on the server. Open the case again.");
   if (!answer.ok) throw new Error(`The server did not send the picture (status ${answer.status}).`);
   return new Uint8Array(await answer.arrayBuffer());
