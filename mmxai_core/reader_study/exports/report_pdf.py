@@ -85,10 +85,10 @@ class _Report(FPDF):
 
     def rows(self, head: Iterable[str], body: Iterable[Iterable[str]], widths: tuple[int, ...] | None = None) -> None:
         """A table in small print."""
-        self.set_font(_FONT, "", 7)
+        self.set_font(_FONT, "", 6.4)
         self.set_draw_color(200, 206, 212)
         with self.table(
-            borders_layout=TableBordersLayout.HORIZONTAL_LINES, line_height=3.9, text_align="LEFT", col_widths=widths,
+            borders_layout=TableBordersLayout.HORIZONTAL_LINES, line_height=3.6, text_align="LEFT", col_widths=widths,
             headings_style=FontFace(emphasis="BOLD"),
         ) as table:  # fmt: skip
             table.row(list(head))
@@ -155,7 +155,8 @@ def _table(report: _Report, name: str, frame: pd.DataFrame) -> None:
     columns = [c for c in chosen if c in frame.columns] or list(frame.columns)
     head = [str(c).replace("_", " ") for c in columns]
     body = [[_cell(v) for v in row] for row in frame[columns].head(_MOST_ROWS).itertuples(index=False, name=None)]
-    longest = [max(len(h), *(min(len(r[i]), 40) for r in body), 5) for i, h in enumerate(head)]
+    # Wide enough that no word and no number is broken; long texts wrap.
+    longest = [max(len(h), *(min(len(r[i]), 26) for r in body)) + 2 for i, h in enumerate(head)]
     report.rows(head, body, tuple(longest))
     if len(frame) > _MOST_ROWS:
         report.paragraph(f"{len(frame) - _MOST_ROWS} more rows in results/{name}.csv.", size=7.2, faint=True)
@@ -165,7 +166,7 @@ def _cell(value: object) -> str:
     if value is None or value != value:
         return "undefined"
     if isinstance(value, float):
-        return f"{value:.0f}" if value == int(value) and abs(value) < 1e6 and abs(value) >= 1 else f"{value:.4g}"
+        return f"{value:.0f}" if value == int(value) and abs(value) < 1e6 and abs(value) >= 1 else f"{value:.3g}"
     return str(value)
 
 
