@@ -148,11 +148,11 @@ def answer(page: Page, step: str, opinion: int) -> None:
         page.get_by_placeholder("0 to 100 %").fill(str(opinion))
         page.get_by_role("radiogroup", name="How sure are you?").get_by_text("4", exact=True).click()
     elif step == "ratings":
-        for group in page.get_by_role("radiogroup").all():
+        for group in page.get_by_test_id("stRadio").all():
             group.get_by_text("4", exact=True).click()
         page.get_by_text("nothing", exact=True).first.click()
     else:
-        for group in page.get_by_role("radiogroup").all():
+        for group in page.get_by_test_id("stRadio").all():
             group.get_by_text("3", exact=True).click()
     page.get_by_role("button", name=_SEND).click()
     end = time.monotonic() + SLOW / 1000
