@@ -79,9 +79,10 @@ def time_on(study: StudyRecord, step: Step) -> Times:
     """Time on a step: its heartbeats, and what has passed since the last one, in which the reader has just acted."""
     session, slot = state.study(), step.slot
     assert slot is not None
-    beats = services.study_store().events(study, session.reader, kind="beat")
-    mine = [e.at for e in beats if (e.assignment, e.stage) == (slot.assignment, course.step_name(slot))]
-    since = (datetime.now(UTC) - max([*mine, session.opened_at])).total_seconds()
+    beats = services.study_store().events(
+        study, session.reader, kind="beat", assignment=slot.assignment, stage=course.step_name(slot)
+    )
+    since = (datetime.now(UTC) - max([*(e.at for e in beats), session.opened_at])).total_seconds()
     so_far = course.elapsed(beats, slot)
     return Times(so_far.active_s + min(max(since, 0.0), 2 * EVERY_S), so_far.idle_s)
 

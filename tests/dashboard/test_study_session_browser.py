@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import re
 import shutil
@@ -11,12 +13,15 @@ import subprocess
 import sys
 import time
 import urllib.request
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from playwright.sync_api import Browser, Page, WebSocket, expect, sync_playwright
+from pypdf import PdfReader
 
 from mmxai_core.reader_study.study_store import StudyStore
 
@@ -135,9 +140,6 @@ def at_step(page: Page) -> str:
     raise AssertionError(page.inner_text("body"))
 
 
-
-
-
 def answer(page: Page, step: str, opinion: int) -> None:
     """Fill in the form of a step and send it; wait until the next step is there."""
     notice = page.get_by_text("Kept at").first
@@ -200,7 +202,7 @@ def test_a_whole_study(server: Server, browser: Browser) -> None:
     time.sleep(2)  # the AI has long answered on the server
     before = wire.bytes()
     assert len(before) > 10_000
-    secrets = [b"study-ai", b"Grad-CAM", b"gradcam", b"mmx-gauge\" role", b"AI: "]
+    secrets = [b"study-ai", b"Grad-CAM", b"gradcam", b'mmx-gauge" role', b"AI: "]
     assert not [s for s in secrets if s in before]
     answer(page, "unaided", 30)
     assert at_step(page) == "ai"
@@ -251,3 +253,38 @@ def test_a_whole_study(server: Server, browser: Browser) -> None:
     with coordinator.expect_download() as download:
         coordinator.get_by_role("button", name="Tables (zip)").click()
     assert Path(download.value.path()).stat().st_size > 2000
+
+    # The analysis opens on the study, and every export of it.
+    coordinator.goto(f"{server.address}/analysis")
+    coordinator.get_by_role("button", name="Analyse", exact=True).click()
+    expect(coordinator.get_by_role("button", name="Prepare the exports")).to_be_enabled()
+    sections = coordinator.get_by_role("radiogroup", name="Section").get_by_role("radio")
+    assert sections.count() >= 6
+    assert coordinator.get_by_text("Traceback").count() == 0
+    coordinator.get_by_role("button", name="Prepare the exports").click()
+    with coordinator.expect_download() as download:
+        coordinator.get_by_role("button", name="Everything (zip)").click()
+    opened = open_everything(Path(download.value.path()))
+    assert {"csv", "parquet", "imrmc", "pdf", "json"} <= opened
+
+
+def open_everything(path: Path) -> set[str]:
+    """Opens every file of an export with what reads its kind; returns the kinds."""
+    kinds = set()
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None
+        for name in archive.namelist():
+            data, kind = archive.read(name), name.rsplit(".", 1)[-1]
+            kinds.add(kind)
+            if kind == "csv":
+                assert pd.read_csv(io.BytesIO(data)).shape[1] > 0
+            elif kind == "parquet":
+                assert pd.read_parquet(io.BytesIO(data)).shape[1] > 0
+            elif kind == "json":
+                json.loads(data)
+            elif kind == "pdf":
+                said = "".join(p.extract_text() for p in PdfReader(io.BytesIO(data)).pages)
+                assert "Research use only" in said and "Three readers" in said
+            else:
+                assert data
+    return kinds
