@@ -195,7 +195,8 @@ class _Ridge:
     def fit(self, targets: Tensor) -> Tensor:
         """(N, K) targets, centred -> (K, D) weights."""
         inner = self._vectors @ ((self._vectors.T @ targets) / (self._values + self.strength)[:, None])
-        return (self._x.T @ inner).T
+        weights: Tensor = (self._x.T @ inner).T
+        return weights
 
 
 def _centred(logits: Tensor) -> Tensor:

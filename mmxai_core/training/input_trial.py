@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -242,11 +243,8 @@ def summarise_flags(
         flagged = np.array([r.flagged for r in part], np.float64)
         if held:
             found = intervals(
-                lambda w, x=flagged: {"share": w @ x / w.sum(1)},
-                [r.patient for r in part],
-                replicates=replicates,  # type: ignore[misc]
-                seed=seed,
-            )["share"]
+                partial(_share, flagged), [r.patient for r in part], replicates=replicates, seed=seed
+            )["share"]  # fmt: skip
             assert found is not None
             share = found.to_json() | {"interval": f"{LEVEL:.0%} percentile bootstrap over patients"}
         else:
@@ -270,6 +268,11 @@ def summarise_flags(
             "met": value <= OWN_BAR if entry["own"] else value >= FOREIGN_BAR,
         }  # fmt: skip
     return {"sets": sets, "bars": bars}
+
+
+def _share(flagged: NDArray[np.float64], weights: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    """(n,) 1 where flagged, (B, n) weights -> (B,) share of the weight flagged."""
+    return {"share": weights @ flagged / weights.sum(1)}
 
 
 def _parts(rows: Sequence[FlagRow]) -> Iterator[tuple[str, str, list[FlagRow]]]:
