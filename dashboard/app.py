@@ -62,6 +62,9 @@ def pages() -> None:
 if __name__ == "__main__":
     pages()
 else:
+    from starlette.middleware import Middleware
+
+    from dashboard.first_paint import FirstPaint
     from dashboard.pixel_route import routes
 
-    app = st.App(__file__, routes=routes())
+    app = st.App(__file__, routes=routes(), middleware=[Middleware(FirstPaint)])
