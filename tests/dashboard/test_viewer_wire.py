@@ -56,7 +56,12 @@ while (performance.now() - start < 2000) {
   await frame(); n++;
 }
 const seconds = (performance.now() - start) / 1000;
-return [(v.frames - drawn) / v.panes.length / seconds, n]; }"""
+return (v.frames - drawn) / v.panes.length / seconds; }"""
+WORK = """([r, what, times]) => { const v = r.viewer;
+for (let n = 0; n < times; n++) {
+  if (what === 'window') v.windowBy(n % 2 ? 7 : -7, n % 3 - 1); else v.view.opacity = 0.3 + 0.6 * (n % 10) / 10;
+  for (const pane of v.panes) pane.draw(v, null);
+} }"""
 
 
 def test_a_large_image_is_small_on_the_wire_and_quick_on_the_screen(
@@ -103,11 +108,13 @@ def test_a_large_image_is_small_on_the_wire_and_quick_on_the_screen(
     for name in ("webgl2", "canvas"):
         hands.run("v.drawWith(a)", name)
         for what in ("window", "opacity"):
+            rate = hands.root.evaluate(f"(r, w) => ({FRAMES})([r, w])", what)
+            hands.root.evaluate(f"(r, w) => ({WORK})([r, w, 20])", what)  # the script's compiler has seen it by then
             before = busy()
-            rate, frames = hands.root.evaluate(f"(r, w) => ({FRAMES})([r, w])", what)
+            hands.root.evaluate(f"(r, w) => ({WORK})([r, w, 60])", what)
             lines.append(
-                f"{name}, {what}: {rate:.1f} frames a second as measured; {1000 * (busy() - before) / frames:.1f} ms "
-                "of the page's processor time a frame, two panes"
+                f"{name}, {what}: {rate:.1f} frames a second as measured; {1000 * (busy() - before) / 60:.1f} ms of "
+                "the page's processor time a frame of two panes"
             )
             assert rate > 0, "a figure of this machine under its load, reported and not held to a bar"
     record_property("viewer", "; ".join(lines))
