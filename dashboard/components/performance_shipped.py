@@ -8,7 +8,7 @@ from typing import Any
 from dashboard.components.model_facts import ece_note
 from dashboard.components.performance_source import cohort_name
 from dashboard.components.performance_words import level_words
-from dashboard.components.results_tables import tables
+from dashboard.components.results_tables import ResultTable, tables
 from mmxai_core.figures.performance_parts import Forest, Number, Point, Section, Table
 
 
@@ -66,6 +66,15 @@ def shipped_headline(results: Mapping[str, Any]) -> str:
     return f"The fused model is ahead of each branch alone in all {compared} comparisons." if compared else ""
 
 
+def _cells(entry: ResultTable) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    """(columns, rows); a table of one nameless row is given its name."""
+    columns = tuple(str(c) for c in entry.rows.columns)
+    rows = tuple(tuple(str(v) for v in row) for row in entry.rows.itertuples(index=False))
+    if columns[:1] == ("",):
+        return ("Entry", *columns[1:]), rows
+    return ("Entry", *columns), tuple((entry.title, *row) for row in rows)
+
+
 def shipped_section(results: Any) -> Section:
     """All of results.json."""
     if not isinstance(results, Mapping) or not results:
@@ -75,8 +84,7 @@ def shipped_section(results: Any) -> Section:
     measured = {k: v for k, v in results.items() if k != "training"}
     found = [
         Table(
-            f"bundle_{i}", entry.title, tuple(str(c) for c in entry.rows.columns),
-            tuple(tuple(str(v) for v in row) for row in entry.rows.itertuples(index=False)), _source(results),
+            f"bundle_{i}", entry.title, *_cells(entry), _source(results),
             notes=tuple(f"{k}: {v}" for k, v in entry.facts),
         )
         for i, entry in enumerate(tables(measured), start=1)

@@ -95,20 +95,23 @@ def performance_table(run: Run, level: str | None = None, *, metrics: tuple[str,
     rows: list[tuple[Cell, ...]] = []
     for r in rows_at(run, level):
         ours = " (ours)" if r.model == reference_of(run, r.level) else ""
-        measured = counted(run, r.n, r.positives) if r.n else f"{r.units} of {r.units_all} units"
+        measured = counted(run, r.n, r.positives) if r.n else "none yet"
         found: list[Cell] = [metric(r, m) for m in metrics]
         rows.append(
-            (f"{r.label}{ours}", family(r), level_words(r.level), *found, Number(r.validation_auc), measured,
-             f"{len(r.seeds)} whole, {r.units} of {r.units_all} units")
+            (f"{r.label}{ours}", family(r), *([] if level else [level_words(r.level)]), *found,
+             Number(r.validation_auc), measured, len(r.seeds), f"{r.units} of {r.units_all}")
         )  # fmt: skip
-    columns = ("Model", "Kind", "Known fields", *(METRIC_NAMES[m] for m in metrics), "AUC on validation", "n", "Seeds")
+    known = () if level else ("Known fields",)
+    measures = tuple(METRIC_NAMES[m] for m in metrics)
+    columns = ("Model", "Kind", *known, *measures, "AUC on validation", "n", "Whole seeds", "Units")
+    title = f", {level_words(level)}" if level else " and known fields"
     numbers = [c for row in rows for c in row if isinstance(c, Number)]
     notes = [f"Threshold of sensitivity, specificity and F1: {run.metrics.threshold_rule}. Models are ordered by AUC; "
              "“ours” was chosen among our own by the AUC on validation cases, never on these."]  # fmt: skip
     notes += run.metrics.notes
     notes += [_OUTSIDE] if any(n.beside_its_interval for n in numbers) else []
     return Table(
-        "table2_performance", "Table 2. Performance by model and known fields", columns, tuple(rows),
+        "table2_performance", f"Table 2. Performance by model{title}", columns, tuple(rows),
         source(run, "metrics.json"), run.metrics.status, tuple(notes),
     )  # fmt: skip
 

@@ -12,6 +12,8 @@ from mmxai_core.figures.performance_parts import Chart, Curves, Forest, cell_tex
 from mmxai_core.figures.performance_style import DASHES, MARKERS, ON_DARK, ON_PAPER, groups_of, span_of
 
 _GREY = "#8796a5"
+#: Letters a line of the legend.
+_LEGEND = 50
 #: Height of a forest's row in px.
 _ROW = 25
 
@@ -74,6 +76,8 @@ def _forest(chart: Forest, colours: tuple[str, ...]) -> Any:
 
 def _curves(chart: Curves, colours: tuple[str, ...]) -> Any:
     figure, drawn = go.Figure(), 0
+    # a legend is not wrapped by itself, and would be cut on a narrow page
+    names = {c.label: "<br>".join(textwrap.wrap(c.label, _LEGEND)) for c in chart.curves}
     for c in chart.curves:
         colour, dash = (_GREY, "dot") if c.plain else (colours[drawn % len(colours)], DASHES[drawn % len(DASHES)][1])
         ends: dict[str, Any] = {}
@@ -85,11 +89,11 @@ def _curves(chart: Curves, colours: tuple[str, ...]) -> Any:
             }  # fmt: skip
         figure.add_scatter(
             # single precision halves what is sent; no figure here has more than six digits
-            x=np.array(c.x, np.float32), y=np.array(c.y, np.float32), name=c.label,
+            x=np.array(c.x, np.float32), y=np.array(c.y, np.float32), name=names[c.label],
             mode="lines+markers" if chart.markers and not c.plain else "lines",
             marker={"symbol": MARKERS[drawn % len(MARKERS)][1], "size": 8, "color": colour},
             line={"color": colour, "width": 1.3 if c.plain else 2.4, "dash": dash},
-            hovertemplate="%{x:.3f}, %{y:.3f}<extra>" + c.label + "</extra>", **ends,
+            hovertemplate="%{x:.3f}, %{y:.3f}<extra>" + names[c.label] + "</extra>", **ends,
         )  # fmt: skip
         drawn += not c.plain
     if chart.diagonal:
@@ -97,7 +101,8 @@ def _curves(chart: Curves, colours: tuple[str, ...]) -> Any:
                            line={"color": _GREY, "width": 1, "dash": "dot"})  # fmt: skip
     figure.update_layout(**_layout(470))
     figure.update_layout(legend={"orientation": "v", "x": 0, "y": -0.16, "yanchor": "top"})
-    figure.update_layout(height=400 + 22 * (len(chart.curves) + bool(chart.diagonal)))
+    lines = sum(1 + n.count("<br>") for n in names.values()) + bool(chart.diagonal)
+    figure.update_layout(height=400 + 20 * lines)
     figure.update_xaxes(title=chart.x_axis, range=_wider(chart.x_range), zeroline=False, automargin=True)
     figure.update_yaxes(title=chart.y_axis, range=_wider(chart.y_range), zeroline=False, automargin=True)
     return figure

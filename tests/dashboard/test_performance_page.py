@@ -64,6 +64,7 @@ def test_without_a_run_the_page_says_how_to_make_one(page: tuple[AppTest, Path])
     app, _ = page
     opened(app)
     assert "python -m mmxai_core compare --cohort NAME --root DIR" in text(app)
+    assert not app.error, [e.value for e in app.error]
     assert "0.500<small>0.400 to 0.600</small>" in text(app)  # the bundle's own results stand below
 
 
