@@ -29,10 +29,11 @@ _POOL = ThreadPoolExecutor(max_workers=16, thread_name_prefix="study-ai")
 _PARTS: Mapping[str, str] = {
     "joint": "joint", "unified": "attention", "reliability": "strip", "what_if": "questions", "similar": "questions",
 }  # fmt: skip
-#: What is shown with an AI that is made wrong on purpose: what can be turned with it. The rest would contradict it.
+#: What an arm with an AI that is made wrong on purpose may show: what can be turned with it. The rest would contradict
+#: it, and to leave it out of those readings alone would give them away.
 TURNED = ("saliency", "attribution")
-#: Contributions that move the prediction by less, in log-odds, are not scaled to a seeded error.
-_TOO_LITTLE = 0.1
+#: What an arm with placebo maps may show beside them: the other maps, and numbers on the real one, would contradict it.
+BESIDE_PLACEBO = ("saliency", "attribution", "joint", "similar", "uncertainty")
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +44,7 @@ class AiOutput:
         prediction: With the probability as shown and the protocol's threshold.
         explanation: As shown: a placebo map is in the place of the real one.
         shown: What the store keeps of it.
-        explanations: Ids that can be shown.
+        explanations: Ids of the arm's that this case has; one without an image has no map.
     """
 
     prediction: Prediction
@@ -98,22 +99,27 @@ def _answer(
     )  # fmt: skip
     prediction = as_shown(real, p, protocol.threshold)
     turned = prediction.predicted_class != replace(real, threshold=protocol.threshold).predicted_class
-    explanations = tuple(e for e in arm.explanations if not turned or e in TURNED)
-    parts = {_PARTS[e] for e in explanations if e in _PARTS}
+    allowed = tuple(e for e in arm.explanations if not arm.wrong_share or e in TURNED)
+    parts = {_PARTS[e] for e in allowed if e in _PARTS}
+    # A map shows the evidence for the class that is called, an account always explains the positive class. Called is
+    # what the reader is told: a reading that is turned must not differ in what its pictures are about.
+    called = protocol.threshold if not turned else 0.0 if prediction.predicted_class == real.positive_class else 2.0
     explanation = explainer.explain(
-        study, record, prediction=real, encoded=encoded, parts=parts,
-        target_class=prediction.predicted_class if turned else None,
-    )  # fmt: skip
+        study, record, prediction=replace(real, threshold=called), encoded=encoded, parts=parts
+    )
     shown = replace(explanation, prediction=prediction)
     if turned:
         target = prediction.probabilities[explanation.target_class]
-        odds = turn(explanation.attribution, math.log(target / (1 - target)))
-        chance = turn(explanation.attribution_probability, target)
-        if odds is None or chance is None:
-            explanations = tuple(e for e in explanations if e != "attribution")
-        else:
-            shown = replace(shown, attribution=odds, attribution_probability=chance)
-        shown = replace(shown, prediction_set=None)
+        shown = replace(
+            shown, attribution=turn(explanation.attribution, math.log(target / (1 - target))),
+            attribution_probability=turn(explanation.attribution_probability, target), prediction_set=None,
+        )  # fmt: skip
+    if arm.wrong_share:  # an interval is there for a real account only, so that it would tell the two apart
+        shown = replace(
+            shown, attribution=replace(shown.attribution, interval=None, interval_from=""),
+            attribution_probability=replace(shown.attribution_probability, interval=None, interval_from=""),
+        )  # fmt: skip
+    explanations = tuple(e for e in allowed if _is_there(shown, e))
     if assignment.placebo and shown.saliency is not None:
         fake = placebo_map(shown.saliency.source, seed=seed, case=assignment.case)
         shown = replace(shown, saliency=replace(shown.saliency, source=fake))
@@ -139,17 +145,30 @@ def as_shown(prediction: Prediction, probability: float, threshold: float) -> Pr
     return replace(prediction, probabilities=probabilities, logits=logits, threshold=threshold)
 
 
-def turn(account: Attribution, output: float) -> Attribution | None:
-    """The contributions scaled so that they lead from the same start to another output: part of a seeded error.
+def turn(account: Attribution, output: float) -> Attribution:
+    """The account led to another output: part of a seeded error.
 
-    Returns:
-        The account with an output of `output`; None where the real contributions are too small to be scaled.
+    The change is dealt out by the size of the contributions, so that large ones turn most and none grows beyond what
+    the model itself could say, however little the real account moved.
+
+    Args:
+        account: The real one.
+        output: Where it is to end, in its own space.
     """
-    moved = account.output - account.base_value
-    if abs(moved) < _TOO_LITTLE * (1.0 if account.space == "log_odds" else 0.25):
-        return None
-    share = (output - account.base_value) / moved
+    values = np.asarray(account.values, np.float64)
+    size = np.abs(values)
+    share = size / size.sum() if size.sum() > 0 else np.full(len(values), 1 / max(len(values), 1))
     return replace(
-        account, values=np.asarray(account.values) * share, interactions=np.asarray(account.interactions) * share,
-        output=output, residual=account.residual * share, interval=None, interval_from="",
+        account, values=values + share * (output - account.output), interactions=np.zeros_like(account.interactions),
+        output=output, interval=None, interval_from="",
     )  # fmt: skip
+
+
+def _is_there(explanation: Explanation, name: str) -> bool:
+    """Whether the case has this explanation."""
+    found: Mapping[str, object] = {
+        "saliency": explanation.saliency, "rollout": explanation.rollout, "cross_modal": explanation.cross_modal,
+        "unified": explanation.unified, "joint": explanation.joint, "similar": explanation.similar,
+        "uncertainty": explanation.prediction_set,
+    }  # fmt: skip
+    return found.get(name, True) is not None

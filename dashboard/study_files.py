@@ -48,7 +48,8 @@ def open_case(case: Case) -> Study | None:
     path = (folder / case.image).resolve()
     if not path.is_relative_to(folder.resolve()) or not path.is_file():
         raise StudyReadError(f"The image of case {case.id} is not in the case folder.")
-    return io.read_study(path.read_bytes(), path.name)
+    # An error that a reader sees names the case: the file's own name may speak of the truth.
+    return io.read_study(path.read_bytes(), case.id + "".join(path.suffixes[-2:]))
 
 
 def missing_images(cases: Sequence[Case]) -> tuple[str, ...]:

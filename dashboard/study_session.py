@@ -31,7 +31,7 @@ class StudySession:
         token: Of the form on screen: sent twice, it is kept once.
         opened_at: When that form was first shown, UTC.
         notice: One sentence on what happened last, or "".
-        regions: Region last drawn, by case.
+        regions: Region last drawn, by assignment id; None where it was taken away.
         images: The open case's study, by case; the latest only.
         ai: The AI's answer under way or done, by assignment id; server side until it may be revealed.
         scenes: Packed pictures of the open case, by key.
@@ -50,7 +50,7 @@ class StudySession:
     token: str = field(default_factory=new_token)
     opened_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     notice: str = ""
-    regions: Mapping[str, Box] = field(default_factory=dict)
+    regions: Mapping[int, Box | None] = field(default_factory=dict)
     images: Mapping[str, Study] = field(default_factory=dict)
     ai: Mapping[int, AiJob] = field(default_factory=dict)
     scenes: Mapping[str, bytes] = field(default_factory=dict)

@@ -9,17 +9,15 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import state
+from dashboard.study_limits import SHOWN
 from mmxai_core.reader_study.protocol import BIRADS, Case, Protocol, ProtocolError
 from mmxai_core.reader_study.protocol_file import from_dict, to_dict
-from mmxai_core.reader_study.questionnaire_registry import QUESTIONNAIRES
+from mmxai_core.reader_study.questionnaire_registry import SESSION_FORMS
 
-#: Explanations the session page can show.
-SHOWN = (
-    "saliency", "attribution", "cross_modal", "unified", "joint", "rollout", "similar", "reliability", "uncertainty",
-)  # fmt: skip
 _TRUTH = {True: "positive", False: "negative", None: "unknown"}
 _KINDS = {"unaided": "unaided", "ai": "AI", "ai_explanation": "AI + explanation"}
 _WHEN = ("start", "period_end", "end")
+_SAID = {"start": "at the start", "period_end": "after each period", "end": "at the end"}
 
 
 def protocol_form(base: Protocol, *, version: int) -> tuple[Protocol | None, tuple[str, ...]]:
@@ -143,8 +141,8 @@ def _arms(base: Protocol, version: int) -> list[dict[str, Any]]:
     )  # fmt: skip
     if any(_number(r["wrong"]) for r in seen.to_dict("records")):
         st.caption(
-            "With a wrong AI only the map and the clinical factors are shown, turned with it; the other explanations "
-            "would give it away and are left out of those readings."
+            "A wrong AI is as sure as the real one, on the other side. Its map is the one for the class it names, and "
+            "the clinical factors are turned with it. Such an arm can show these two only."
         )
     return [
         {
@@ -252,17 +250,26 @@ def _questions(base: Protocol, version: int) -> dict[str, Any]:
         out["usefulness"] = st.checkbox("How useful each explanation was", asked.usefulness, **_keep(f"p{version}-use"))
         out["misled"] = st.checkbox("What misled", asked.misled, **_keep(f"p{version}-misled"))
         out["free_text"] = st.checkbox("Free text", asked.free_text, **_keep(f"p{version}-free"))
-        options = [name for name, q in QUESTIONNAIRES.items() if q.has_wording]
+        options = list(SESSION_FORMS)
         chosen = st.multiselect(
-            "Questionnaires", options, [i.id for i in base.instruments if i.id in options],
-            format_func=lambda name: QUESTIONNAIRES[name].title,
+            "Questionnaires", options, list(dict.fromkeys(i.id for i in base.instruments if i.id in options)),
+            format_func=lambda name: SESSION_FORMS[name].title,
             help="Those whose wording may be shown freely. NASA-TLX is on scales of 0 to 100.",
             **_keep(f"p{version}-instruments"),
         )  # fmt: skip
-        when = {i.id: i.when for i in base.instruments}
+        if left_out := [i.id for i in base.instruments if i.id not in options]:
+            st.caption(f":orange[Left out, since a session cannot ask it: {', '.join(left_out)}.]")
+        # A file may ask each at a time of its own, or one more than once: that is kept, and the choice is for new ones.
+        mixed = len(base.instruments) if len({i.when for i in base.instruments}) > 1 else 0
+        given = [{"id": i.id, "when": i.when} for i in base.instruments[:mixed] if i.id in chosen]
+        if given:
+            st.caption(
+                "As the file has it: " + "; ".join(f"{SESSION_FORMS[g['id']].title} {_SAID[g['when']]}" for g in given)
+            )
         times = st.segmented_control(
-            "Filled in", _WHEN, default=next(iter(when.values()), "end"), required=True,
-            format_func={"start": "At the start", "period_end": "After each period", "end": "At the end"}.__getitem__,
-            **_keep(f"p{version}-when"),
+            "The others are filled in" if given else "Filled in", _WHEN,
+            default=base.instruments[0].when if base.instruments and not mixed else "end", required=True,
+            format_func=lambda w: _SAID[w].capitalize(), **_keep(f"p{version}-when"),
         )  # fmt: skip
-    return {"questions": out, "instruments": [{"id": i, "when": times} for i in chosen]}
+    named = {g["id"] for g in given}
+    return {"questions": out, "instruments": [*given, *({"id": i, "when": times} for i in chosen if i not in named)]}

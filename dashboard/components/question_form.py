@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from mmxai_core.reader_study.case_questions import Question
-from mmxai_core.reader_study.questionnaires import Questionnaire, chosen_pairs, comparison_weights, pair_id
+from mmxai_core.reader_study.questionnaires import Questionnaire, pair_id
 
 #: Value of the choice "No answer".
 NO_ANSWER = "no_answer"
@@ -82,7 +82,7 @@ def clean(raw: Mapping[str, Any]) -> dict[str, Any]:
 
 def questionnaire_form(
     questionnaire: Questionnaire, *, key: str
-) -> tuple[dict[str, float | None], dict[str, int] | None] | None:
+) -> tuple[dict[str, float | None], dict[str, str]] | None:
     """Draws a published questionnaire.
 
     Args:
@@ -90,7 +90,7 @@ def questionnaire_form(
         key: Identity of this form; a new one is empty.
 
     Returns:
-        (answers by item id, weights of a weighted one or None) when it was sent; None while it is not sent.
+        (answers by item id, choices of a weighted one by `pair_id`) when it was sent; None while it is not sent.
     """
     raw: dict[str, float | None] = {}
     picked: dict[str, str] = {}
@@ -111,7 +111,7 @@ def questionnaire_form(
             raw[item.id] = None if chosen is None else float(chosen)
         if questionnaire.scoring == "weighted":
             st.markdown("**Of each pair, which weighed more in this task?**")
-            names = {i.id: i.text.split(":")[0].split("?")[0] for i in questionnaire.items}
+            names = {i.id: i.id.replace("_", " ").capitalize() for i in questionnaire.items}
             for a, b in combinations([i.id for i in questionnaire.items], 2):
                 answer = st.radio(
                     f"{names[a]} or {names[b]}", [a, b], index=None, horizontal=True, key=f"{key}-{a}-{b}",
@@ -123,12 +123,7 @@ def questionnaire_form(
         sent = st.form_submit_button(
             "Save and go on", type="primary", icon=":material/check:", shortcut=SHORTCUT, key=f"send-{key}"
         )
-    if not sent:
-        return None
-    weights = None
-    if questionnaire.scoring == "weighted":
-        weights = comparison_weights(questionnaire, chosen_pairs(questionnaire, picked))
-    return raw, weights
+    return (raw, picked) if sent else None
 
 
 def _end(value: int, low: float, high: float, item: Any) -> str:

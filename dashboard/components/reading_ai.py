@@ -49,6 +49,8 @@ def ai_panel(output: AiOutput, players: Mapping[str, str], reveals: frozenset[st
     )
     shown = [e for e in output.explanations if e in reveals]
     if not shown:
+        if reveals - {"case", "ai"}:
+            st.caption("There is no explanation for this case: what would be shown needs an image or values it lacks.")
         return
     explanation = output.explanation
     if "uncertainty" in shown and explanation.prediction_set is not None:

@@ -62,6 +62,11 @@ def study_overview(study: StudyRecord) -> None:
         f"{len(protocol.study_cases)} cases · locked {study.locked.locked_at:%Y-%m-%d %H:%M} UTC · "
         f"hash `{study.locked.sha256[:16]}`"
     )
+    if (wanted := protocol.bundle_sha256) and wanted != (here := services.bundle().sha256):
+        st.error(
+            f"This study is made for the model {wanted[:8]}; this program runs {here[:8]}, so its readers cannot go "
+            "on. Start the program with MMXAI_BUNDLE set to the study's.", icon=":material/error:",
+        )  # fmt: skip
     rows = reader_rows(study)
     st.dataframe(
         pd.DataFrame(rows), hide_index=True, alt="Readers and how far they are",
@@ -81,7 +86,11 @@ def study_overview(study: StudyRecord) -> None:
             "Protocol (TOML)", to_toml(protocol), f"{study.code}-v{study.version}.toml", "application/toml",
             icon=":material/download:", on_click="ignore", key="toml",
         )  # fmt: skip
-        if st.button("Change: new version", icon=":material/edit:", key="revise"):
+        newest = max(s.version for s in store.studies() if s.code == study.code)
+        if st.button(
+            "Change: new version", icon=":material/edit:", key="revise", disabled=newest != study.version,
+            help=f"Version {newest} is there already; change that one." if newest != study.version else None,
+        ):  # fmt: skip
             state.open_draft(replace(protocol, version=study.version + 1, parent=study.locked.sha256))
             st.rerun()
         with st.popover("Close the study", icon=":material/lock:", disabled=closed):

@@ -26,7 +26,7 @@ from mmxai_core.reader_study.case_questions import (
     region_of,
 )
 from mmxai_core.reader_study.protocol import Protocol
-from mmxai_core.reader_study.questionnaire_registry import questionnaire
+from mmxai_core.reader_study.questionnaire_registry import session_form
 from mmxai_core.reader_study.records import ItemAnswer, Kept, Shown, StudyRecord, Times
 from mmxai_core.reader_study.session import Step
 from mmxai_core.reader_study.store import new_token
@@ -47,11 +47,17 @@ def clock(study: StudyRecord, step: Step, idle_s: float) -> None:
         beat = activity(session.run + session.step, idle_s=idle_s, key=f"clock-{session.step}")
         if beat is None or step.slot is None:
             return
-        data = {"run": session.run, "active_s": beat.active_s, "idle_s": beat.idle_s}
+        # The clock starts at 0 with every visit to a step, also with one that changes its answer.
+        data = {"run": f"{session.run[:16]}-{step.seen}", "active_s": beat.active_s, "idle_s": beat.idle_s}
         services.study_store().record(
             study, session.reader, "beat", token=new_token(), assignment=step.slot.assignment,
             stage=course.step_name(step.slot), data=data,
         )  # fmt: skip
+
+
+def other_model(protocol: Protocol) -> bool:
+    """Whether this program runs another model than the study was made for: its answers would not be the study's."""
+    return protocol.bundle_sha256 not in ("", services.bundle().sha256)
 
 
 def step_key(step: Step) -> str:
@@ -70,8 +76,12 @@ def enter(step: Step) -> None:
     session, key = state.study(), step_key(step)
     if session.step == key:
         return
-    elsewhere = session.step and not session.notice.startswith("Kept")
-    notice = "This step was answered in another window; this is the next one." if elsewhere else session.notice
+    # What is left on purpose (saved, gone back, waited for) leaves no step behind.
+    elsewhere = session.step and not session.step.startswith("wait")
+    notice = (
+        "This step was answered in another window; this is the next one. What was typed here was not kept."
+        if elsewhere else session.notice
+    )  # fmt: skip
     state.update_study(step=key, token=new_token(), opened_at=datetime.now(UTC), notice=notice)
 
 
@@ -101,7 +111,7 @@ def save(
     except StudyStoreError as error:
         st.error(markdown_safe(sentence(error)), icon=":material/error:")
         return
-    state.update_study(notice=f"Kept at {kept.saved_at:%H:%M:%S} UTC.", token=new_token(), back=None)
+    state.update_study(step="", notice=f"Kept at {kept.saved_at:%H:%M:%S} UTC.", token=new_token(), back=None)
     st.rerun()
 
 
@@ -117,6 +127,7 @@ def reading(study: StudyRecord, protocol: Protocol, step: Step, kept: tuple[Kept
     with right:
         st.markdown(f"**{_STAGE_TITLES[step.slot.stage]}**")
         output = ai_of(study, step, case)
+        clock(study, step, protocol.idle_limit_s)
     with left:
         before_region = region_of(last.answer("region")) if last else None
         region = show_case(case, step, output, before_region, draw=asks_region)
@@ -167,10 +178,12 @@ def ratings(study: StudyRecord, protocol: Protocol, step: Step, kept: tuple[Kept
     with right:
         st.markdown("**What did you make of it?**")
         output = ai_of(study, step, case)
+        clock(study, step, protocol.idle_limit_s)
     with left:
         show_case(case, step, output, None, draw=False)
     with right:
-        questions = case_questions(protocol, step.assignment.arm)
+        shown = None if output is None else output.explanations
+        questions = case_questions(protocol, step.assignment.arm, shown=shown)
         last = next((k for k in kept if k.slot == step.slot), None)
         known = {} if last is None else {a.item: a.text or a.value or "no_answer" for a in last.answers}
         raw = question_form(questions, key=form_key(step), label="Save and go on", before=known)
@@ -184,39 +197,51 @@ def ratings(study: StudyRecord, protocol: Protocol, step: Step, kept: tuple[Kept
         save(study, step, answers, shown=None if output is None else output.shown)
 
 
-def ask_questionnaire(study: StudyRecord, step: Step) -> None:
+def ask_questionnaire(study: StudyRecord, protocol: Protocol, step: Step) -> None:
     """A published questionnaire."""
     assert step.slot is not None
-    asked = questionnaire(step.slot.instrument)
+    asked = session_form(step.slot.instrument)
+    clock(study, step, protocol.idle_limit_s)
     st.subheader(asked.title, anchor=False)
     st.caption(markdown_safe(asked.source))
     sent = questionnaire_form(asked, key=form_key(step))
     if sent is None:
         return
-    raw, weights = sent
+    raw, chosen = sent
     try:
-        answers = questionnaire_answers(asked, raw, weights=weights)
+        answers = questionnaire_answers(asked, raw, chosen=chosen)
     except StudyStoreError as error:
         st.error(markdown_safe(sentence(error)), icon=":material/error:")
         return
     save(study, step, answers, version=asked.version)
 
 
-def changeable(protocol: Protocol, assignments: tuple[Assignment, ...], kept: tuple[Kept, ...]) -> Step | None:
-    """The step answered last, where its answer may still be changed: it has revealed nothing."""
+def changeable(
+    protocol: Protocol, assignments: tuple[Assignment, ...], kept: tuple[Kept, ...], *, coming: Step
+) -> Step | None:
+    """The step answered last, where its answer may still be changed: it has revealed nothing.
+
+    Once another period shows a case, the one before is done with: the same case may be there again, with the AI.
+    """
     if not kept or kept[-1].slot.kind == "questionnaire":
+        return None
+    if coming.assignment is not None and coming.assignment.period != kept[-1].slot.period:
         return None
     step = course.step_of(protocol, assignments, kept, kept[-1].slot)
     return None if step.final else step
 
 
-def top(protocol: Protocol, step: Step, progress: course.Progress, *, last: Step | None) -> None:
+def top(
+    protocol: Protocol, step: Step, progress: course.Progress, *, last: Step | None, coming: Step
+) -> None:  # fmt: skip
     """Title, progress, the way back to the last answer, pause, leave, and what happened last."""
     session = state.study()
     on_case = step.kind in ("reading", "ratings")
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         st.markdown(f"**{markdown_safe(protocol.title)}** · reader `{session.reader}`", width="content")
-        where = "Practice" if step.practice else f"Case {min(progress.done + 1, progress.total)} of {progress.total}"
+        # Gone back to the case before: that one is among those done.
+        number = progress.done + (step.assignment == coming.assignment)
+        where = "Practice" if step.practice else f"Case {min(max(number, 1), progress.total)} of {progress.total}"
         if progress.periods > 1:
             where += f", period {progress.period} of {progress.periods}"
         st.progress(
@@ -228,7 +253,8 @@ def top(protocol: Protocol, step: Step, progress: course.Progress, *, last: Step
             "Keep it as it was" if going_back else "Change last answer", icon=":material/undo:", key="back",
             help="The new answer replaces the old one; both stay on record.",
         ):  # fmt: skip
-            state.update_study(back=None if going_back else last.slot, notice="Kept; you may change it.")
+            notice = "" if going_back else "Kept; you may change it."
+            state.update_study(step="", back=None if going_back else last.slot, notice=notice)
             st.rerun()
         if on_case and st.button("Pause", icon=":material/pause:", key="pause"):
             state.update_study(paused=True)
@@ -251,13 +277,13 @@ def main() -> None:
     reader, store = state.study().reader, services.study_store()
     protocol = study.for_readers
     assignments, kept = store.assignments(study, reader), store.kept(study, reader)
-    step = course.next_step(protocol, assignments, kept, now=datetime.now(UTC))
-    last = changeable(protocol, assignments, kept)
+    coming = step = course.next_step(protocol, assignments, kept, now=datetime.now(UTC))
+    last = changeable(protocol, assignments, kept, coming=coming)
     back = state.study().back
     if back is not None and last is not None and last.slot == back:
         step = last
     enter(step)
-    top(protocol, step, course.progress(protocol, assignments, kept), last=last)
+    top(protocol, step, course.progress(protocol, assignments, kept), last=last, coming=coming)
     if store.is_closed(study):
         st.info("The coordinator has closed this study; what you answered is kept.", icon=":material/lock:")
     elif step.kind == "done":
@@ -265,20 +291,24 @@ def main() -> None:
     elif step.kind == "wait":
         when = f"{step.not_before:%Y-%m-%d %H:%M} UTC" if step.not_before else "later"
         st.info(f"This period is done. The next one opens on {when}; sign in again then.", icon=":material/event:")
+    elif other_model(protocol):
+        st.error(
+            "This study is made for another model than the one that runs here. Nothing was lost; tell the coordinator.",
+            icon=":material/error:",
+        )
     elif state.study().paused:
         st.info("Paused. The clock stands still, and the case is hidden.", icon=":material/pause:")
         if st.button("Go on", type="primary", icon=":material/play_arrow:", key="go-on"):
             state.update_study(paused=False, run=new_token())  # each run's clock counts from 0
             st.rerun()
     else:
-        clock(study, step, protocol.idle_limit_s)
         try:
             if step.kind == "reading":
                 reading(study, protocol, step, kept)
             elif step.kind == "ratings":
                 ratings(study, protocol, step, kept)
             else:
-                ask_questionnaire(study, step)
+                ask_questionnaire(study, protocol, step)
         except MmxaiError as error:
             st.error(markdown_safe(sentence(error)), icon=":material/error:")
             st.caption("Your earlier answers are kept. Try again, or tell the coordinator.")

@@ -11,10 +11,11 @@ import streamlit as st
 
 from dashboard import services, state
 from dashboard.components.chrome import empty_state
-from dashboard.components.protocol_form import SHOWN, protocol_form
+from dashboard.components.protocol_form import protocol_form
 from dashboard.components.study_overview import study_overview
 from dashboard.messages import markdown_safe, sentence
-from dashboard.study_files import cases_from_csv, missing_images, sample_cases
+from dashboard.study_files import cases_from_csv, sample_cases
+from dashboard.study_limits import problems_here
 from dashboard.views import model_or_stop
 from dashboard.views.coordinator import coordinator_or_stop
 from mmxai_core.errors import StudyStoreError
@@ -37,23 +38,6 @@ def first_draft() -> Protocol:
         positive=bundle.positive_class, negative=next(c for c in bundle.classes if c != bundle.positive_class),
         threshold=bundle.threshold, bundle_sha256=bundle.sha256,
     )  # fmt: skip
-
-
-def problems_here(protocol: Protocol) -> tuple[str, ...]:
-    """What keeps this program, on this machine, from running a valid protocol."""
-    found = [
-        f"Arm {a.id}: a session cannot show {e!r}; choose of {', '.join(SHOWN)}."
-        for a in protocol.arms for e in a.explanations if e not in SHOWN
-    ]  # fmt: skip
-    here = services.bundle().sha256
-    if protocol.bundle_sha256 and protocol.bundle_sha256 != here:
-        found.append(
-            f"The protocol is for the bundle {protocol.bundle_sha256[:8]}; this program runs {here[:8]}. Start it with "
-            "MMXAI_BUNDLE set to the protocol's, or open the protocol file without bundle_sha256."
-        )
-    if any(i.id == "explanation_survey" for i in protocol.instruments):
-        found.append("The paper's survey is asked on the Survey page; here its questions come with each case.")
-    return (*found, *missing_images(protocol.cases))
 
 
 def balance(protocol: Protocol) -> pd.DataFrame:
@@ -80,7 +64,7 @@ def edit(base: Protocol) -> None:
             icon=":material/error:",
         )
         return
-    here = problems_here(protocol)
+    here = problems_here(protocol, services.bundle())
     for problem in here:
         st.error(markdown_safe(problem), icon=":material/error:")
     left, right = st.columns([3, 2], gap="large")
@@ -106,6 +90,11 @@ def confirm(protocol: Protocol) -> None:
         f"**{markdown_safe(protocol.title)}**: {len(protocol.study_cases)} cases, {len(protocol.readers)} readers, "
         f"{readings} readings. A locked protocol never changes; a later change is a new version."
     )
+    if protocol.version > 1:
+        st.markdown(
+            f"Readers who have begun version {protocol.version - 1} stay on it until you close it; the others read "
+            "this one. The answers of each version are analysed apart."
+        )
     if st.button("Lock and start", type="primary", key="confirm-start"):
         try:
             services.study_store().start(protocol.lock(at=datetime.now(UTC)))

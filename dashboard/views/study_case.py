@@ -9,7 +9,6 @@ from dashboard.components.reading_ai import revealed_layers
 from dashboard.components.viewer import Scene, pack, viewer
 from dashboard.messages import markdown_safe
 from dashboard.study_ai import AiOutput, start_ai
-from mmxai_core.errors import MmxaiError
 from mmxai_core.reader_study.protocol import Case
 from mmxai_core.reader_study.records import StudyRecord
 from mmxai_core.reader_study.session import Step
@@ -53,8 +52,8 @@ def ai_of(study: StudyRecord, step: Step, case: Case) -> AiOutput | None:
         st.stop()
     try:
         output = job.result()
-    except MmxaiError:
-        state.update_study(ai={})  # "Try again" starts it anew
+    except Exception:
+        state.update_study(ai={})  # "Try again", or the next run, starts it anew
         raise
     services.study_store().record(
         study, state.study().reader, "revealed", token=f"revealed-{assignment.id}-{slot.kind}-{slot.stage}",
@@ -71,7 +70,9 @@ def _wait_for_ai(assignment: int) -> None:
     st.info("The model is reading the case. Your answer is kept.", icon=":material/hourglass:")
 
 
-def show_case(case: Case, step: Step, output: AiOutput | None, before: Box | None, *, draw: bool) -> Box | None:
+def show_case(
+    case: Case, step: Step, output: AiOutput | None, before: Box | None, *, draw: bool
+) -> Box | None:  # fmt: skip
     """Image and clinical values.
 
     Args:
@@ -86,24 +87,30 @@ def show_case(case: Case, step: Step, output: AiOutput | None, before: Box | Non
     """
     schema = services.bundle().schema
     study = open_image(case)
-    region = state.study().regions.get(case.id, before)
+    reading = 0 if step.assignment is None else step.assignment.id
+    region = state.study().regions.get(reading, before)
     if study is None:
         st.info("This case has no image.", icon=":material/assignment:")
     else:
         index = 0 if output is None or output.prediction.image_index is None else output.prediction.image_index
         image = study.images[index]
         maps = () if output is None else revealed_layers(output, {f.id: f.label for f in schema.fields}, step.reveals)
-        key = f"{case.id}-{index}-{draw}-" + "-".join(m.id for m in maps)
+        # Keys cross to the browser: the number of the reading, never the case's id, which may speak of the truth.
+        key = f"{reading}-{index}-{draw}-" + "-".join(m.id for m in maps)
         packed = state.study().scenes.get(key)
         if packed is None:
             packed = pack(
                 Scene(image.pixels, image.geometry.spacing_mm, maps, height=520, region_tool=draw, title="Case")
             )
             state.update_study(scenes={key: packed})
-        drawn = viewer(packed, key=f"study-viewer-{case.id}-{draw}-{bool(maps)}").region
-        if drawn is not None and drawn != region:
+        seen = viewer(
+            packed, key=f"study-viewer-{reading}-{index}-{draw}-{bool(maps)}",
+            region=(region, 0) if draw and region is not None else None,
+        )  # fmt: skip
+        drawn = None if seen.cleared else seen.region or region
+        if draw and drawn != region:
             region = drawn
-            state.update_study(regions={case.id: drawn})
+            state.update_study(regions={reading: drawn})
     if case.clinical:
         values = schema.record(known_fields(case)).values
         listed = "  ·  ".join(

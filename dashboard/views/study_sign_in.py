@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboard import services, state
 from dashboard.components.chrome import empty_state
-from dashboard.messages import markdown_safe, sentence
+from dashboard.messages import markdown_safe
 from mmxai_core.errors import StudyStoreError
 from mmxai_core.reader_study.records import StudyRecord
 from mmxai_core.reader_study.store import reader_code
@@ -25,12 +25,12 @@ def sign_in() -> StudyRecord | None:
         try:
             return _enter(code, reader)
         except StudyStoreError as error:
-            problem = sentence(error)
+            problem = str(error)
             state.leave_study()
     newest = {s.code: s for s in reversed(services.study_store().studies())}
     open_ = [s for s in newest.values() if not services.study_store().is_closed(s)]
     if not open_:
-        empty_state("No study is open", "A coordinator makes one on the **Reader study** page and gives you a code.")
+        empty_state("No study is open", "A coordinator makes one on the **Study set-up** page and gives you a link.")
     else:
         with st.container(border=True, width=560), st.form("sign-in", border=False):
             st.subheader("Reading session", anchor=False)
@@ -47,7 +47,7 @@ def sign_in() -> StudyRecord | None:
                 try:
                     _enter(str(chosen), typed)
                 except StudyStoreError as error:
-                    problem = sentence(error)
+                    problem = str(error)
     if problem:
         st.error(markdown_safe(problem), icon=":material/error:")
     return None

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from mmxai_core.errors import StudyStoreError
 from mmxai_core.reader_study.instruments import MAX_TEXT, PAPER_SURVEY
 from mmxai_core.reader_study.protocol import EXPLANATIONS, Protocol
-from mmxai_core.reader_study.questionnaires import Questionnaire
+from mmxai_core.reader_study.questionnaires import Questionnaire, chosen_pairs, comparison_weights
 from mmxai_core.reader_study.records import ItemAnswer
 from mmxai_core.types import Box
 
@@ -72,17 +72,28 @@ def reading_questions(protocol: Protocol) -> tuple[Question, ...]:
     return tuple(out)
 
 
-def case_questions(protocol: Protocol, arm_id: str) -> tuple[Question, ...]:
+def case_questions(
+    protocol: Protocol, arm_id: str, *, shown: Collection[str] | None = None
+) -> tuple[Question, ...]:  # fmt: skip
     """The ratings after a case of this arm, in order; () where nothing is asked.
 
     Agreement with the region is asked where a map was shown, with the factors where factors were. An unaided arm has
     the study's own questions only.
+
+    Args:
+        protocol: Of the study.
+        arm_id: The arm.
+        shown: Explanations that this case had: one without an image has no map to be asked about. None: all the arm's.
     """
     arm, asked = protocol.arm(arm_id), protocol.questions
+    had = tuple(e for e in arm.explanations if shown is None or e in shown)
     out: list[Question] = []
     if arm.kind != "unaided":
-        shown = set(arm.explanations)
-        seen = {"prediction": True, "region": bool(shown & _MAPS), "factors": bool(shown & _FACTORS)}
+        seen = {
+            "prediction": True,
+            "region": bool(_MAPS.intersection(had)),
+            "factors": bool(_FACTORS.intersection(had)),
+        }
         out += [
             Question(f"agree_{n}", _AGREE[n], "likert5", "strongly disagree", "strongly agree")
             for n in asked.agreement if seen[n]
@@ -90,13 +101,13 @@ def case_questions(protocol: Protocol, arm_id: str) -> tuple[Question, ...]:
         if asked.usefulness:
             out += [
                 Question(f"useful_{e}", f"How useful was the {EXPLANATIONS[e]}?", "likert5", "not at all", "very")
-                for e in arm.explanations
+                for e in had
             ]
         if asked.misled:
             options = (
                 ("nothing", "nothing"),
                 ("ai", "the prediction"),
-                *((e, EXPLANATIONS[e]) for e in arm.explanations),
+                *((e, EXPLANATIONS[e]) for e in had),
             )
             out.append(Question("misled", "Did anything mislead you?", "choices", options=options))
     out += [Question(i.id, i.text, i.kind, i.low, i.high, required=i.required) for i in asked.custom]
@@ -129,24 +140,30 @@ def form_answers(questions: tuple[Question, ...], raw: Mapping[str, Any]) -> tup
 
 
 def questionnaire_answers(
-    questionnaire: Questionnaire, raw: Mapping[str, float | None], *, weights: Mapping[str, int] | None = None
+    questionnaire: Questionnaire, raw: Mapping[str, float | None], *, chosen: Mapping[str, str] | None = None
 ) -> tuple[ItemAnswer, ...]:
     """Answers of a published questionnaire; an open item is kept as "no answer", and the form then has no score.
 
     Args:
         questionnaire: Of the registry.
         raw: By item id.
-        weights: Of the weighted NASA-TLX, by item id; kept as items "weight_...".
+        chosen: Of a weighted one, by `pair_id` the item that weighed more; kept as they were chosen, so that a set of
+            comparisons that is not whole loses none of them. A pair left open is kept as "no answer".
 
     Raises:
-        StudyStoreError: An answer is off the scale, or an item is not asked.
+        StudyStoreError: An answer is off the scale, an item is not asked, or a choice is not of its pair.
     """
     questionnaire.check(raw)
+    picked = chosen or {}
+    comparison_weights(questionnaire, chosen_pairs(questionnaire, picked))  # refuses a choice that is not of its pair
+    pairs = questionnaire.pairs
+    if unknown := [p for p in picked if p not in pairs]:
+        raise StudyStoreError(f"{questionnaire.title} has no comparison {unknown[0]!r}.")
     out = []
     for item in questionnaire.items:
         value = raw.get(item.id)
         out.append(ItemAnswer(item.id, "no_answer") if value is None else ItemAnswer(item.id, value=float(value)))
-    return (*out, *(ItemAnswer(f"weight_{i}", value=float(w)) for i, w in (weights or {}).items()))
+    return (*out, *(ItemAnswer(p, text=picked[p]) if p in picked else ItemAnswer(p, "no_answer") for p in pairs))
 
 
 def region_of(answer: ItemAnswer | None) -> Box | None:

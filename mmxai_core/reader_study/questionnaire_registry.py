@@ -176,6 +176,30 @@ TLX_WEIGHTED = replace(TLX_RAW, id="nasa_tlx_weighted", title="NASA Task Load In
 QUESTIONNAIRES: Mapping[str, Questionnaire] = {q.id: q for q in (SUS, SCS, ESS, TRUST, JIAN, TLX_RAW, TLX_WEIGHTED)}
 
 
+#: The paper's two questions as a form of its own; each speaks for itself.
+PAPER_FORM = Questionnaire(
+    id=PAPER_QUESTIONS.id, version=PAPER_QUESTIONS.version, title=PAPER_QUESTIONS.title, source=PAPER_QUESTIONS.source,
+    licence="The paper's.", items=tuple(ScaleItem(i.id, i.text, i.low, i.high) for i in PAPER_QUESTIONS.items),
+    minimum=1, maximum=5, score_range=(1.0, 5.0), scoring="none",
+)  # fmt: skip
+
+#: What a reading session can ask between cases, by id: those whose wording is there.
+SESSION_FORMS: Mapping[str, Questionnaire] = {q.id: q for q in QUESTIONNAIRES.values() if q.has_wording} | {
+    PAPER_FORM.id: PAPER_FORM
+}
+
+
+def session_form(name: str) -> Questionnaire:
+    """The questionnaire that a session asks under an id.
+
+    Raises:
+        StudyStoreError: A session cannot ask it.
+    """
+    if name not in SESSION_FORMS:
+        raise StudyStoreError(f"A session can ask {', '.join(SESSION_FORMS)}; got {name!r}.")
+    return SESSION_FORMS[name]
+
+
 def questionnaire(name: str) -> Questionnaire:
     """The questionnaire of that id.
 

@@ -109,6 +109,12 @@ class Questionnaire:
         """False while the site has not supplied the wording."""
         return all(i.text for i in self.items)
 
+    @property
+    def pairs(self) -> tuple[str, ...]:
+        """Ids of the comparisons of a weighted one, in order; () of the others."""
+        ids = [i.id for i in self.items] if self.scoring == "weighted" else []
+        return tuple(pair_id(a, b) for a, b in combinations(ids, 2))
+
     def with_wording(self, texts: Mapping[str, str], *, licence: str) -> Questionnaire:
         """The same questionnaire with wording that the site has a licence for.
 

@@ -7,6 +7,7 @@ case is kept.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -186,10 +187,16 @@ def shown_probability(probability: float, *, truth: bool | None, threshold: floa
 
 
 def step_name(slot: Slot) -> str:
-    """The name of a step in events: its stage, or "ratings", or a questionnaire with its period."""
+    """The name of a step in events, at most 16 characters: its stage, or "ratings", or questionnaire and period.
+
+    Two questionnaires may be filled in one after the other, so that the name of one must hold its own.
+    """
     if slot.kind == "reading":
         return slot.stage
-    return "ratings" if slot.kind == "ratings" else f"{slot.stage}{slot.period}"
+    if slot.kind == "ratings":
+        return "ratings"
+    own = hashlib.sha256(f"{slot.instrument}|{slot.stage}".encode()).hexdigest()[:8]
+    return f"form{slot.period}-{own}"
 
 
 def _case_steps(protocol: Protocol, assignment: Assignment) -> list[Step]:

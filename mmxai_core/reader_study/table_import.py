@@ -249,7 +249,7 @@ def _item(protocol: Protocol, slot: Slot, row: Row) -> ItemAnswer:
     try:
         if slot.instrument == CASE_RATINGS:
             return _case_item(protocol, row, item, entry)
-        if item.startswith("weight_") and value is not None:  # of the weighted NASA-TLX
+        if item.startswith("weight_") and value is not None:  # of the weighted NASA-TLX, counted elsewhere
             return ItemAnswer(item, value=float(value))
         known = INSTRUMENTS[slot.instrument]
         wanted = known[item]

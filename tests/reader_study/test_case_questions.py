@@ -97,8 +97,12 @@ def test_a_questionnaire_keeps_open_items_as_no_answer_and_its_weights() -> None
     kept = questionnaire_answers(SUS, {"sus_1": 5, "sus_2": None})
     assert kept[0] == ItemAnswer("sus_1", value=5.0)
     assert {a.state for a in kept[1:]} == {"no_answer"} and len(kept) == 10
-    weighted = questionnaire_answers(TLX_WEIGHTED, {"effort": 72.5}, weights={"effort": 5})
-    assert weighted[-1] == ItemAnswer("weight_effort", value=5.0)
+    weighted = questionnaire_answers(TLX_WEIGHTED, {"effort": 72.5}, chosen={"pair__effort__frustration": "effort"})
+    assert weighted[-1] == ItemAnswer("pair__effort__frustration", text="effort")
+    assert len(weighted) == 6 + 15 and {a.state for a in weighted[6:-1]} == {"no_answer"}
+    for wrong in ({"pair__effort__frustration": "performance"}, {"pair__effort__age": "effort"}):
+        with pytest.raises(StudyStoreError, match=r"no answer to the comparison|has no comparison"):
+            questionnaire_answers(TLX_WEIGHTED, {}, chosen=wrong)
     with pytest.raises(StudyStoreError, match="from 1 to 5; got 6"):
         questionnaire_answers(SUS, {"sus_1": 6})
 
