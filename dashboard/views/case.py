@@ -254,6 +254,7 @@ def main() -> None:
         return
     head(session)
     casebook.ask_for_pictures()
+    session = state.current()
     left, right = st.columns([11, 10], gap="medium")
     with left:
         show_image(session)
@@ -263,6 +264,8 @@ def main() -> None:
         with result:
             show_result(problems)
     casebook.keep()
+    if dict(session.values) != dict(state.current().values):
+        st.rerun()  # only now, so that a click that came with the change is not lost: marks of changed fields
 
 
 main()
