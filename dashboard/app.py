@@ -32,10 +32,11 @@ def pages() -> None:
         st.Page(views / "studies.py", title="Study set-up", icon=":material/assignment_ind:", url_path="studies"),
         st.Page(views / "analysis.py", title="Study analysis", icon=":material/query_stats:", url_path="analysis"),
     ]
+    # Streamlit gives the default page no address of its own, so that /case, or a reader's /session, would be unknown.
+    home = st.Page(views / "home.py", default=True, visibility="hidden")
     everything = {
         "": [
-            # Streamlit gives the default page no address of its own, so that /case would be unknown.
-            st.Page(views / "home.py", default=True, visibility="hidden"),
+            home,
             st.Page(views / "worklist.py", title="Worklist", icon=":material/list:", url_path="worklist"),
             st.Page(views / "case.py", title="Case", icon=":material/radiology:", url_path="case"),
             st.Page(views / "explanation.py", title="Explanation", icon=":material/lightbulb:", url_path="explanation"),
@@ -52,8 +53,10 @@ def pages() -> None:
     # while a reader is signed in, nothing on his page leads to one.
     readers_only = os.environ.get("MMXAI_ROLE") == "reader"
     page = st.navigation(
-        study[:1] if readers_only else everything, position="hidden" if readers_only or state.study().reader else "top"
+        [home, study[0]] if readers_only else everything,
+        position="hidden" if readers_only or state.study().reader else "top",
     )
+    st.set_page_config(page_title=f"{page.title or 'Case'} · MMXAI reading room")
     with boundary():
         frame_page(page.url_path)
         page.run()

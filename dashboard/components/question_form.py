@@ -55,10 +55,15 @@ def _ask(question: Question, *, key: str, before: Any) -> Any:
         )
     if question.kind == "percent":
         start = float(before) if isinstance(before, (int, float)) else None
-        return st.number_input(
+        typed = st.number_input(
             f"{question.text}  (0 {question.low}, 100 {question.high})", 0.0, 100.0, start, 5.0, "%g", key=key,
             placeholder="0 to 100 %", width=420,
         )  # fmt: skip
+        # For the mouse; a number typed since counts more, for it is finer.
+        picked = st.segmented_control(
+            f"{question.text} Tens", list(range(0, 101, 10)), key=f"{key}-tens", label_visibility="collapsed"
+        )
+        return float(picked) if picked is not None and typed == start else typed
     labels = dict(question.options)
     if question.kind == "category":
         ids = list(labels)
@@ -106,14 +111,15 @@ def questionnaire_form(
             else:
                 chosen = st.number_input(
                     f"{text}  ({low:g} {item.low}, {high:g} {item.high})", float(low), float(high), None, 5.0, "%g",
-                    key=f"{key}-{item.id}", placeholder=f"{low:g} to {high:g}",
+                    key=f"{key}-{item.id}", placeholder=f"{low:g} to {high:g}", width=640,
                 )  # fmt: skip
             raw[item.id] = None if chosen is None else float(chosen)
         if questionnaire.scoring == "weighted":
             st.markdown("**Of each pair, which weighed more in this task?**")
             names = {i.id: i.id.replace("_", " ").capitalize() for i in questionnaire.items}
-            for a, b in combinations([i.id for i in questionnaire.items], 2):
-                answer = st.radio(
+            columns = st.columns(3)
+            for number, (a, b) in enumerate(combinations([i.id for i in questionnaire.items], 2)):
+                answer = columns[number // 5].radio(
                     f"{names[a]} or {names[b]}", [a, b], index=None, horizontal=True, key=f"{key}-{a}-{b}",
                     format_func=lambda v: names[v], label_visibility="collapsed",
                 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Mapping
 
 import streamlit as st
@@ -45,7 +46,7 @@ def ai_panel(output: AiOutput, players: Mapping[str, str], reveals: frozenset[st
         return
     st.html(
         f'<div class="mmx-strip" data-testid="study-ai"><div class="mmx-verdict">AI: '
-        f"{markdown_safe(verdict(output.prediction))}</div>{gauge(output.prediction)}</div>"
+        f"{html.escape(verdict(output.prediction))}</div>{gauge(output.prediction)}</div>"
     )
     shown = [e for e in output.explanations if e in reveals]
     if not shown:

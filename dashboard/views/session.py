@@ -145,14 +145,15 @@ def reading(study: StudyRecord, protocol: Protocol, step: Step, kept: tuple[Kept
             st.caption(
                 "No box will be kept." if none
                 else "Lesion marked in the image." if region is not None
-                else "No box drawn yet: choose the lesion tool in the viewer and draw."
+                else "No box drawn yet: choose “Mark lesion” above the image (key M there) and draw."
             )  # fmt: skip
         known = {a.item: a.value for a in last.answers if a.value is not None} if last else {}
         raw = question_form(
             questions, key=form_key(step), before=known,
             label="Commit unaided answer" if step.slot.stage == "unaided" else "Commit answer",
         )  # fmt: skip
-        st.caption("Ctrl+Enter commits." + (" What is committed here is final." if step.final else ""))
+        if step.final:
+            st.caption("What is committed here is final.")
         if raw is None:
             return
         if asks_region:

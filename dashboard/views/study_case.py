@@ -100,7 +100,7 @@ def show_case(
         packed = state.study().scenes.get(key)
         if packed is None:
             packed = pack(
-                Scene(image.pixels, image.geometry.spacing_mm, maps, height=520, region_tool=draw, title="Case")
+                Scene(image.pixels, image.geometry.spacing_mm, maps, height=470, region_tool=draw, title="Case")
             )
             state.update_study(scenes={key: packed})
         seen = viewer(
