@@ -41,7 +41,10 @@ def models_panel(run: Run, level: str) -> None:
         if lead.level == level:
             mark = ":material/warning:" if lead.ahead else ":material/check:"
             st.markdown(f"{mark} {markdown_safe(lead.sentence)}")
-    show(auc_forest(run, level), key="auc-forest")
+    if any(r.metrics for r in rows_at(run, level)):
+        show(auc_forest(run, level), key="auc-forest")
+    else:
+        st.markdown("Not measured: no model has a whole seed at this level yet.")
     show(performance_table(run, level, metrics=SHORT), key="table2")
     with st.expander("All metrics, and AUC by fold"):
         show(performance_table(run, level), key="table2-all", titled=False)
@@ -53,6 +56,9 @@ def models_panel(run: Run, level: str) -> None:
 def curves_panel(run: Run, level: str) -> None:
     """ROC, calibration and decision curves of the models the reader picks."""
     names = [r.model for r in rows_at(run, level)]
+    if not shown_first(run, level):
+        st.markdown("Not measured: no model has a whole seed at this level yet.")
+        return
     picked = st.multiselect(
         "Models drawn", names, list(shown_first(run, level)), format_func=lambda m: label_of(run, m),
         key=f"curves-{run.name}-{level}", placeholder="Choose models",

@@ -87,7 +87,8 @@ def show_run(run: Run) -> None:
     """The panels of a run; only the open one is drawn and sent."""
     lead(run)
     levels = list(levels_of(run))
-    first = next((level for level in levels if level != "image"), levels[0])
+    measured = [level for level in levels if any(r.metrics for r in run.metrics.models if r.level == level)]
+    first = next((level for level in measured if level != "image"), (measured or levels)[0])
     level = st.segmented_control(
         "Known fields", levels, default=first, required=True, format_func=level_words, key=f"level-{run.name}"
     )  # fmt: skip
