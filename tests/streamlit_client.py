@@ -32,8 +32,12 @@ class Client:
     def open(self) -> None:
         """Connect and run the page once."""
         self._socket = connect(
-            f"ws://127.0.0.1:{self.port}/_stcore/stream", subprotocols=["streamlit"], max_size=None, open_timeout=120, legacy=True  # type: ignore[list-item]
-        )  # fmt: skip
+            f"ws://127.0.0.1:{self.port}/_stcore/stream",
+            subprotocols=["streamlit"],  # type: ignore[list-item]
+            max_size=None,
+            open_timeout=120,
+            legacy=True,
+        )
         self.run()
 
     def close(self) -> None:
@@ -89,11 +93,5 @@ class Client:
         return "\n".join(said)
 
     def set(self, widget: Any, **value: Any) -> None:
-        """Give a widget a value, e.g. `double_array_value`, `string_value`, `bool_value`; see WidgetState."""
-        state = WidgetState(id=widget.id)
-        for name, one in value.items():
-            if name == "double_array_value":
-                state.double_array_value.data.extend(one)
-            else:
-                setattr(state, name, one)
-        self.values[widget.id] = state
+        """Give a widget a value, e.g. `double_value`, `string_value`, `bool_value`; see WidgetState."""
+        self.values[widget.id] = WidgetState(id=widget.id, **value)

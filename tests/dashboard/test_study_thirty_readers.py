@@ -70,6 +70,7 @@ def read(port: int, study: str, number: int) -> list[float]:
     client, took = Client(port, "session", f"study={study}&reader=R{number:02}"), []
     client.open()
     while "All cases are read" not in client.text():
+        assert len(took) < 2 * CASES + 1, client.text()
         opinion = client.find("number_input", "How likely")
         if opinion is None:  # the model is still reading
             time.sleep(0.3)
@@ -78,7 +79,7 @@ def read(port: int, study: str, number: int) -> list[float]:
         time.sleep(chance.uniform(0.5, 1.5) * THINK_S)
         # An answer names its reader and step, so that one that went astray is seen.
         unaided = "without the AI" in client.text()
-        client.set(opinion, double_array_value=[float(number + (0 if unaided else 50))])
+        client.set(opinion, double_value=float(number + (0 if unaided else 50)))
         client.set(client.find("radio", "How sure"), string_value="4")
         send = client.find("button", "Commit")
         began = time.monotonic()
