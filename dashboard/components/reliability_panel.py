@@ -33,7 +33,8 @@ def reliability_panel(numbers: Sequence[ReliabilityNumber], *, running: bool = F
     if not numbers:
         st.caption("No reliability number was computed for this explanation.")
         return
-    summary = f"**{len(failed)} of {total} tests fail.**" if failed else f"**All {total} tests pass.**"
+    passes_all = "The one test passes." if total == 1 else f"All {total} tests pass."
+    summary = f"**{len(failed)} of {total} tests fail.**" if failed else f"**{passes_all}**"
     st.markdown(summary + (" :blue[More tests are still running.]" if running else ""))
     for number in failed:
         st.markdown(f"{_line(number)}  \n:orange[{markdown_safe(number.verdict)}]", help=_more(number))

@@ -16,6 +16,8 @@ from mmxai_core.results import FirstAnswer, InputCheck, Prediction, PredictionSe
 
 #: More unknown fields than this are listed in the tooltip only.
 LISTED = 9
+#: What does not hold is grey, and still readable.
+PALE = "opacity:0.8; filter:grayscale(1)"
 
 
 def gauge(prediction: Prediction) -> str:
@@ -128,8 +130,9 @@ def result_panel(
         st.warning(markdown_safe(" ".join((f"{NOT_VALID}.", *check_sentences(check)))), icon=":material/warning:")
     if stale:
         st.warning("Out of date: something changed after this analysis. Analyse again.", icon=":material/history:")
+    look = "" if valid and not stale else PALE
     st.html(
-        f'<div class="mmx-strip" data-testid="result" style="opacity:{1 if valid and not stale else 0.6}">'
+        f'<div class="mmx-strip" data-testid="result" style="{look}">'
         f'<div class="mmx-verdict">{html.escape(stated(prediction, check))}</div>{gauge(prediction)}</div>'
     )
     if prediction.known_fields and prediction.image_index is not None:

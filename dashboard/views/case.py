@@ -109,13 +109,13 @@ def show_result(problems: list[str]) -> None:
     answered = casebook.is_answered(session) and not problems
     ready = answered and session.analysis is not None
     if session.job is not None:  # in the place of the buttons, so that nothing below moves
-        left, right = st.columns([11, 7], vertical_alignment="center") if session.analysis is not None else (st, None)
-        with left.container():
-            follow_job(show=True)
-        if right is not None and right.button(
-            "Show the explanation", icon=":material/lightbulb:", key="show-early", width="stretch"
-        ):
-            st.switch_page("views/explanation.py")
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            with st.container():
+                follow_job(show=True)
+            if session.analysis is not None and st.button(
+                "Show the explanation", icon=":material/lightbulb:", key="show-early"
+            ):
+                st.switch_page("views/explanation.py")
     else:
         steps(ready=ready, blocked=blocked, refused=bool(problems))
     if session.problem:

@@ -64,6 +64,6 @@ def follow_job(*, show: bool) -> None:
             st.rerun()
         if fresh and show:
             st.rerun()
-        left, right = st.columns([4, 1], vertical_alignment="center")
-        left.progress(job.fraction, text=job.step)
-        right.button("Cancel", on_click=job.cancel, key="cancel", width="stretch")
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.progress(job.fraction, text=job.step)
+            st.button("Cancel", on_click=job.cancel, key="cancel")

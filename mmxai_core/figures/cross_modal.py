@@ -62,7 +62,7 @@ def image_to_clinical_figure(cross_modal: CrossModal, labels: Mapping[str, str],
             "automargin": True, "showgrid": False,
         },
         xaxis={
-            "title": {"text": "Share of the image's attention"}, "tickformat": ".0%", "rangemode": "tozero",
+            "title": {"text": "Share of the image's attention"}, "tickformat": ".2~%", "rangemode": "tozero",
             "automargin": True,
         },
     )  # fmt: skip

@@ -1,0 +1,138 @@
+"""Every page in both themes under axe-core: nothing serious or critical (WCAG 2.2 A and AA, and axe's best practices).
+
+axe looks into open shadow roots, so that the viewer is part of what it sees.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.base import AXE_SCRIPT
+from playwright.sync_api import Page, expect, sync_playwright
+from viewer_browser import GL, ROOT, serve
+
+from dashboard.views.panels import VIEWS
+
+#: Milliseconds; generous, because a test machine may be busy.
+SLOW = 240_000
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1200)]
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+#: What Streamlit draws and we cannot change: rule -> elements, each with its reason.
+THEIRS: dict[str, tuple[str, ...]] = {}
+_RUN = """async tags => (await axe.run(document, {runOnly: tags, resultTypes: ["violations"]})).violations.map(v => ({
+    id: v.id, impact: v.impact, nodes: v.nodes.map(n => ({target: n.target.flat().join(" >> "), html: n.html,
+    said: [...n.any, ...n.all, ...n.none].map(c => c.message).join("; ")}))}))"""
+
+
+@pytest.fixture
+def page(tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
+    """The app with the tiny bundle, in a browser whose system prefers light."""
+    for name, value in {
+        "MMXAI_BUNDLE": tiny_bundle, "MMXAI_STORE": tmp_path / "ratings.sqlite", "MMXAI_DEADLINE_S": 220,
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, str(value))
+    expect.set_options(timeout=SLOW)
+    executable = shutil.which("chromium") or shutil.which("google-chrome")
+    with serve(ROOT / "dashboard" / "app.py", tmp_path) as address, sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=executable, args=GL)
+        context = chromium.new_context(
+            viewport={"width": 1440, "height": 900}, color_scheme="light", base_url=address, reduced_motion="reduce"
+        )
+        tab = context.new_page()
+        tab.set_default_timeout(SLOW)
+        yield tab
+        chromium.close()
+
+
+def settle(page: Page) -> None:
+    """Wait until the script has ended and every chart has stopped moving."""
+    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+    expect(page.get_by_test_id("stSpinner")).to_have_count(0)
+    page.wait_for_timeout(400)
+    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+
+
+def follow_system(page: Page) -> None:
+    """Choose the system's theme, so that the test can switch it without loading the page again."""
+    page.evaluate("""() => localStorage.setItem("mmxai-theme", '"System"')""")
+
+
+def lightness(page: Page) -> float:
+    """Of the page's background, 0 to 255."""
+    colour = page.get_by_test_id("stApp").evaluate("e => getComputedStyle(e).backgroundColor")
+    return sum(map(int, re.findall(r"\d+", colour)[:3])) / 3
+
+
+def audit(page: Page, name: str) -> list[str]:
+    """One line for each element that fails a serious or critical rule, in either theme."""
+    settle(page)
+    page.evaluate(AXE_SCRIPT)
+    lines = []
+    for theme in ("dark", "light"):
+        page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+        page.wait_for_timeout(300)
+        assert (lightness(page) > 128) == (theme == "light")
+        violations: list[dict[str, Any]] = page.evaluate(_RUN, TAGS)
+        for rule in violations:
+            for node in rule["nodes"]:
+                if rule["impact"] in ("serious", "critical") and not theirs(rule["id"], node["target"], node["html"]):
+                    lines.append(
+                        f"{name}, {theme}: {rule['id']} ({rule['impact']}) {node['target']}: {node['said']}\n"
+                        f"    {node['html'][:200]}"
+                    )
+    return lines
+
+
+def theirs(rule: str, target: str, html: str) -> bool:
+    """True for an element of Streamlit's own that is excluded above."""
+    return any(part in target or part in html for part in THEIRS.get(rule, ()))
+
+
+def test_dark_first_and_the_choice_is_kept(page: Page) -> None:
+    page.goto("/model")
+    settle(page)
+    expect(page).to_have_title("Model · MMXAI reading room")
+    assert lightness(page) < 64  # the browser asks for light
+    page.get_by_test_id("stMainMenu").get_by_role("button").click()
+    page.get_by_role("menuitemradio", name="Light").click()
+    settle(page)
+    assert lightness(page) > 192
+    for path in ("/model", "/tour"):  # another page's address has a memory of its own in Streamlit
+        page.goto(path)
+        settle(page)
+        assert lightness(page) > 192
+
+
+def test_no_serious_violation_on_any_page_in_either_theme(page: Page) -> None:
+    page.goto("/case")
+    settle(page)
+    follow_system(page)
+    found: list[str] = []
+    for path in ("case", "worklist", "explanation", "survey", "tour", "model", "performance",
+                 "session", "studies", "analysis"):  # fmt: skip
+        page.goto(f"/{path}")
+        settle(page)
+        found += audit(page, path)
+
+    page.goto("/case")
+    page.locator("input[type=file]").first.set_input_files(ROOT / "assets" / "samples" / "phantom-b.dcm")
+    page.locator(".viewer[data-ready='1']").wait_for()
+    found += audit(page, "case, opened")
+    page.get_by_role("button", name=re.compile("^Analyse")).click()
+    page.get_by_role("button", name="Show the explanation").wait_for()
+    expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
+    found += audit(page, "case, analysed")
+    page.get_by_role("button", name="Show the explanation").click()
+    for view in VIEWS.values():
+        page.locator(".st-key-explanation-view").get_by_text(view, exact=True).click()
+        settle(page)
+        found += audit(page, f"explanation, {view}")
+    for path in ("survey", "worklist"):
+        page.goto(f"/{path}")
+        found += audit(page, f"{path}, with a case")
+    assert not found, f"{len(found)} serious or critical:\n" + "\n".join(found)
