@@ -57,6 +57,10 @@ def ai_panel(output: AiOutput, players: Mapping[str, str], reveals: frozenset[st
     if "uncertainty" in shown and explanation.prediction_set is not None:
         st.markdown(markdown_safe(explanation.prediction_set.sentence))
     texts = [e for e in ("attribution", "joint", "reliability", "similar") if e in shown and _has(explanation, e)]
+    if len(texts) == 1:  # a heading takes less of the window than a row of tabs with one tab
+        st.markdown(f"**{_TITLES[texts[0]]}**")
+        _text_panel(texts[0], explanation, players)
+        return
     for tab, name in zip(st.tabs([_TITLES[t] for t in texts]) if texts else [], texts, strict=True):
         with tab:
             _text_panel(name, explanation, players)
@@ -87,6 +91,6 @@ def _text_panel(name: str, explanation: Explanation, players: Mapping[str, str])
 def _waterfall(account: Attribution, players: Mapping[str, str], target: str, *, key: str) -> None:
     if withheld(account):
         return
-    figure = waterfall_figure(account, players, target=target, highlight="", height=400)
+    figure = waterfall_figure(account, players, target=target, highlight="", height=300)
     chart(figure, key=key, alt=f"Waterfall of {len(account.players)} contributions to {target}")
     st.caption(certificate(account))

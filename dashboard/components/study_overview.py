@@ -58,7 +58,8 @@ def study_overview(study: StudyRecord) -> None:
     store, protocol = services.study_store(), study.protocol
     closed = store.is_closed(study)
     st.markdown(
-        f"{'Closed' if closed else 'Open'} · {protocol.design.kind} · {len(protocol.arms)} arms · "
+        f"{'Closed' if closed else 'Open'} · {protocol.design.kind} · {len(protocol.arms)} "
+        f"{'arm' if len(protocol.arms) == 1 else 'arms'} · "
         f"{len(protocol.study_cases)} cases · locked {study.locked.locked_at:%Y-%m-%d %H:%M} UTC · "
         f"hash `{study.locked.sha256[:16]}`"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import services, state
 from dashboard.components.activity import EVERY_S, activity
@@ -31,6 +32,7 @@ from mmxai_core.reader_study.records import ItemAnswer, Kept, Shown, StudyRecord
 from mmxai_core.reader_study.session import Step
 from mmxai_core.reader_study.store import new_token
 from mmxai_core.results.joint import REGION_LABELS
+from mmxai_core.types import Box
 
 _STAGE_TITLES = {
     "unaided": "Your reading, without the AI", "ai": "With the AI's prediction: your reading now",
@@ -115,6 +117,22 @@ def save(
     st.rerun()
 
 
+def region_bar(bar: DeltaGenerator, step: Step, region: Box | None) -> bool:
+    """Whether a lesion is marked, and the box to tick where there is none; returns whether it is ticked."""
+    with bar:
+        none = st.checkbox(
+            "No lesion to mark", key=f"none-{form_key(step)}", width="content",
+            help="Tick it where you see none; otherwise draw a box in the image.",
+        )  # fmt: skip
+        st.caption(
+            "No box will be kept." if none
+            else "Lesion marked in the image." if region is not None
+            else "No box drawn yet: choose “Mark lesion” (key M in the image) and draw.",
+            width="content",
+        )  # fmt: skip
+    return none
+
+
 def reading(study: StudyRecord, protocol: Protocol, step: Step, kept: tuple[Kept, ...]) -> None:
     """One stage of one case: image, what may be shown of the AI, and the opinion."""
     assert step.slot is not None and step.assignment is not None
@@ -130,23 +148,14 @@ def reading(study: StudyRecord, protocol: Protocol, step: Step, kept: tuple[Kept
         clock(study, step, protocol.idle_limit_s)
     with left:
         before_region = region_of(last.answer("region")) if last else None
+        mark = st.container(horizontal=True, vertical_alignment="center")  # above the image, to be seen with it
         region = show_case(case, step, output, before_region, draw=asks_region)
+        none = asks_region and region_bar(mark, step, region)
     with right:
         if output is not None:
             schema = services.bundle().schema
             players = player_labels(schema, dict(schema.record(known_fields(case)).values)) | dict(REGION_LABELS)
             ai_panel(output, players, step.reveals)
-        none = False
-        if asks_region:
-            none = st.checkbox(
-                "No lesion to mark", key=f"none-{form_key(step)}",
-                help="Tick it where you see none; otherwise draw a box in the image.",
-            )  # fmt: skip
-            st.caption(
-                "No box will be kept." if none
-                else "Lesion marked in the image." if region is not None
-                else "No box drawn yet: choose “Mark lesion” above the image (key M there) and draw."
-            )  # fmt: skip
         known = {a.item: a.value for a in last.answers if a.value is not None} if last else {}
         raw = question_form(
             questions, key=form_key(step), before=known,

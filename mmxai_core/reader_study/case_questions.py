@@ -100,7 +100,9 @@ def case_questions(
         ]  # fmt: skip
         if asked.usefulness:
             out += [
-                Question(f"useful_{e}", f"How useful was the {EXPLANATIONS[e]}?", "likert5", "not at all", "very")
+                Question(
+                    f"useful_{e}", f"How useful did you find the {EXPLANATIONS[e]}?", "likert5", "not at all", "very"
+                )
                 for e in had
             ]
         if asked.misled:
