@@ -13,6 +13,7 @@ import streamlit as st
 from mmxai_core.errors import (
     BundleError,
     CancelledError,
+    CapsuleError,
     ClinicalValueError,
     DeadlineError,
     DeviceError,
@@ -31,6 +32,7 @@ OPENINGS: dict[type[MmxaiError], str] = {
     BundleError: "The model cannot be used.",
     DeviceError: "The computing device is not available.",
     ExplanationError: "The prediction stands, but it cannot be explained.",
+    CapsuleError: "This case capsule cannot be used.",
     StudyStoreError: "Not saved.",
     DeadlineError: "The model did not answer in time; please try again.",
     CancelledError: "Cancelled; nothing was changed.",

@@ -61,4 +61,4 @@ def app(tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> A
     """The dashboard with the tiny bundle and a store of its own."""
     monkeypatch.setenv("MMXAI_BUNDLE", str(tiny_bundle))
     monkeypatch.setenv("MMXAI_STORE", str(tmp_path / "ratings.sqlite"))
-    return AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=60)
+    return AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=240)

@@ -70,7 +70,7 @@ def test_an_account_that_does_not_add_up_is_withheld_with_its_reason() -> None:
         waterfall_panel(attribution(residual=0.01), LABELS, target="malignant", on_click=lambda: None)
         interactions_panel(attribution(residual=0.01), LABELS, target="malignant", regions=())
 
-    app = AppTest.from_function(page, default_timeout=60).run()
+    app = AppTest.from_function(page, default_timeout=240).run()
     assert not app.exception and len(app.error) == 2
     assert "Withheld: the contributions miss the prediction by 0.01, more than 0.0001" in app.error[0].value
 
@@ -108,7 +108,7 @@ def test_failures_come_first_and_their_numbers_are_in_the_page() -> None:
             ]
         )  # fmt: skip
 
-    app = AppTest.from_function(page, default_timeout=60).run()
+    app = AppTest.from_function(page, default_timeout=240).run()
     assert not app.exception
     lines = [m.value for m in app.markdown]
     assert lines[0] == "**1 of 2 tests fail.**"

@@ -46,7 +46,7 @@ def said(app: AppTest) -> str:
 
 def signed_in(reader: str, *, case: str = "") -> AppTest:
     """A new session, as a reload makes it: only the address is the same."""
-    app = AppTest.from_file(str(APP), default_timeout=60)
+    app = AppTest.from_file(str(APP), default_timeout=240)
     app.query_params["reader"] = reader
     if case:
         app.query_params["case"] = case
