@@ -14,7 +14,7 @@ from dashboard.components.reading_ai import ai_panel
 from dashboard.components.wording import player_labels
 from dashboard.messages import boundary, markdown_safe, sentence
 from dashboard.views import model_or_stop
-from dashboard.views.study_case import ai_of, known_fields, show_case
+from dashboard.views.study_case import ai_of, known_fields, show_case, show_values
 from dashboard.views.study_sign_in import sign_in
 from mmxai_core.errors import MmxaiError, StudyStoreError
 from mmxai_core.reader_study import session as course
@@ -144,6 +144,8 @@ def reading(study: StudyRecord, protocol: Protocol, step: Step, kept: tuple[Kept
     left, right = st.columns(_COLUMNS, gap="medium")
     with right:
         st.markdown(f"**{_STAGE_TITLES[step.slot.stage]}**")
+        if step.slot.stage != "explanation":  # else the explanation needs the place
+            show_values(case)
         output = ai_of(study, step, case)
         clock(study, step, protocol.idle_limit_s)
     with left:
@@ -151,6 +153,8 @@ def reading(study: StudyRecord, protocol: Protocol, step: Step, kept: tuple[Kept
         mark = st.container(horizontal=True, vertical_alignment="center")  # above the image, to be seen with it
         region = show_case(case, step, output, before_region, draw=asks_region)
         none = asks_region and region_bar(mark, step, region)
+        if step.slot.stage == "explanation":
+            show_values(case)
     with right:
         if output is not None:
             schema = services.bundle().schema
@@ -191,6 +195,7 @@ def ratings(study: StudyRecord, protocol: Protocol, step: Step, kept: tuple[Kept
         clock(study, step, protocol.idle_limit_s)
     with left:
         show_case(case, step, output, None, draw=False)
+        show_values(case)
     with right:
         shown = None if output is None else output.explanations
         questions = case_questions(protocol, step.assignment.arm, shown=shown)

@@ -73,7 +73,7 @@ def _wait_for_ai(assignment: int) -> None:
 def show_case(
     case: Case, step: Step, output: AiOutput | None, before: Box | None, *, draw: bool
 ) -> Box | None:  # fmt: skip
-    """Image and clinical values.
+    """The image, with the maps that the step reveals.
 
     Args:
         case: The case, blinded.
@@ -100,7 +100,7 @@ def show_case(
         packed = state.study().scenes.get(key)
         if packed is None:
             packed = pack(
-                Scene(image.pixels, image.geometry.spacing_mm, maps, height=470, region_tool=draw, title="Case")
+                Scene(image.pixels, image.geometry.spacing_mm, maps, height=430, region_tool=draw, title="Case")
             )
             state.update_study(scenes={key: packed})
         seen = viewer(
@@ -111,6 +111,12 @@ def show_case(
         if draw and drawn != region:
             region = drawn
             state.update_study(regions={reading: drawn})
+    return region
+
+
+def show_values(case: Case) -> None:
+    """The clinical values of the case."""
+    schema = services.bundle().schema
     if case.clinical:
         values = schema.record(known_fields(case)).values
         listed = "  ·  ".join(
@@ -118,4 +124,3 @@ def show_case(
         )
         st.markdown(listed)
         st.caption("Fields not listed are unknown.")
-    return region
