@@ -160,7 +160,7 @@ def results(analysis: StudyAnalysis) -> None:
 def main() -> None:
     """The page."""
     coordinator_or_stop()
-    st.header("Analysis of a reader study", anchor=False)
+    st.subheader("Analysis of a reader study", anchor=False)
     desk = state.analysis_desk()
     shown = f"What to analyse (on screen: {markdown_safe(desk.analysis.study)})" if desk.analysis else "What to analyse"
     with st.expander(shown, expanded=desk.analysis is None, icon=":material/folder_open:"):
