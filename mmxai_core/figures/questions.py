@@ -29,7 +29,8 @@ def questions_figure(questions: Questions, *, by: str = "change", most: int = 12
     figure = go.Figure()
     figure.add_bar(
         y=list(range(len(rows))), x=values, orientation="h", customdata=[q.field for q in rows],
-        text=[_amount(v, by) for v in values], textposition="auto",
+        text=[_amount(v, by) for v in values], textposition="outside",
+        cliponaxis=False,
         marker={
             "color": [AWAY if v < 0 else TOWARD if q.flip_chance >= 0.005 else "#6c8ebf"
                       for v, q in zip(values, rows, strict=True)],
@@ -46,6 +47,9 @@ def questions_figure(questions: Questions, *, by: str = "change", most: int = 12
         },
         xaxis={"title": {"text": _axis(questions.positive_class, by)}, "automargin": True, "rangemode": "tozero"},
     )  # fmt: skip
+    if values:  # the words stand beside the bars, where hatching does not cross them
+        low, high = min(0.0, *values), max(0.0, *values)
+        figure.update_xaxes(range=[1.45 * low, 1.45 * high] if high > low else [0, 1])
     if any(q.flip_chance >= 0.005 for q in rows):
         figure.update_xaxes(title={"text": _axis(questions.positive_class, by) + "<br>hatched: may turn the decision"})
         figure.update_layout(height=106 + 27 * len(rows), margin={"b": 60})
