@@ -132,7 +132,8 @@ def at_step(page: Page) -> str:
     }
     end = time.monotonic() + SLOW / 1000
     while time.monotonic() < end:
-        settled = page.locator("[data-testid='stStatusWidget']").count() == 0
+        # What is left of the step before is marked stale until the page has turned; a click on it would be lost.
+        settled = page.locator("[data-testid='stStatusWidget'], [data-stale='true']").count() == 0
         there = [name for name, mark in marks.items() if mark.count() and mark.first.is_visible()]
         if settled and len(there) == 1 and (there[0] == "done" or page.get_by_role("button", name=_SEND).count()):
             return there[0]
