@@ -310,6 +310,7 @@ def test_the_viewers_tools_work_without_the_server(page: Page, sent: list[int]) 
 @pytest.mark.parametrize(("width", "height", "scheme"), [(1024, 768, "light"), (1440, 900, "dark")])
 def test_nothing_is_wider_than_the_window(browser: Browser, server: str, width: int, height: int, scheme: str) -> None:
     context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+    context.add_init_script("""localStorage.setItem("mmxai-theme", '"System"')""")  # else it would be dark
     tab = context.new_page()
     tab.set_default_timeout(SLOW)
     tab.goto(server)
