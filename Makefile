@@ -49,10 +49,11 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# pytest comes last, so that its summary closes the output. One thread a process: the tests' networks are small.
+# pytest comes last, so that its summary closes the output. Two processes with one thread each: the tests' networks are
+# small, and browser tests mostly wait. A file stays in one process, for its server.
 test: export OMP_NUM_THREADS ?= 1
 test: setup browser lint
-	$(BIN)/python -m pytest $(PYTEST)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST)
 
 # Where no way leads to a browser, the browser tests fail and say so: they are never skipped in silence.
 browser: setup
