@@ -194,6 +194,10 @@ class StudyStore:
                 raise StudyStoreError(f"The {before.stage} opinion on this case has not been committed yet.")
             last = queries.last_in(session, key)
         if last.iteration != seen:
+            # The same form, sent twice at the same moment, may have been kept since its token was looked for.
+            with reading(self._engine) as session:
+                if (twice := queries.by_token(session, token, key)) is not None:
+                    return twice
             raise StudyStoreError(stale(last.iteration, last.saved_at, seen))
         now = datetime.now(UTC)
         try:
