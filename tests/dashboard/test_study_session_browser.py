@@ -260,7 +260,7 @@ def test_a_whole_study(server: Server, browser: Browser) -> None:
     coordinator.goto(f"{server.address}/analysis")
     coordinator.get_by_role("button", name="Analyse", exact=True).click()
     expect(coordinator.get_by_role("button", name="Prepare the exports")).to_be_enabled()
-    sections = coordinator.get_by_role("radiogroup", name="Section").get_by_role("radio")
+    sections = coordinator.get_by_test_id("stRadio").first.get_by_role("radio")
     assert sections.count() >= 6
     assert coordinator.get_by_text("Traceback").count() == 0
     coordinator.get_by_role("button", name="Prepare the exports").click()
