@@ -39,7 +39,7 @@ def test_no_acknowledged_answer_is_lost_and_none_is_there_twice(location: Path |
     done = subprocess.run(command, capture_output=True, text=True, cwd=DRIVER.parents[2], timeout=50 + ANSWERS)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    assert found["kills"] >= 1  # a quick machine is done before many
+    assert found["kills"] >= 3
     expected = {"acknowledged": ANSWERS, "kept": ANSWERS}
     assert found == {
         **expected, "lost": 0, "duplicated": 0, "half_written": 0, "of_another_reader": 0, "kills": found["kills"],
