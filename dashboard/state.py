@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 _KEY = "reading"
 _STUDY_KEY = "study"
 _DESK_KEY = "analysis-desk"
+_PRESSES_KEY = "presses"
+_PAGE_KEY = "page-shown"
 _UNDO_DEPTH = 50
 
 
@@ -250,6 +252,32 @@ def set_task(about: str, name: str, task: Task[Any] | None) -> None:
     if old is not None and old is not task:
         old.cancel()
     update(tasks=tasks if task is None else {**tasks, (about, name): task})
+
+
+def note_press(key: str) -> None:
+    """Remember that a button was pressed until the page takes it."""
+    st.session_state[_PRESSES_KEY] = st.session_state.get(_PRESSES_KEY, frozenset()) | {key}
+
+
+def take_press(key: str) -> bool:
+    """Whether a button was pressed since the last time this was asked."""
+    waiting: frozenset[str] = st.session_state.get(_PRESSES_KEY, frozenset())
+    if key not in waiting:
+        return False
+    st.session_state[_PRESSES_KEY] = waiting - {key}
+    return True
+
+
+def on_page(path: str) -> None:
+    """Which page is shown now; a press that another page left untaken is forgotten."""
+    if st.session_state.get(_PAGE_KEY) != path:
+        st.session_state[_PAGE_KEY] = path
+        drop_presses()
+
+
+def drop_presses() -> None:
+    """Forget what was pressed and nothing took."""
+    st.session_state[_PRESSES_KEY] = frozenset()
 
 
 def fresh_survey() -> None:

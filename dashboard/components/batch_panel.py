@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.batch import Batch
+from dashboard.components.pressing import pressed
 from dashboard.messages import markdown_safe
 
 
@@ -43,4 +44,4 @@ def batch_panel(batch: Batch) -> bool:
                 }
             )
             st.dataframe(table, hide_index=True, width="stretch", alt=batch.summary())
-        return st.button("Put away", key="put-away")
+        return pressed("Put away", key="put-away")

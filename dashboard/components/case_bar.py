@@ -6,6 +6,7 @@ from typing import Literal
 
 import streamlit as st
 
+from dashboard.components.pressing import pressed
 from dashboard.messages import markdown_safe
 
 Asked = Literal["previous", "next", "worklist", "close", ""]
@@ -24,19 +25,19 @@ def case_bar(name: str, code: str, *, place: str, before: bool, after: bool, unk
     """
     asked: Asked = ""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        if st.button("Previous", icon=":material/chevron_left:", key="previous", disabled=not before,
+        if pressed("Previous", icon=":material/chevron_left:", key="previous", disabled=not before,
                      shortcut="Alt+P", help="The case before this one in the worklist"):  # fmt: skip
             asked = "previous"
-        if st.button("Next", icon=":material/chevron_right:", key="next", disabled=not after,
+        if pressed("Next", icon=":material/chevron_right:", key="next", disabled=not after,
                      shortcut="Alt+N", help="The case after this one in the worklist"):  # fmt: skip
             asked = "next"
         told = f"**{markdown_safe(name)}**"
         if code and code not in name:
             told += f" · case {code}"
         st.markdown(told + (f" · {place}" if place else ""), width="stretch")
-        if st.button("Worklist", icon=":material/list:", key="to-worklist"):
+        if pressed("Worklist", icon=":material/list:", key="to-worklist"):
             asked = "worklist"
-        if st.button("Close and open another", icon=":material/close:", key="close"):
+        if pressed("Close and open another", icon=":material/close:", key="close"):
             asked = "close"
     if unkept:
         st.warning(f"This case is not kept: {markdown_safe(unkept)}", icon=":material/cloud_off:")

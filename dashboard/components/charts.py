@@ -47,5 +47,7 @@ def clickable_chart(figure: Any, *, key: str, alt: str, on_click: Callable[[], N
     ink = shown.layout.font.color
     for kind, opacity in (("bar", 0.65), ("scatter", 1.0)):
         faint = {"marker": {"opacity": opacity}, "textfont": {"color": ink}}
-        shown.update_traces(unselected=faint, selector={"type": kind})
+        chosen = {"marker": {"opacity": 1.0}, "textfont": {"color": ink}}
+        # Both: Plotly reads the text of the chosen mark without looking whether there is any, and then says nothing.
+        shown.update_traces(selected=chosen, unselected=faint, selector={"type": kind})
     st.plotly_chart(shown, key=key, config=_CONFIG, alt=alt, on_select=on_click, selection_mode="points")

@@ -8,6 +8,7 @@ from typing import Any
 
 import streamlit as st
 
+from dashboard.components.pressing import sent
 from mmxai_core.reader_study.case_questions import Question
 from mmxai_core.reader_study.questionnaires import Questionnaire, pair_id
 
@@ -39,10 +40,10 @@ def question_form(
         for question in questions:
             if question.kind != "region":
                 raw[question.id] = _ask(question, key=f"{key}-{question.id}", before=known.get(question.id))
-        sent = st.form_submit_button(
+        done = sent(
             label, type="primary", icon=":material/check:", disabled=closed, shortcut=SHORTCUT, key=f"send-{key}"
         )
-    return raw if sent and not closed else None
+    return raw if done else None
 
 
 def _ask(question: Question, *, key: str, before: Any) -> Any:
@@ -126,10 +127,8 @@ def questionnaire_form(
                 if answer is not None:
                     picked[pair_id(a, b)] = answer
         st.caption("An item left open is kept as “no answer”; the form then has no score.")
-        sent = st.form_submit_button(
-            "Save and go on", type="primary", icon=":material/check:", shortcut=SHORTCUT, key=f"send-{key}"
-        )
-    return (raw, picked) if sent else None
+        done = sent("Save and go on", type="primary", icon=":material/check:", shortcut=SHORTCUT, key=f"send-{key}")
+    return (raw, picked) if done else None
 
 
 def _end(value: int, low: float, high: float, item: Any) -> str:

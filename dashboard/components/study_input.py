@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import streamlit as st
 
+from dashboard.components.pressing import pressed
 from dashboard.messages import boundary
 from dashboard.services import Sample
 from mmxai_core.io import SUPPORTED_EXTENSIONS
@@ -47,7 +48,7 @@ def choose_study(samples: Sequence[Sample], picture: Callable[[str], Study], *, 
     with right:
         st.subheader("No image at hand?")
         st.markdown("The model also answers from clinical fields alone, and says so.")
-        if st.button("Enter clinical data only", icon=":material/assignment:"):
+        if pressed("Enter clinical data only", key="clinical-only", icon=":material/assignment:"):
             return Choice()
     if not samples:
         return None
@@ -62,6 +63,6 @@ def choose_study(samples: Sequence[Sample], picture: Callable[[str], Study], *, 
                     st.image(np.round(grey * 255).astype(np.uint8), width="stretch", alt=sample.description)
                 st.markdown(f"**{sample.title}**")
                 st.caption(sample.description)
-            if st.button("Open", key=f"open-{sample.file}", width="stretch", help=sample.title):
+            if pressed("Open", key=f"open-{sample.file}", width="stretch", help=sample.title):
                 return Choice(sample=sample)
     return None

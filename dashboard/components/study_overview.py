@@ -12,6 +12,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import services, state
+from dashboard.components.pressing import pressed
 from dashboard.messages import RESEARCH_USE, markdown_safe, sentence
 from mmxai_core.errors import StudyStoreError
 from mmxai_core.reader_study import session as course
@@ -77,7 +78,7 @@ def study_overview(study: StudyRecord) -> None:
         },
     )  # fmt: skip
     with st.container(horizontal=True):
-        if st.button("Refresh", icon=":material/refresh:", key="refresh"):
+        if pressed("Refresh", icon=":material/refresh:", key="refresh"):
             st.rerun()
         st.download_button(
             "Tables (zip)", lambda: tables_zip(study), f"{study.code}-v{study.version}-tables.zip", "application/zip",
@@ -88,7 +89,7 @@ def study_overview(study: StudyRecord) -> None:
             icon=":material/download:", on_click="ignore", key="toml",
         )  # fmt: skip
         newest = max(s.version for s in store.studies() if s.code == study.code)
-        if st.button(
+        if pressed(
             "Change: new version", icon=":material/edit:", key="revise", disabled=newest != study.version,
             help=f"Version {newest} is there already; change that one." if newest != study.version else None,
         ):  # fmt: skip
@@ -96,16 +97,16 @@ def study_overview(study: StudyRecord) -> None:
             st.rerun()
         with st.popover("Close the study", icon=":material/lock:", disabled=closed):
             st.markdown("No more answers will be taken; what is kept stays. This cannot be undone.")
-            if st.button("Close it", key="close-study"):
+            if pressed("Close it", key="close-study"):
                 store.close_study(study)
                 st.rerun()
-        if st.button("Analysis", icon=":material/bar_chart:", key="to-analysis"):
+        if pressed("Analysis", icon=":material/bar_chart:", key="to-analysis"):
             st.switch_page("views/analysis.py")
     with st.expander("Take in answers made elsewhere (CSV)"):
         st.caption("Needed columns of readings: reader, arm, case, stage, value, committed_at. All rows or none.")
         kind = st.radio("The file holds", ["readings", "ratings"], horizontal=True, key="import-kind")
         sent = st.file_uploader("CSV", ["csv"], key="import")
-        if sent is not None and st.button("Take them in", key="import-go"):
+        if sent is not None and pressed("Take them in", key="import-go"):
             take = tables.import_readings if kind == "readings" else tables.import_ratings
             try:
                 added = take(store, study, sent.getvalue(), name=sent.name)

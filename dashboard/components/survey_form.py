@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from dashboard.components.pressing import sent
 from mmxai_core.reader_study.instruments import Instrument
 
 _NO_ANSWER = "no_answer"
@@ -33,5 +34,5 @@ def survey_form(instrument: Instrument, *, key: str, closed: bool = False) -> di
                 raw[item.id] = st.text_area(
                     item.text + " (optional; no names)", key=f"{key}-{item.id}", height=80, max_chars=4000
                 )
-        sent = st.form_submit_button("Save rating", type="primary", icon=":material/save:", disabled=closed)
-    return raw if sent and not closed else None
+        done = sent("Save rating", key="save-rating", type="primary", icon=":material/save:", disabled=closed)
+    return raw if done else None

@@ -6,6 +6,8 @@ from typing import Literal
 
 import streamlit as st
 
+from dashboard.components.pressing import pressed
+
 Asked = Literal["back", "next", "leave", "go", ""]
 
 
@@ -25,13 +27,13 @@ def tour_bar(number: int, total: int, title: str, text: str, *, here: bool) -> A
         with left:
             st.markdown(f"**Tour {number} of {total} · {title}**  \n{text}")
         with right, st.container(horizontal=True, horizontal_alignment="right", gap="small"):
-            if not here and st.button("To this step", key="tour-go", icon=":material/my_location:"):
+            if not here and pressed("To this step", key="tour-go", icon=":material/my_location:"):
                 asked = "go"
-            if st.button("Back", key="tour-back", disabled=number == 1, icon=":material/arrow_back:"):
+            if pressed("Back", key="tour-back", disabled=number == 1, icon=":material/arrow_back:"):
                 asked = "back"
             last = number == total
-            if st.button("End" if last else "Next", key="tour-next", type="primary", icon=":material/arrow_forward:"):
+            if pressed("End" if last else "Next", key="tour-next", type="primary", icon=":material/arrow_forward:"):
                 asked = "leave" if last else "next"
-            if not last and st.button("Leave", key="tour-leave", icon=":material/close:"):
+            if not last and pressed("Leave", key="tour-leave", icon=":material/close:"):
                 asked = "leave"
     return asked

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 import streamlit as st
 
+from dashboard.components.pressing import pressed
 from dashboard.messages import markdown_safe
 from mmxai_core.clinical import ClinicalSchema
 from mmxai_core.results.what_if import Counterfactual, CounterfactualSearch
@@ -82,7 +83,7 @@ def turning_panel(search: CounterfactualSearch, *, schema: ClinicalSchema) -> Co
                 f"{100 * search.probability:.1f} % → {100 * found.probability:.1f} %. Distance {found.distance:.2f}; "
                 f"at least as usual as {100 * found.plausibility:.0f} % of drawn records."
             )
-            if st.button("Try these values", key=f"turning-try-{number}", icon=":material/tune:"):
+            if pressed("Try these values", key=f"turning-try-{number}", icon=":material/tune:"):
                 tried = found
     refused = f" {search.implausible} turned the decision but are implausible." if search.implausible else ""
     st.caption(f"{search.evaluated:,} changed records tried.{refused}", help=markdown_safe(search.semantics))

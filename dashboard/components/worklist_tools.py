@@ -7,6 +7,7 @@ from typing import get_args
 
 import streamlit as st
 
+from dashboard.components.pressing import pressed
 from dashboard.components.worklist_rows import FLAG_WORDS, PRIORITY_WORDS, STATE_WORDS
 from mmxai_core.worklist import PRIORITIES, STATES, Query
 from mmxai_core.worklist.case import FLAGS
@@ -60,11 +61,11 @@ def add_tools(*, version: int, running: bool, kept: str, samples: int, expanded:
             accept_multiple_files=True, key=f"wl-upload-{version}", disabled=running,
         )  # fmt: skip
         with st.container(horizontal=True, vertical_alignment="center"):
-            add = st.button(
+            add = pressed(
                 f"Add {len(files)} files" if files else "Add files", key="wl-add", disabled=not files or running,
                 type="primary", icon=":material/playlist_add:",
             )  # fmt: skip
-            take = bool(samples) and st.button(
+            take = bool(samples) and pressed(
                 f"Add the {samples} samples", key="wl-samples", disabled=running, icon=":material/science:"
             )
         st.caption(kept)

@@ -8,6 +8,7 @@ import streamlit as st
 
 from dashboard import state, tasks
 from dashboard.components.analysis_source import Source, choose_source
+from dashboard.components.pressing import pressed
 from dashboard.components.study_charts import study_chart
 from dashboard.messages import boundary, incident, markdown_safe
 from dashboard.views.coordinator import coordinator_or_stop
@@ -113,7 +114,7 @@ def exports(analysis: StudyAnalysis) -> None:
     desk = state.analysis_desk()
     st.markdown("**Exports**")
     if not desk.files:
-        if st.button("Prepare the exports", icon=":material/inventory_2:", key="prepare", width="stretch",
+        if pressed("Prepare the exports", icon=":material/inventory_2:", key="prepare", width="stretch",
                      disabled=desk.task is not None):  # fmt: skip
             start_exports(analysis)
             st.rerun()
@@ -166,7 +167,7 @@ def main() -> None:
     with st.expander(shown, expanded=desk.analysis is None, icon=":material/folder_open:"):
         source = choose_source()
         with st.container(horizontal=True):
-            wanted = st.button(
+            wanted = pressed(
                 "Analyse", type="primary", disabled=source is None or desk.task is not None, key="analyse"
             )  # fmt: skip
             chosen = options()

@@ -8,6 +8,7 @@ from dashboard import casebook, comparing, services, state
 from dashboard.components.case_bar import case_bar
 from dashboard.components.clinical_form import changes, clinical_form
 from dashboard.components.compare_panel import compare_panel
+from dashboard.components.pressing import pressed
 from dashboard.components.result_panel import calibration, no_result, result_panel
 from dashboard.components.study_facts import show_facts
 from dashboard.components.study_input import Choice, choose_study
@@ -112,8 +113,8 @@ def show_result(problems: list[str]) -> None:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             with st.container():
                 follow_job(show=True)
-            if session.analysis is not None and st.button(
-                "Show the explanation", icon=":material/lightbulb:", key="show-early"
+            if session.analysis is not None and pressed(
+                "Show the explanation", icon=":material/lightbulb:", key="show"
             ):
                 st.switch_page("views/explanation.py")
     else:
@@ -146,19 +147,19 @@ def steps(*, ready: bool, blocked: bool, refused: bool) -> None:
     analysis = state.current().analysis
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         # No callback: it would run before the form is read, and miss what was entered last.
-        if st.button(
+        if pressed(
             "Analyse", type="secondary" if ready else "primary", icon=":material/play_arrow:", key="analyse",
             disabled=blocked, shortcut=None if ready else "Ctrl+Enter",
             help="A value breaks its field's rule." if refused else None,
         ):  # fmt: skip
             casebook.begin()
             st.rerun()
-        if analysis is not None and st.button(
+        if analysis is not None and pressed(
             "Show the explanation", icon=":material/lightbulb:", type="primary" if ready else "secondary",
             shortcut="Ctrl+Enter" if ready else None, key="show",
         ):  # fmt: skip
             st.switch_page("views/explanation.py")
-        if analysis is not None and st.button(
+        if analysis is not None and pressed(
             "Compare", icon=":material/compare_arrows:", key="compare",
             help="Without a group of fields, or by another model",
         ):  # fmt: skip

@@ -8,6 +8,7 @@ import os
 import streamlit as st
 
 from dashboard import state
+from dashboard.components.pressing import sent
 
 
 def coordinator_or_stop() -> None:
@@ -18,7 +19,7 @@ def coordinator_or_stop() -> None:
     with st.container(border=True, width=480), st.form("coordinator", border=False):
         st.subheader("For the study's coordinator", anchor=False)
         typed = st.text_input("Coordinator code", type="password", help="Set by the site as MMXAI_COORDINATOR_CODE.")
-        if st.form_submit_button("Open", type="primary"):
+        if sent("Open", key="open-coordinator", type="primary"):
             if hmac.compare_digest(typed.encode(), code.encode()):
                 state.update_study(coordinator=True)
                 st.rerun()

@@ -21,6 +21,7 @@ from dashboard.components.chrome import empty_state
 from dashboard.components.evidence import field_of, field_sentence, layer_of, scene
 from dashboard.components.input_words import NOT_VALID, check_sentences, stated
 from dashboard.components.joint_map_panel import joint_map_panel
+from dashboard.components.pressing import pressed
 from dashboard.components.questions_panel import questions_panel
 from dashboard.components.reliability_panel import reliability_panel, strip_charts
 from dashboard.components.summary_panel import summary_panel
@@ -189,7 +190,7 @@ def head(analysis: Analysis) -> None:
             else:
                 with st.container(horizontal=True, horizontal_alignment="right"):
                     save(analysis)
-                    if st.button("Rate this explanation", icon=":material/rate_review:", key="to-survey"):
+                    if pressed("Rate this explanation", icon=":material/rate_review:", key="to-survey"):
                         st.switch_page("views/survey.py")
     if check is not None and check.flagged:
         st.warning(markdown_safe(" ".join((f"{NOT_VALID}.", *check_sentences(check)))), icon=":material/warning:")
@@ -211,7 +212,7 @@ def main() -> None:
             follow_job(show=False)
             return
         empty_state("Nothing to explain yet", "Open a study on the Case page and press **Analyse**.")
-        if st.button("Go to the case", type="primary"):
+        if pressed("Go to the case", key="to-case", type="primary"):
             st.switch_page("views/case.py")
         return
     st.html(_CSS)

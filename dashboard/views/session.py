@@ -9,6 +9,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import services, state
 from dashboard.components.activity import EVERY_S, activity
+from dashboard.components.pressing import pressed
 from dashboard.components.question_form import clean, question_form, questionnaire_form
 from dashboard.components.reading_ai import ai_panel
 from dashboard.components.wording import player_labels
@@ -264,17 +265,17 @@ def top(
             text=where if on_case else f"{progress.done} of {progress.total} cases read",
         )
         going_back = last is not None and state.study().back == last.slot
-        if last is not None and st.button(
+        if last is not None and pressed(
             "Keep it as it was" if going_back else "Change last answer", icon=":material/undo:", key="back",
             help="The new answer replaces the old one; both stay on record.",
         ):  # fmt: skip
             notice = "" if going_back else "Kept; you may change it."
             state.update_study(step="", back=None if going_back else last.slot, notice=notice)
             st.rerun()
-        if on_case and st.button("Pause", icon=":material/pause:", key="pause"):
+        if on_case and pressed("Pause", icon=":material/pause:", key="pause"):
             state.update_study(paused=True)
             st.rerun()
-        if st.button("Leave", icon=":material/logout:", key="leave", help="What is kept stays; sign in to go on."):
+        if pressed("Leave", icon=":material/logout:", key="leave", help="What is kept stays; sign in to go on."):
             state.leave_study()
             st.query_params.clear()
             st.rerun()
@@ -313,7 +314,7 @@ def main() -> None:
         )
     elif state.study().paused:
         st.info("Paused. The clock stands still, and the case is hidden.", icon=":material/pause:")
-        if st.button("Go on", type="primary", icon=":material/play_arrow:", key="go-on"):
+        if pressed("Go on", type="primary", icon=":material/play_arrow:", key="go-on"):
             state.update_study(paused=False, run=new_token())  # each run's clock counts from 0
             st.rerun()
     else:

@@ -11,6 +11,7 @@ import streamlit as st
 
 from dashboard import services, state
 from dashboard.components.chrome import empty_state
+from dashboard.components.pressing import pressed
 from dashboard.components.protocol_form import protocol_form
 from dashboard.components.study_overview import study_overview
 from dashboard.messages import markdown_safe, sentence
@@ -52,7 +53,7 @@ def edit(base: Protocol) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         what = f"version {base.version} of {base.id}" if base.version > 1 else "a new study"
         st.subheader(f"Protocol of {what}", anchor=False, width="stretch")
-        if st.button("Discard the draft", icon=":material/close:", key="discard"):
+        if pressed("Discard the draft", icon=":material/close:", key="discard"):
             state.open_draft(None)
             st.rerun()
     load_cases(base)
@@ -78,7 +79,7 @@ def edit(base: Protocol) -> None:
                 "Protocol (TOML)", to_toml(protocol), f"{protocol.id}-v{protocol.version}.toml", "application/toml",
                 icon=":material/download:", on_click="ignore", help="With the truth: not for readers.",
             )  # fmt: skip
-            if st.button("Lock and start", type="primary", icon=":material/lock:", key="start", disabled=bool(here)):
+            if pressed("Lock and start", type="primary", icon=":material/lock:", key="start", disabled=bool(here)):
                 confirm(protocol)
 
 
@@ -95,7 +96,7 @@ def confirm(protocol: Protocol) -> None:
             f"Readers who have begun version {protocol.version - 1} stay on it until you close it; the others read "
             "this one. The answers of each version are analysed apart."
         )
-    if st.button("Lock and start", type="primary", key="confirm-start"):
+    if pressed("Lock and start", type="primary", key="confirm-start"):
         try:
             services.study_store().start(protocol.lock(at=datetime.now(UTC)))
         except StudyStoreError as error:
@@ -121,7 +122,7 @@ def load_cases(base: Protocol) -> None:
                     st.error(markdown_safe(sentence(error)), icon=":material/error:")
         with right:
             st.download_button("Template", _CSV_HEAD, "cases.csv", "text/csv", on_click="ignore")
-            if st.button("Use the shipped samples", key="use-samples"):
+            if pressed("Use the shipped samples", key="use-samples"):
                 state.open_draft(_with(base, cases=sample_cases(services.bundle().schema)))
                 st.rerun()
 
@@ -134,7 +135,7 @@ def choose() -> None:
     """The studies there are, and the ways to make one."""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader("Reader studies", anchor=False, width="stretch")
-        if st.button("New study", type="primary", icon=":material/add:", key="new-study"):
+        if pressed("New study", type="primary", icon=":material/add:", key="new-study"):
             state.open_draft(first_draft())
             st.rerun()
         with st.popover("Open a protocol file", icon=":material/upload_file:"):

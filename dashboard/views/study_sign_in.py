@@ -6,6 +6,7 @@ import streamlit as st
 
 from dashboard import services, state
 from dashboard.components.chrome import empty_state
+from dashboard.components.pressing import sent
 from dashboard.messages import markdown_safe
 from mmxai_core.errors import StudyStoreError
 from mmxai_core.reader_study.records import StudyRecord
@@ -43,7 +44,7 @@ def sign_in() -> StudyRecord | None:
                 "Reader code", reader, max_chars=32, placeholder="R01",
                 help="The pseudonym the coordinator gave you, never a name.",
             )  # fmt: skip
-            if st.form_submit_button("Start or go on", type="primary", icon=":material/login:"):
+            if sent("Start or go on", key="sign-in", type="primary", icon=":material/login:"):
                 try:
                     _enter(str(chosen), typed)
                 except StudyStoreError as error:

@@ -6,6 +6,7 @@ import streamlit as st
 
 from dashboard import casebook, services, state
 from dashboard.components.input_words import stated
+from dashboard.components.pressing import pressed
 from dashboard.components.ratings_table import ratings_table
 from dashboard.components.survey_form import survey_form
 from dashboard.jobs import Analysis
@@ -111,7 +112,7 @@ def main() -> None:
             follow_job(show=False)
         elif analysis is None:
             st.info("Nothing to rate in this session: analyse a case first.", icon=":material/info:")
-            if st.button("Go to the case"):
+            if pressed("Go to the case", key="to-case"):
                 st.switch_page("views/case.py")
         elif not code:
             st.caption("Enter your reader code to see the questions.")

@@ -6,6 +6,7 @@ import streamlit as st
 
 from dashboard import services, state, touring
 from dashboard.components.chrome import empty_state
+from dashboard.components.pressing import pressed
 from dashboard.tour_steps import STEPS
 from dashboard.views import model_or_stop
 
@@ -25,10 +26,10 @@ def main() -> None:
     )
     stopped = touring.remembered()
     with st.container(horizontal=True):
-        if st.button("Start the tour", type="primary", icon=":material/play_arrow:", key="tour-start"):
+        if pressed("Start the tour", type="primary", icon=":material/play_arrow:", key="tour-start"):
             state.update(tour_seen={})
             touring.enter(0)
-        if stopped and st.button(
+        if stopped and pressed(
             f"Resume at {stopped + 1}: {STEPS[stopped].title}", icon=":material/resume:", key="tour-resume"
         ):
             touring.enter(stopped)

@@ -13,6 +13,7 @@ from dashboard.batch import Batch, Line
 from dashboard.components import worklist_rows
 from dashboard.components.batch_panel import batch_panel
 from dashboard.components.chrome import empty_state
+from dashboard.components.pressing import pressed
 from dashboard.components.worklist_tools import Added, add_tools, query_tools
 from dashboard.messages import boundary, incident, markdown_safe, sentence
 from dashboard.views import model_or_stop
@@ -105,12 +106,12 @@ def ask_remove(case: WorklistCase) -> None:
             "brought back. Ratings that were given of it stay in the ratings store, under their code."
         )
         with st.container(horizontal=True):
-            if st.button("Remove", type="primary", icon=":material/delete:", key="remove-yes"):
+            if pressed("Remove", type="primary", icon=":material/delete:", key="remove-yes"):
                 services.worklist().remove(case.code, casebook.owners())
                 if state.current().case == case.code:
                     state.close_study()
                 st.rerun()
-            if st.button("Keep it", key="remove-no"):
+            if pressed("Keep it", key="remove-no"):
                 st.rerun()
 
 
@@ -127,7 +128,7 @@ def show_row(case: WorklistCase, now: datetime) -> None:
     opener, told, menu = st.columns([4, 20, 3], gap="small", vertical_alignment="center")
     with opener:
         mine = state.current().case == case.code
-        if st.button(case.code, key=f"open-{case.code}", width="stretch", type="primary" if mine else "secondary",
+        if pressed(case.code, key=f"open-{case.code}", width="stretch", type="primary" if mine else "secondary",
                      help="Open this case" if not mine else "This case is open"):  # fmt: skip
             open_case(case.code)
     with told:
@@ -245,7 +246,7 @@ def main() -> None:
         whose = f"of {session.reader} and of this site" if session.reader else "of this browser and of this site"
         st.markdown(f"**{len(shown)}** of {len(cases)} cases, {whose}.", width="stretch")
         sign_in(session.reader)
-        if st.button(f"Analyse all new ({len(new)})", key="analyse-all", icon=":material/play_arrow:",
+        if pressed(f"Analyse all new ({len(new)})", key="analyse-all", icon=":material/play_arrow:",
                      disabled=not new or running, type="primary"):  # fmt: skip
             analyse_all(new)
             st.rerun()

@@ -23,7 +23,7 @@ _UNPROVEN = "the page stopped following here in the last full run (Cached Forwar
 ROOT = Path(__file__).resolve().parents[2]
 BUNDLE = Path(os.environ.get("MMXAI_BUNDLE", ROOT / "pretrained" / "breast-us"))
 #: Milliseconds; generous, because a test machine may be busy.
-SLOW = 240_000
+SLOW = int(__import__("os").environ.get("SLOWMS","240000"))
 
 expect.set_options(timeout=SLOW)
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
@@ -243,7 +243,6 @@ def test_a_real_image_from_upload_to_a_kept_rating(page: Page, sent: list[int], 
     assert len({r["bundle_sha256"] for r in rows}) == 1
 
 
-@pytest.mark.skip(reason=_UNPROVEN)
 def test_a_dicom_phantom_prefills_the_form_and_takes_a_drawn_region(page: Page) -> None:
     upload(page, ROOT / "assets" / "samples" / "phantom-b.dcm")
     viewer = ready(page)

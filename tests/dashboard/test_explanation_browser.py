@@ -16,7 +16,7 @@ from dashboard.views.panels import VIEWS
 #: Milliseconds; generous, because a test machine may be busy.
 #: Why a test is left out until it has been run again on a quiet machine.
 _UNPROVEN = "the page stopped following here in the last full run (Cached ForwardMsg MISS); not proven mended yet"
-SLOW = 240_000
+SLOW = int(__import__("os").environ.get("SLOWMS","240000"))
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
 
@@ -61,7 +61,6 @@ def drawn(page: Page, key: str) -> None:
     expect(page.locator(f".st-key-{key} .js-plotly-plot .main-svg").first).to_be_visible()
 
 
-@pytest.mark.skip(reason=_UNPROVEN)
 def test_every_view_of_a_case(page: Page) -> None:
     analyse(page)
     body = page.locator(".st-key-explain-body")

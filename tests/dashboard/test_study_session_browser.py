@@ -28,7 +28,7 @@ from mmxai_core.reader_study.study_store import StudyStore
 #: Why a test is left out until it has been run again on a quiet machine.
 _UNPROVEN = "passes in some runs and stalls in others (Cached ForwardMsg MISS in the browser); not proven mended yet"
 ROOT = Path(__file__).resolve().parents[2]
-SLOW = 180_000
+SLOW = int(__import__("os").environ.get("SLOWMS","180000"))
 _SEND = re.compile("Commit|Save and go on")
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 expect.set_options(timeout=SLOW)
@@ -181,7 +181,6 @@ def read_all(page: Page, opinion: int, *, most: int = 1000) -> int:
     return most
 
 
-@pytest.mark.skip(reason=_UNPROVEN)
 def test_a_whole_study(server: Server, browser: Browser) -> None:
     coordinator = browser.new_page(viewport={"width": 1440, "height": 900})
     coordinator.set_default_timeout(SLOW)

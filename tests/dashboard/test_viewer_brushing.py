@@ -15,7 +15,6 @@ _UNPROVEN = "the page stopped following here in the last full run (Cached Forwar
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
 
-@pytest.mark.skip(reason=_UNPROVEN)
 def test_a_bar_shows_its_map_and_a_place_lights_its_fields(
     tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -27,6 +26,8 @@ def test_a_bar_shows_its_map_and_a_place_lights_its_fields(
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=GL)
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         page.set_default_timeout(2 * SLOW)
+        problems: list[str] = []
+        page.on("pageerror", lambda e: problems.append(str(e)))
         page.goto(f"{address}/case")
         page.locator("input[type=file]").first.set_input_files(ROOT / "assets" / "samples" / "phantom-b.dcm")
         page.locator(".viewer[data-ready='1']").wait_for()
@@ -40,6 +41,7 @@ def test_a_bar_shows_its_map_and_a_place_lights_its_fields(
         expect(viewer).to_have_attribute("data-layer", "gradcam")
 
         waterfall = page.locator(".js-plotly-plot").first
+        expect(waterfall.locator(".ytick", has_text="This prediction")).to_have_count(1)
         names = [t.strip() for t in waterfall.locator(".ytick").all_text_contents() if t.strip()]
         bars = waterfall.locator(".bars .point path")
         expect(bars).to_have_count(len(names) - 2)  # all but the two ends
@@ -69,3 +71,4 @@ def test_a_bar_shows_its_map_and_a_place_lights_its_fields(
                 number(a) * number(c), abs=0.002 + 0.01 * abs(number(c)) + 0.001 * number(a)
             )
         browser.close()
+        assert problems == []
