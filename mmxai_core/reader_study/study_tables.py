@@ -61,6 +61,7 @@ class StudyTables:
         maps: Saliency maps by explanation id or case, each by name, on any grid over the whole image.
         image_shapes: (height, width) in pixels of the source image, by the same keys.
         wordings: What was asked, by item id, where the registry of instruments does not know it.
+        title: What the coordinator calls the study; "" where it is not known.
     """
 
     readings: pd.DataFrame
@@ -71,6 +72,7 @@ class StudyTables:
     maps: Mapping[str, Mapping[str, FloatMap]] = field(default_factory=dict)
     image_shapes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     wordings: Mapping[str, str] = field(default_factory=dict)
+    title: str = ""
 
     @property
     def name(self) -> str:
@@ -93,11 +95,14 @@ class StudyTables:
         return {n: getattr(self, n) for n in COLUMNS}
 
 
-def tables_from_frames(frames: Mapping[str, pd.DataFrame], **maps: Mapping[str, object]) -> StudyTables:
+def tables_from_frames(
+    frames: Mapping[str, pd.DataFrame], *, title: str = "", **maps: Mapping[str, object]
+) -> StudyTables:  # fmt: skip
     """Checked tables; an absent table is empty.
 
     Args:
         frames: By table name; `readings` or `ratings` must have a row.
+        title: What the coordinator calls the study.
         **maps: `maps`, `image_shapes` and `wordings` of `StudyTables`.
 
     Raises:
@@ -121,7 +126,7 @@ def tables_from_frames(frames: Mapping[str, pd.DataFrame], **maps: Mapping[str, 
             if name == "cases":
                 known = checked["readings"].drop_duplicates("case").set_index("case")["truth"]
                 checked[name]["truth"] = checked[name]["case"].map(known).astype(float)
-    return StudyTables(**checked, **maps)  # type: ignore[arg-type]  # the two maps, by name
+    return StudyTables(**checked, title=title, **maps)  # type: ignore[arg-type]  # the two maps, by name
 
 
 def read_tables(path: Path) -> StudyTables:

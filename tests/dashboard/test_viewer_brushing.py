@@ -10,8 +10,6 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 from viewer_browser import GL, ROOT, SLOW, serve
 
-#: Why a test is left out until it has been run again on a quiet machine.
-_UNPROVEN = "the page stopped following here in the last full run (Cached ForwardMsg MISS); not proven mended yet"
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
 

@@ -94,6 +94,7 @@ class StudyAnalysis:
         prepared, options = self.prepared, self.options
         return {
             "study": self.study,
+            "title": self.tables.title,
             "simulated": self.simulated,
             "notice": self.banner,
             "scale": prepared.scale.name if prepared else None,

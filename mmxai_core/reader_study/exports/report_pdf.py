@@ -116,7 +116,8 @@ def report_pdf(analysis: StudyAnalysis, *, pictures: Mapping[str, bytes] | None 
     drawn = chart_files(analysis) if pictures is None else pictures
     report = _Report(analysis.banner, analysis.study)
     report.add_page()
-    report.paragraph(f"Reader study: {analysis.study}", size=15, bold=True, gap=2)
+    title = analysis.tables.title
+    report.paragraph(f"Reader study: {title or analysis.study}", size=15, bold=True, gap=2)
     p = analysis.prepared
     if p is not None:
         report.paragraph(f"Rating scale {p.scale.name or 'unnamed'}: {p.scale.reason}.", faint=True)
