@@ -308,7 +308,6 @@ def test_linked_panes_maps_and_the_fields_of_a_place(page: Page, address: str) -
     hands.returned("layer", "field:margin")
     page.get_by_role("combobox", name="Layer").click()
     page.get_by_role("option", name="field:age").click()
-    page.wait_for_function("document.querySelector('.viewer') === null || true")
     expect(page.locator(".viewer[data-layer='field:age']")).to_be_visible()
     assert hands.view("field") == "age"
     root.locator("select.source").nth(1).select_option("difference")
