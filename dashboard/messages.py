@@ -33,17 +33,28 @@ OPENINGS: dict[type[MmxaiError], str] = {
     DeviceError: "The computing device is not available.",
     ExplanationError: "The prediction stands, but it cannot be explained.",
     CapsuleError: "This case capsule cannot be used.",
-    StudyStoreError: "Not saved.",
+    StudyStoreError: "Not done.",
     DeadlineError: "The model did not answer in time; please try again.",
     CancelledError: "Cancelled; nothing was changed.",
 }
 
 
-def sentence(error: MmxaiError) -> str:
-    """What the reader is told about an error raised on purpose."""
+#: How the sentence opens where an answer was to be kept.
+NOT_SAVED = "Not saved."
+
+
+def sentence(error: MmxaiError, *, opening: str = "") -> str:
+    """What the reader is told about an error raised on purpose.
+
+    Args:
+        error: The error.
+        opening: What did not happen; by the kind of error where empty.
+    """
     if isinstance(error, CancelledError):
         return OPENINGS[CancelledError]
-    opening = next((text for kind, text in OPENINGS.items() if isinstance(error, kind)), "This did not work.")
+    opening = opening or next(
+        (text for kind, text in OPENINGS.items() if isinstance(error, kind)), "This did not work."
+    )
     return f"{opening} {error}"
 
 

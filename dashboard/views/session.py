@@ -13,7 +13,7 @@ from dashboard.components.pressing import pressed
 from dashboard.components.question_form import clean, question_form, questionnaire_form
 from dashboard.components.reading_ai import ai_panel
 from dashboard.components.wording import player_labels
-from dashboard.messages import boundary, markdown_safe, sentence
+from dashboard.messages import NOT_SAVED, boundary, markdown_safe, sentence
 from dashboard.views import model_or_stop
 from dashboard.views.study_case import ai_of, known_fields, show_case, show_values
 from dashboard.views.study_sign_in import sign_in
@@ -112,7 +112,7 @@ def save(
             opened_at=session.opened_at, instrument_version=version, shown=shown, times=time_on(study, step),
         )  # fmt: skip
     except StudyStoreError as error:
-        st.error(markdown_safe(sentence(error)), icon=":material/error:")
+        st.error(markdown_safe(sentence(error, opening=NOT_SAVED)), icon=":material/error:")
         return
     state.update_study(step="", notice=f"Kept at {kept.saved_at:%H:%M:%S} UTC.", token=new_token(), back=None)
     st.rerun()
@@ -180,7 +180,7 @@ def reading(study: StudyRecord, protocol: Protocol, step: Step, kept: tuple[Kept
         try:
             answers = form_answers(questions, clean(raw))
         except StudyStoreError as error:
-            st.error(markdown_safe(sentence(error)), icon=":material/error:")
+            st.error(markdown_safe(sentence(error, opening=NOT_SAVED)), icon=":material/error:")
             return
         save(study, step, answers, shown=None if output is None else output.shown)
 
@@ -208,7 +208,7 @@ def ratings(study: StudyRecord, protocol: Protocol, step: Step, kept: tuple[Kept
         try:
             answers = form_answers(questions, clean(raw))
         except StudyStoreError as error:
-            st.error(markdown_safe(sentence(error)), icon=":material/error:")
+            st.error(markdown_safe(sentence(error, opening=NOT_SAVED)), icon=":material/error:")
             return
         save(study, step, answers, shown=None if output is None else output.shown)
 
@@ -227,7 +227,7 @@ def ask_questionnaire(study: StudyRecord, protocol: Protocol, step: Step) -> Non
     try:
         answers = questionnaire_answers(asked, raw, chosen=chosen)
     except StudyStoreError as error:
-        st.error(markdown_safe(sentence(error)), icon=":material/error:")
+        st.error(markdown_safe(sentence(error, opening=NOT_SAVED)), icon=":material/error:")
         return
     save(study, step, answers, version=asked.version)
 

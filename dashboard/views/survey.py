@@ -10,7 +10,7 @@ from dashboard.components.pressing import pressed
 from dashboard.components.ratings_table import ratings_table
 from dashboard.components.survey_form import survey_form
 from dashboard.jobs import Analysis
-from dashboard.messages import markdown_safe, sentence
+from dashboard.messages import NOT_SAVED, markdown_safe, sentence
 from dashboard.views.following import follow_job, parts_left_out
 from mmxai_core.errors import StudyStoreError
 from mmxai_core.reader_study.export import responses_csv
@@ -74,7 +74,7 @@ def ask(code: str, analysis: Analysis) -> None:
             opened_at=session.survey_opened, token=session.survey_token,
         )  # fmt: skip
     except StudyStoreError as error:
-        st.error(markdown_safe(sentence(error)), icon=":material/error:")
+        st.error(markdown_safe(sentence(error, opening=NOT_SAVED)), icon=":material/error:")
         return
     st.success(
         f"Rating {kept.id} is saved ({kept.saved_at:%H:%M:%S} UTC, version {kept.iteration}).",

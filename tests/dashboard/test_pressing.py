@@ -1,0 +1,74 @@
+"""Presses: taken once, not lost where the run is cut short, not kept for another page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard import state
+from dashboard.components import pressing
+
+
+def _cut_short() -> None:
+    """A page whose first run after a press asks to be run again before it comes to the button."""
+    import streamlit as st
+
+    from dashboard import state
+    from dashboard.components.pressing import pressed
+
+    session = st.session_state
+    session.runs = session.get("runs", 0) + 1
+    if session.runs == 2:
+        st.rerun()
+    session.plain = session.get("plain", 0) + st.button("Plain", key="plain-button")
+    session.taken = session.get("taken", 0) + pressed("Go", key="go", disabled=session.get("off", False))
+    state.drop_presses()
+
+
+def test_a_press_outlives_a_run_that_is_cut_short() -> None:
+    app = AppTest.from_function(_cut_short).run()
+    app.button(key="go").click().run()
+    assert app.session_state.runs == 3 and app.session_state.taken == 1
+    app.run()
+    assert app.session_state.taken == 1, "a press is taken once"
+    app.button(key="go").click().run()
+    assert app.session_state.taken == 2
+
+
+def test_a_plain_button_loses_it() -> None:
+    """Why there is such a module; where Streamlit mends this, it can go."""
+    app = AppTest.from_function(_cut_short).run()
+    app.button(key="plain-button").click().run()
+    assert app.session_state.runs == 3 and app.session_state.plain == 0
+
+
+def test_a_disabled_button_drops_the_press() -> None:
+    app = AppTest.from_function(_cut_short).run()
+    app.session_state["off"] = True
+    app.button(key="go").click().run()
+    app.session_state["off"] = False
+    app.run()
+    assert app.session_state.taken == 0
+
+
+def test_another_page_does_not_take_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: dict[str, object] = {}
+    monkeypatch.setattr(state.st, "session_state", kept)
+    state.on_page("case")
+    state.note_press("go")
+    state.on_page("case")
+    assert state.take_press("go") and not state.take_press("go")
+    state.note_press("go")
+    state.on_page("explanation")
+    assert not state.take_press("go")
+
+
+def test_every_page_uses_it() -> None:
+    """A plain button is for callbacks only: what it returns is lost where the run is cut short."""
+    pages = Path(pressing.__file__).resolve().parents[1]
+    for file in pages.rglob("*.py"):
+        if file.name != "pressing.py":
+            text = file.read_text(encoding="utf-8")
+            assert "if st.button(" not in text and "st.form_submit_button(" not in text, file.name
