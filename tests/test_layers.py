@@ -32,9 +32,10 @@ ALLOWED: dict[str, set[str]] = {
     "reader_study": _VALUES,
     "cohorts": _VALUES | {"io"},
     "worklist": _VALUES | {"io", "cohorts"},
+    "preprocessing": _VALUES | {"io", "cohorts", "explain"},
     "evaluation": _INPUT | {"predict", "explain", "cohorts", "phantom"},
     "training": _INPUT | {"predict", "explain", "cohorts", "evaluation", "phantom"},
-    "comparison": _INPUT | {"predict", "explain", "cohorts", "evaluation", "training"},
+    "comparison": _INPUT | {"predict", "explain", "cohorts", "evaluation", "training", "preprocessing"},
 }
 #: The command line stands on top of the core, as the dashboard does: it may import every layer.
 ON_TOP = {"cli", "__main__"}

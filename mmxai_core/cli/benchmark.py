@@ -1,4 +1,4 @@
-"""`benchmark`: what explanations cost, in forward passes of the same network on this machine."""
+"""`benchmark`: what explanations cost, in forward passes of the same network, and how fast pictures are prepared."""
 
 from __future__ import annotations
 
@@ -31,6 +31,9 @@ def run(args: argparse.Namespace) -> None:
 
     with progress("benchmark") as step:
         found = run_benchmark(args.bundle, repeats=args.repeats, device=args.device, progress=step)
+        from mmxai_core.preprocessing.throughput import measure_throughput
+
+        found["preprocessing"] = measure_throughput(progress=step)
     from mmxai_core.evaluation.result_files import machine_words, versions
 
     found |= {"machine": machine_words(), "versions": versions()}
@@ -43,6 +46,14 @@ def run(args: argparse.Namespace) -> None:
             ("one forward pass", f"{found['forward_seconds']:.3f} s"),
             *((name, f"{r['value']:.2f} {r['unit']} ({_against(r)})") for name, r in found["ratios"].items()),
             *((f"largest difference to {name}", f"{value:.1e}") for name, value in found["agreement"].items()),
+            *(
+                (
+                    f"preprocessing, {modality}",
+                    f"{r['uncached_per_second']:.1f} pictures a second, from the cache "
+                    f"{r['cached_per_second']:.1f} ({r['times_faster_cached']:.1f} times faster)",
+                )
+                for modality, r in found["preprocessing"].items()
+            ),
         ]
     )
 

@@ -22,6 +22,10 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument("--source-root", type=Path, metavar="DIR", help="folder of the settings' source_cohort")
     parser.add_argument("--cache", type=Path, default=Path("runs/compare-encoders"), metavar="DIR",
                         help="trained encoders (default runs/compare-encoders); a missing one is trained")  # fmt: skip
+    parser.add_argument("--preprocessed", type=Path, default=Path("runs/preprocessed"), metavar="DIR",
+                        help="cache of preprocessed pictures, where the settings ask for them "
+                        "(default runs/preprocessed)")  # fmt: skip
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes that preprocess (default 1)")
     parser.add_argument("--models", metavar="A,B", help="work on these only; the rest is left to a later run")
     parser.add_argument("--generalise", action="store_true",
                         help="also test across cohorts, scanners, hospitals, and probe the image vectors")  # fmt: skip
@@ -38,7 +42,7 @@ def run(args: argparse.Namespace) -> None:
     from mmxai_core.comparison.models import BY_NAME
     from mmxai_core.comparison.run import Comparison, plan_of
 
-    for name, value, low in (("--folds", args.folds, 2), ("--seeds", args.seeds, 1)):
+    for name, value, low in (("--folds", args.folds, 2), ("--seeds", args.seeds, 1), ("--workers", args.workers, 1)):
         if not low <= value <= 100:
             raise UsageError(f"{name} must be from {low} to 100; got {value}.")
     models = args.models.split(",") if args.models else None
@@ -56,7 +60,8 @@ def run(args: argparse.Namespace) -> None:
     with progress("compare", unit="units") as step:
         plan = plan_of(
             cohort, args.out, config=config, folds=args.folds, seeds=args.seeds, cache=args.cache, source=source,
-            only=models, progress=lambda what, done, total: step(what, done, total),
+            only=models, preprocessed=args.preprocessed, workers=args.workers,
+            progress=lambda what, done, total: step(what, done, total),
         )  # fmt: skip
         comparison = Comparison(plan)
         if args.measure_only:
@@ -67,9 +72,14 @@ def run(args: argparse.Namespace) -> None:
         write_leakage(comparison, encoders=args.generalise)
         write_generalisation(comparison, train=args.generalise)
     if args.json:
-        write_json({"path": str(args.out), "cohort": cohort.name, **results})
+        write_json({"path": str(args.out), "cohort": cohort.name, "pairs": comparison.read.pairs, **results})
         return
-    rows = [("results", f"{results['status']} in {args.out}")]
+    pairs = comparison.read.pairs
+    rows = [
+        ("results", f"{results['status']} in {args.out}"),
+        ("pairs", f"{pairs['complete']} whole; {pairs['without_fields']} without any known field "
+         f"({pairs['dropped']} dropped); {pairs['without_picture']} without a picture (dropped)"),
+    ]  # fmt: skip
     for row in results["models"]:
         rows.append((f"auc, {row['model']}, {row['level']}", in_words(row["auc"])))
     write_table(rows)

@@ -20,6 +20,7 @@ from mmxai_core.cli import (
     explain,
     fetch,
     predict,
+    preprocess,
     reader_study,
     replay,
     samples,
@@ -31,8 +32,8 @@ from mmxai_core.errors import MmxaiError
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 _COMMANDS = (
-    predict, explain, replay, evaluate, evaluate_explanations, evaluate_inputs, train, compare, enrich, benchmark,
-    fetch, samples, reader_study,
+    predict, explain, replay, evaluate, evaluate_explanations, evaluate_inputs, train, compare, preprocess, enrich,
+    benchmark, fetch, samples, reader_study,
 )  # fmt: skip
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from mmxai_core.errors import CohortError
 from mmxai_core.model.config import Architecture
+from mmxai_core.preprocessing.incomplete import EMBED, check_choice
+from mmxai_core.preprocessing.settings import PreprocessSettings
 from mmxai_core.training.config import DropConfig, LossConfig, StageConfig, build_settings, check_range
 from mmxai_core.types import Json
 
@@ -64,6 +66,9 @@ class CompareConfig:
         heads: Training of a fusion head on cached tokens.
         loss: Weights of the losses; its coherence belongs to the image branch and is off.
         drop: Input dropout of the heads; images are never dropped, for no cohort here lacks one.
+        incomplete: What is done with a case that has no known field: "embed" keeps it with the learned unknown tokens,
+            "drop" leaves it out.
+        preprocess: What is done to the pictures before training; nothing, unless its `on` is true.
     """
 
     seed: int = 7
@@ -86,6 +91,8 @@ class CompareConfig:
     heads: StageConfig = field(default_factory=_heads)
     loss: LossConfig = field(default_factory=_loss)
     drop: DropConfig = field(default_factory=DropConfig)
+    incomplete: str = EMBED
+    preprocess: PreprocessSettings = field(default_factory=PreprocessSettings)
 
     def __post_init__(self) -> None:
         check_range(self, "seed", 0, 2**31 - 1)
@@ -97,14 +104,20 @@ class CompareConfig:
         check_range(self, "ablation_seeds", 0, 1000)
         check_range(self, "coherence", 0.0, 100.0)
         check_range(self, "replicates", 1, 10**6)
+        check_choice(self.incomplete)
         if self.unit not in UNITS:
             raise CohortError(f"Training setting unit must be one of {', '.join(UNITS)}; got {self.unit!r}.")
         if self.amp not in ("none", "bf16"):
             raise CohortError(f'Training setting amp must be "none" or "bf16"; got {self.amp!r}.')
 
     def to_json(self) -> Json:
-        """A plain dict."""
-        return asdict(self)
+        """A plain dict. Choices that came later and are left alone are left out: earlier runs' settings stay equal."""
+        values: Json = asdict(self)
+        if self.incomplete == EMBED:
+            del values["incomplete"]
+        if not self.preprocess.on:
+            del values["preprocess"]
+        return values
 
 
 def load_compare_config(path: Path | None) -> CompareConfig:

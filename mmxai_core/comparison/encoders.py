@@ -15,6 +15,7 @@ from mmxai_core.comparison.config import CompareConfig
 from mmxai_core.comparison.models import EncoderKind
 from mmxai_core.model.ablations import PatchEncoder, WholeEncoder
 from mmxai_core.model.encoders import ImageEncoder
+from mmxai_core.preprocessing.settings import VERSION as PREPROCESSING_VERSION
 from mmxai_core.training.config import StageConfig, TrainConfig
 from mmxai_core.training.data import CohortArrays
 from mmxai_core.training.image_stage import train_image
@@ -80,6 +81,8 @@ def train_encoder(
         asdict(config.arch), config.init, config.amp, start.key if start else None,
         [config.replay, split_hash(replay.case_ids)] if replay is not None else None,
     ]  # fmt: skip
+    if config.preprocess.on:  # encoders of plain pictures keep their keys
+        depends.append(["preprocessing", PREPROCESSING_VERSION, config.preprocess.to_json()])
     key = hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()[:16]
     torch.manual_seed(seed)
     encoder, first = new_encoder(kind, config)

@@ -20,9 +20,10 @@ from mmxai_core.comparison.config import CompareConfig
 from mmxai_core.comparison.encoders import Trained, train_encoder
 from mmxai_core.comparison.fold import FoldWork
 from mmxai_core.comparison.models import EncoderKind, Model, chosen, levels
+from mmxai_core.comparison.prepared_data import ReadCohort, read_cohort
 from mmxai_core.comparison.units import Unit, read_unit, unit_path, write_unit
 from mmxai_core.errors import CancelledError, CohortError
-from mmxai_core.training.data import LUMINANCE, CohortArrays, load_arrays
+from mmxai_core.training.data import LUMINANCE, CohortArrays
 from mmxai_core.training.recipe import RunLog
 from mmxai_core.training.split import split_hash
 from mmxai_core.types import Json
@@ -44,6 +45,8 @@ class Plan:
         cache: Folder of trained encoders; what is lost there is trained again.
         source: Cohort of the encoders to start from, or None.
         only: Models to work on now; the others stay to be done. None: all that the cohort can have.
+        preprocessed: Cache of preprocessed pictures, where the settings ask for them.
+        workers: Processes that preprocess.
         progress: Called with (what, units done, units in all).
         cancelled: True when the run should stop; checked between steps of training.
     """
@@ -56,6 +59,8 @@ class Plan:
     cache: Path
     source: Cohort | None = None
     only: Sequence[str] | None = None
+    preprocessed: Path = Path("runs/preprocessed")
+    workers: int = 1
     progress: Callable[[str, int, int], None] = lambda what, done, total: None
     cancelled: Callable[[], bool] = lambda: False
 
@@ -89,10 +94,10 @@ class Comparison:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.cohort = plan.cohort
         self.config = plan.config
-        self.data = self._read(plan.cohort)
-        labelled = [c for c in plan.cohort.cases if c.label is not None]
+        self.read = self._read(plan.cohort)
+        self.cohort, self.data = self.read.cohort, self.read.data
+        labelled = [c for c in self.cohort.cases if c.label is not None]
         self.cases = {c.case_id: c for c in labelled}
         parts = [c.split for c in labelled] if published(labelled) else None
         self.splits = {
@@ -107,10 +112,11 @@ class Comparison:
         self._source_encoders: dict[tuple[EncoderKind, int], Trained] = {}
         self.log = _Log(plan.out, cancelled=plan.cancelled)
 
-    def _read(self, cohort: Cohort) -> CohortArrays:
-        return load_arrays(
-            cohort, schema=cohort.schema, canvas=self.config.arch.canvas,
+    def _read(self, cohort: Cohort) -> ReadCohort:
+        return read_cohort(
+            cohort, config=self.config, folder=self.plan.preprocessed, workers=self.plan.workers,
             progress=lambda done, total: self.plan.progress(f"reading {cohort.name}", 0, 1),
+            cancelled=self.plan.cancelled,
         )  # fmt: skip
 
     def units(self) -> list[UnitKey]:
@@ -198,7 +204,7 @@ class Comparison:
         if self.plan.source is None:
             raise CohortError("This comparison has no source cohort.")
         if self._source is None:
-            self._source = self._read(self.plan.source)
+            self._source = self._read(self.plan.source).data
         return self._source
 
     def source_splits(self) -> list[Split]:
@@ -256,9 +262,19 @@ class Comparison:
             "early stopping and the same refit. Each ablation has an image branch of its own, by the settings "
             "`ablation`" + (" for the source and `tune` after it" if self.plan.source else "") + ".",
             "settings": config.to_json(),
+            **self._choices(),
             "environment": {"version": __version__, "torch": torch.__version__, "python": platform.python_version(),
                             "threads": torch.get_num_threads()},
         }  # fmt: skip
+
+    def _choices(self) -> Json:
+        """What runs that leave these choices alone do not state, so that their files stay as they are."""
+        read, out = self.read, {}
+        if read.preprocessing is not None:
+            out["preprocessing"] = read.preprocessing
+        if read.preprocessing is not None or read.pairs["dropped"]:
+            out["pairs"] = read.pairs
+        return out
 
     def _reference(self) -> str:
         masks = sum(bool(c.masks) for c in self.cases.values())

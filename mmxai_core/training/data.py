@@ -27,6 +27,19 @@ LUMINANCE = (0.299, 0.587, 0.114)
 
 
 @dataclass(frozen=True, eq=False)
+class Picture:
+    """What is read of one case.
+
+    Attributes:
+        grey: (H, W) float32 in [0, 1].
+        lesion: (H, W) bool; None where it is neither outlined nor boxed.
+    """
+
+    grey: GreyImage
+    lesion: Mask | None
+
+
+@dataclass(frozen=True, eq=False)
 class CohortArrays:
     """N cases.
 
@@ -85,9 +98,23 @@ class CohortArrays:
         )  # fmt: skip
 
 
+def read_picture(case: Case) -> Picture:
+    """A case as its files show it.
+
+    Raises:
+        CohortError: An image or mask cannot be read.
+    """
+    grey = case_grey(case)
+    shape = (grey.shape[0], grey.shape[1])
+    if case.masks:
+        return Picture(grey, read_masks(case.masks, shape))
+    return Picture(grey, box_mask(case.boxes, shape) if case.boxes else None)
+
+
 def load_arrays(
-    cohort: Cohort, *, schema: ClinicalSchema, canvas: int, progress: Callable[[int, int], None] | None = None
-) -> CohortArrays:
+    cohort: Cohort, *, schema: ClinicalSchema, canvas: int, progress: Callable[[int, int], None] | None = None,
+    read: Callable[[Case], Picture] = read_picture,
+) -> CohortArrays:  # fmt: skip
     """Reads every labelled case of a cohort.
 
     Args:
@@ -95,6 +122,7 @@ def load_arrays(
         schema: Schema to encode with; fields the cohort does not have are unknown.
         canvas: Canvas side S, pixels.
         progress: Called with (done, all).
+        read: How a case's picture and lesion are read: as its files show them, or preprocessed.
 
     Raises:
         CohortError: An image or mask cannot be read.
@@ -105,7 +133,7 @@ def load_arrays(
     grey, lesion = np.zeros((n, canvas, canvas), np.uint8), np.zeros((n, canvas, canvas), np.uint8)
     content = np.zeros((n, 4), np.int64)
     for i, case in enumerate(cases):
-        _read(case, canvas, grey[i], lesion[i], content[i])
+        _place(read(case), canvas, grey[i], lesion[i], content[i])
         if progress:
             progress(i + 1, n)
     records = tuple(schema.record({k: v for k, v in c.clinical.items() if k in schema.ids}) for c in cases)
@@ -126,18 +154,15 @@ def _encode(records: Sequence[ClinicalRecord], schema: ClinicalSchema) -> tuple[
     return values, known
 
 
-def _read(
-    case: Case, canvas: int, grey: NDArray[np.uint8], lesion: NDArray[np.uint8], content: NDArray[np.int64]
+def _place(
+    picture: Picture, canvas: int, grey: NDArray[np.uint8], lesion: NDArray[np.uint8], content: NDArray[np.int64]
 ) -> None:
     """Fills one case's row of the arrays in place."""
-    image = case_grey(case)
-    shape = (image.shape[0], image.shape[1])
-    geometry = CanvasGeometry.letterbox(shape, canvas)
-    grey[:] = np.round(geometry.to_canvas(image) * 255).astype(np.uint8)
+    geometry = CanvasGeometry.letterbox((picture.grey.shape[0], picture.grey.shape[1]), canvas)
+    grey[:] = np.round(geometry.to_canvas(picture.grey) * 255).astype(np.uint8)
     content[:] = (*geometry.offset, *geometry.content)
-    if case.masks or case.boxes:
-        drawn = read_masks(case.masks, shape) if case.masks else box_mask(case.boxes, shape)
-        lesion[:] = geometry.to_canvas(drawn.astype(np.float32)) > 0.5
+    if picture.lesion is not None:
+        lesion[:] = geometry.to_canvas(picture.lesion.astype(np.float32)) > 0.5
 
 
 def case_grey(case: Case) -> GreyImage:
@@ -148,9 +173,14 @@ def case_grey(case: Case) -> GreyImage:
     """
     if not case.channels:
         return read_grey(case.image)
-    planes = read_channels(case)[:3]
-    weights = np.array(LUMINANCE[: len(planes)], np.float32)
-    grey: GreyImage = np.tensordot(weights / weights.sum(), planes, 1).astype(np.float32)
+    return luminance(read_channels(case))
+
+
+def luminance(planes: NDArray[np.float32]) -> GreyImage:
+    """(C, H, W) planes -> (H, W): the luminance of the first three of them."""
+    shown = planes[:3]
+    weights = np.array(LUMINANCE[: len(shown)], np.float32)
+    grey: GreyImage = np.tensordot(weights / weights.sum(), shown, 1).astype(np.float32)
     return grey
 
 

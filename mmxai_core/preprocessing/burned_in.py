@@ -1,0 +1,153 @@
+"""Ultrasound: burned-in callipers and text taken out, so that no model reads what the operator thought.
+
+Conservative: a mark is taken for one only where nothing in tissue looks like it. Inside the scan area that is a "+"
+with four bright arms and four darker quadrants, or at least four upright strokes that share top and baseline, as the
+letters of a line do. Outside of it, it is anything bright. A picture without marks comes back unchanged, to the bit.
+Single digits, rulers' dots and dotted lines inside the scan area stay: they cannot be told from bright specks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.sparse.csgraph import connected_components
+from skimage.transform import resize
+
+from mmxai_core.explain.marks import cross_centres, stroke_map
+from mmxai_core.preprocessing.foreground import LIT, scan_area
+from mmxai_core.types import FloatMap, Mask
+
+#: Longer side at which marks have the sizes that `explain.marks` expects.
+_SIDE = 448
+#: A calliper's arms reach this far from its centre and are this wide to either side.
+_ARM, _ARM_HALF_WIDTH = 6, 1
+#: Pixels of a mark stand out of a 7 x 7 opening by this much display grey.
+_STANDS_OUT = 0.08
+#: A line of text: so many strokes, tops and baselines within so many pixels, gaps of at most so many stroke heights.
+_LETTERS, _ALIGNED, _GAP = 4, 2, 2.0
+#: Strokes of a line are about equally bright, and bright.
+_BRIGHT, _EVEN = 0.55, 0.12
+#: Tallest stroke of a letter.
+_TALLEST = 24
+#: Outside the scan area a lit region counts as a mark where its brightest pixel is above this: not JPEG's ringing.
+_OUTSIDE_PEAK = 0.3
+#: Smoothing behind the filling, pixels of the source.
+_FILL_SIGMA = 3.0
+
+
+@dataclass(frozen=True, eq=False)
+class Cleaned:
+    """A picture without its marks, and what was taken out.
+
+    Attributes:
+        grey: (H, W) float32 in [0, 1]; the very input where nothing was found.
+        callipers: Crosses found.
+        lines: Lines of text found inside the scan area.
+        inside: Pixels filled inside the scan area.
+        outside: Pixels set to black outside of it.
+    """
+
+    grey: FloatMap
+    callipers: int
+    lines: int
+    inside: int
+    outside: int
+
+
+def remove_marks(grey: FloatMap) -> Cleaned:
+    """Fills marks inside the scan area from around them, and blackens bright things outside of it.
+
+    Args:
+        grey: (H, W) display grey in [0, 1].
+    """
+    beyond = _outside_marks(grey)
+    scale = _SIDE / max(grey.shape)
+    shape = (max(1, round(grey.shape[0] * scale)), max(1, round(grey.shape[1] * scale)))
+    small = resize(grey, shape, order=1, mode="edge", anti_aliasing=scale < 1, preserve_range=True).astype(np.float32)
+    crosses = cross_centres(small)
+    texts = text_lines(small)
+    raised = small - ndimage.grey_opening(small, size=(7, 7)) > _STANDS_OUT
+    mark = np.zeros(shape, bool)
+    for y, x in crosses.tolist():
+        arms = np.zeros(shape, bool)
+        arms[max(y - _ARM, 0) : y + _ARM + 1, max(x - _ARM_HALF_WIDTH, 0) : x + _ARM_HALF_WIDTH + 1] = True
+        arms[max(y - _ARM_HALF_WIDTH, 0) : y + _ARM_HALF_WIDTH + 1, max(x - _ARM, 0) : x + _ARM + 1] = True
+        mark |= arms & raised
+    for top, left, bottom, right in texts:
+        mark[top:bottom, left:right] |= raised[top:bottom, left:right]
+    inside = np.zeros(grey.shape, bool)
+    if mark.any():
+        mark = ndimage.binary_dilation(mark, iterations=1)
+        inside = resize(mark.astype(np.float32), grey.shape, order=1, mode="edge", anti_aliasing=False) > 0.25
+        inside &= ~beyond
+    if not inside.any() and not beyond.any():
+        return Cleaned(grey, 0, 0, 0, 0)
+    out = np.where(inside, _filled(grey, inside | beyond), grey)
+    out[beyond] = 0.0
+    return Cleaned(out.astype(np.float32), len(crosses), len(texts), int(inside.sum()), int(beyond.sum()))
+
+
+def text_lines(grey: FloatMap) -> tuple[tuple[int, int, int, int], ...]:
+    """Boxes (top, left, bottom, right) around lines of at least four upright strokes of one height.
+
+    Args:
+        grey: (h, w) display grey in [0, 1], longer side about 448 pixels.
+    """
+    labels, n = ndimage.label(stroke_map(grey), np.ones((3, 3)))
+    if n < _LETTERS:
+        return ()
+    found = ndimage.find_objects(labels)
+    peak = ndimage.maximum(grey, labels, range(1, n + 1))
+    rows = np.array([(s[0].start, s[0].stop, s[1].start, s[1].stop) for s in found])
+    keep = (rows[:, 1] - rows[:, 0] <= _TALLEST) & (np.asarray(peak) >= _BRIGHT)
+    rows, bright = rows[keep], np.asarray(peak)[keep]
+    if len(rows) < _LETTERS:
+        return ()
+    count, group = connected_components(_same_line(rows, bright), directed=False)
+    out = []
+    for k in range(count):
+        line = rows[group == k]
+        if len(line) < _LETTERS:
+            continue
+        top, bottom = int(line[:, 0].min()), int(line[:, 1].max())
+        height = bottom - top
+        # Letters without an upright stroke at either end, such as S, reach over the outermost strokes.
+        left, right = int(line[:, 2].min()) - height, int(line[:, 3].max()) + height
+        out.append((max(top - 2, 0), max(left, 0), min(bottom + 2, grey.shape[0]), min(right, grey.shape[1])))
+    return tuple(out)
+
+
+def _same_line(rows: NDArray[np.int64], bright: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(n, n) bool: two strokes are neighbours in one line of text."""
+    top, bottom, left, right = rows.T
+    aligned = (np.abs(top[:, None] - top) <= _ALIGNED) & (np.abs(bottom[:, None] - bottom) <= _ALIGNED)
+    gap = np.maximum(left[:, None], left) - np.minimum(right[:, None], right)
+    height = np.maximum((bottom - top)[:, None], bottom - top)
+    near: NDArray[np.bool_] = aligned & (gap <= _GAP * height) & (np.abs(bright[:, None] - bright) <= _EVEN)
+    return near
+
+
+def _outside_marks(grey: FloatMap) -> Mask:
+    """(H, W) bool: lit regions outside the scan area that hold something bright."""
+    outside = ~ndimage.binary_dilation(scan_area(grey), iterations=3) & (grey > LIT)
+    labels, n = ndimage.label(outside, np.ones((3, 3)))
+    if n == 0:
+        return np.zeros(grey.shape, bool)
+    bright = np.array([False, *(np.asarray(ndimage.maximum(grey, labels, range(1, n + 1))) > _OUTSIDE_PEAK)])
+    marks: Mask = bright[labels]
+    return marks
+
+
+def _filled(grey: FloatMap, mark: Mask) -> FloatMap:
+    """(H, W): the mean of the pixels around that are no mark, weighted by nearness."""
+    known = (~mark).astype(np.float32)
+    for sigma in (_FILL_SIGMA, 4 * _FILL_SIGMA, 16 * _FILL_SIGMA):
+        weight = ndimage.gaussian_filter(known, sigma)
+        if float(weight[mark].min()) > 1e-2:
+            break
+    smooth = ndimage.gaussian_filter(grey * known, sigma) / np.maximum(weight, 1e-6)
+    filled: FloatMap = np.clip(smooth, 0.0, 1.0).astype(np.float32)
+    return filled
