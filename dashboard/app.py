@@ -57,7 +57,6 @@ def pages() -> None:
         position="hidden" if readers_only or state.study().reader else "top",
     )
     st.set_page_config(page_title=f"{page.title or 'Case'} · MMXAI reading room")
-    state.on_page(page.url_path)
     with boundary():
         frame_page(page.url_path)
         page.run()

@@ -35,7 +35,6 @@ _KEY = "reading"
 _STUDY_KEY = "study"
 _DESK_KEY = "analysis-desk"
 _PRESSES_KEY = "presses"
-_PAGE_KEY = "page-shown"
 _UNDO_DEPTH = 50
 
 
@@ -268,15 +267,8 @@ def take_press(key: str) -> bool:
     return True
 
 
-def on_page(path: str) -> None:
-    """Which page is shown now; a press that another page left untaken is forgotten."""
-    if st.session_state.get(_PAGE_KEY) != path:
-        st.session_state[_PAGE_KEY] = path
-        drop_presses()
-
-
 def drop_presses() -> None:
-    """Forget what was pressed and nothing took."""
+    """Forget what was pressed and nothing took: at the end of a page, so that no later one does."""
     st.session_state[_PRESSES_KEY] = frozenset()
 
 

@@ -20,7 +20,8 @@ from mmxai_core.explain.marks import cross_centres, stroke_map
 from mmxai_core.preprocessing.foreground import LIT, scan_area
 from mmxai_core.types import FloatMap, Mask
 
-#: Longer side at which marks have the sizes that `explain.marks` expects.
+#: Longer side at which marks have the sizes that `explain.marks` expects. A smaller picture is taken as it is: marks are
+#: drawn in the screen's pixels.
 _SIDE = 448
 #: A calliper's arms reach this far from its centre and are this wide to either side.
 _ARM, _ARM_HALF_WIDTH = 6, 1
@@ -64,9 +65,8 @@ def remove_marks(grey: FloatMap) -> Cleaned:
         grey: (H, W) display grey in [0, 1].
     """
     beyond = _outside_marks(grey)
-    scale = _SIDE / max(grey.shape)
-    shape = (max(1, round(grey.shape[0] * scale)), max(1, round(grey.shape[1] * scale)))
-    small = resize(grey, shape, order=1, mode="edge", anti_aliasing=scale < 1, preserve_range=True).astype(np.float32)
+    small = _fitted(grey)
+    shape = small.shape
     crosses = cross_centres(small)
     texts = text_lines(small)
     raised = small - ndimage.grey_opening(small, size=(7, 7)) > _STANDS_OUT
@@ -81,8 +81,9 @@ def remove_marks(grey: FloatMap) -> Cleaned:
     inside = np.zeros(grey.shape, bool)
     if mark.any():
         mark = ndimage.binary_dilation(mark, iterations=1)
-        inside = resize(mark.astype(np.float32), grey.shape, order=1, mode="edge", anti_aliasing=False) > 0.25
-        inside &= ~beyond
+        if shape != grey.shape:
+            mark = resize(mark.astype(np.float32), grey.shape, order=1, mode="edge", anti_aliasing=False) > 0.25
+        inside = mark & ~beyond
     if not inside.any() and not beyond.any():
         return Cleaned(grey, 0, 0, 0, 0)
     out = np.where(inside, _filled(grey, inside | beyond), grey)
@@ -128,6 +129,16 @@ def _same_line(rows: NDArray[np.int64], bright: NDArray[np.float64]) -> NDArray[
     height = np.maximum((bottom - top)[:, None], bottom - top)
     near: NDArray[np.bool_] = aligned & (gap <= _GAP * height) & (np.abs(bright[:, None] - bright) <= _EVEN)
     return near
+
+
+def _fitted(grey: FloatMap) -> FloatMap:
+    """The picture at the size marks are looked for at."""
+    scale = _SIDE / max(grey.shape)
+    if scale >= 1:
+        return grey
+    shape = (max(1, round(grey.shape[0] * scale)), max(1, round(grey.shape[1] * scale)))
+    small: FloatMap = resize(grey, shape, order=1, mode="edge", anti_aliasing=True, preserve_range=True)
+    return small.astype(np.float32)
 
 
 def _outside_marks(grey: FloatMap) -> Mask:

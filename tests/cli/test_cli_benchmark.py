@@ -16,9 +16,10 @@ def test_prints_ratios(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     ratios = found["ratios"]
     assert ratios["full_explanation_8_fields"]["value"] > 0 and found["forward_seconds"] > 0
     assert found["agreement"]["shap_exact"] < 1e-5
+    assert found["preprocessing"]["MR"]["times_faster_cached"] > 1
     assert main(["benchmark", "--bundle", str(bundle), "--repeats", "1", "--device", "cpu"]) == 0
     out = capsys.readouterr().out
-    assert "one forward pass" in out and ("met)" in out or "missed)" in out)
+    assert "preprocessing, US" in out and "one forward pass" in out and ("met)" in out or "missed)" in out)
 
 
 def test_refusals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

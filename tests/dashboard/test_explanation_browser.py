@@ -100,7 +100,7 @@ def test_every_view_of_a_case(page: Page) -> None:
     drawn(page, "response")
     page.get_by_role("button", name="Reset to the case").click()
     expect(body).to_contain_text("As analysed")
-    body.get_by_text("What would turn the decision", exact=True).click()
+    body.get_by_role("radio", name="What would turn the decision").click()
     page.get_by_role("button", name="Search").click()
     expect(body).to_contain_text("changed records tried")
 

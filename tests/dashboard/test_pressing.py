@@ -53,16 +53,14 @@ def test_a_disabled_button_drops_the_press() -> None:
     assert app.session_state.taken == 0
 
 
-def test_another_page_does_not_take_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_that_came_to_its_end_leaves_no_press_to_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     kept: dict[str, object] = {}
     monkeypatch.setattr(state.st, "session_state", kept)
-    state.on_page("case")
     state.note_press("go")
-    state.on_page("case")
+    state.note_press("other")
     assert state.take_press("go") and not state.take_press("go")
-    state.note_press("go")
-    state.on_page("explanation")
-    assert not state.take_press("go")
+    state.drop_presses()
+    assert not state.take_press("other")
 
 
 def test_every_page_uses_it() -> None:

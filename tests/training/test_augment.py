@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from mmxai_core.training.augment import Batch, augment, lesion_boxes
+from mmxai_core.training.augment import Batch, _appearance, _warp_grid, augment, lesion_boxes
 from mmxai_core.training.data import standardise_batch
 
 
@@ -49,3 +49,25 @@ def test_boxes_hold_the_lesion_and_lie_on_the_canvas() -> None:
         assert (cx - side / 2 < 57.5 / 128).all() and (cx + side / 2 > 57.5 / 128).all()
     empty = lesion_boxes(torch.zeros(2, 1, 64, 64), torch.Generator().manual_seed(0))
     assert torch.isfinite(empty).all()
+
+
+def test_a_view_is_affine_and_elastic() -> None:
+    """What no affine map explains of the sampling grid is the elastic part: there, smooth, and small."""
+    size = 64
+    grid = _warp_grid(4, size, torch.Generator().manual_seed(2))
+    y, x = torch.meshgrid(torch.linspace(-1, 1, size), torch.linspace(-1, 1, size), indexing="ij")
+    plane = torch.stack([x, y, torch.ones_like(x)], -1).reshape(-1, 3)
+    for view in grid:
+        affine = torch.linalg.lstsq(plane, view.reshape(-1, 2)).solution
+        assert (affine[:2] - torch.eye(2)).abs().max() > 0.02
+        rest = (view.reshape(-1, 2) - plane @ affine).reshape(size, size, 2)
+        assert 0.002 < float(rest.abs().max()) < 0.12
+        assert float((rest[1:] - rest[:-1]).abs().max()) < 0.02
+
+
+def test_contrast_changes_beyond_what_standardising_undoes() -> None:
+    """A gain and an offset would be undone by the canvas's own mean and SD; a gamma is not."""
+    ramp = torch.linspace(0.05, 0.95, 64)[None, None, None].expand(6, 1, 64, 64).contiguous()
+    seen = _appearance(ramp, torch.Generator().manual_seed(0)).mean(2)[:, 0]
+    middle = (seen[:, 28:36].mean(1) - seen[:, :4].mean(1)) / (seen[:, -4:].mean(1) - seen[:, :4].mean(1))
+    assert float(middle.max() - middle.min()) > 0.1

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from mmxai_core.reader_study.analysis.study_analysis import Options, StudyAnalys
 from mmxai_core.reader_study.exports.chart_png import chart_png
 from mmxai_core.reader_study.exports.checklists import AUTHOR, CLAIM, DECIDE_AI, FILLED, checklist
 from mmxai_core.reader_study.exports.dictionary import dictionary_rows, instruments_json
+from mmxai_core.reader_study.exports.imrmc_files import imrmc_files
 from mmxai_core.reader_study.exports.package import export_files, table_files, write_folder, zip_bytes
 from mmxai_core.reader_study.exports.palette import step_colours
 from mmxai_core.reader_study.exports.report_pdf import report_pdf
@@ -74,6 +76,26 @@ def test_imrmc_files_hold_the_ratings(files: dict[str, bytes]) -> None:
     assert len(body.splitlines()) == 12 + 3 * 3 * 12
     frame = pd.read_csv(io.BytesIO(files["imrmc/stages.csv"]))
     assert list(frame.columns) == ["readerID", "caseID", "modalityID", "score"]
+
+
+def test_a_design_that_is_not_crossed_has_its_imrmc_files_too(simulated: StudyAnalysis) -> None:
+    """Each reader read a third of the cases: no Obuchowski-Rockette, but iMRMC takes it."""
+    readings = simulated.tables.readings
+    cases = sorted(readings["case"].unique())
+    mine = {r: set(cases[i::3]) for i, r in enumerate(sorted(readings["reader"].unique()))}
+    part = readings[[case in mine[reader] for reader, case in zip(readings["reader"], readings["case"], strict=True)]]
+    analysis = analyse_study(replace(simulated.tables, readings=part.reset_index(drop=True)), Options(replicates=50))
+    one = next(c for c in analysis.compared if c.comparison.id == "stages")
+    assert one.crossed is None and one.reason
+    made = imrmc_files(analysis)
+    head, _, body = made["stages.imrmc"].decode().partition("BEGIN DATA:\n")
+    assert "Not crossed" in head.splitlines()[0] and "N0: 6\nN1: 6\nNR: 3\nNM: 3\n" in head
+    lines = [line.split(",") for line in body.splitlines()]
+    assert len(lines) == 12 + 12 * 3
+    for reader, case, _, score in lines[12:]:
+        assert case in mine[reader] and 0 <= float(score) <= 100
+    frame = pd.read_csv(io.BytesIO(made["stages.csv"]))
+    assert len(frame) == len(lines) and (frame["readerID"] == "truth").sum() == 12
 
 
 def test_an_export_is_a_study_again(files: dict[str, bytes], simulated: StudyAnalysis, tmp_path: Path) -> None:
