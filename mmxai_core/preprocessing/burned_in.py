@@ -20,8 +20,8 @@ from mmxai_core.explain.marks import cross_centres, stroke_map
 from mmxai_core.preprocessing.foreground import LIT, scan_area
 from mmxai_core.types import FloatMap, Mask
 
-#: Longer side at which marks have the sizes that `explain.marks` expects. A smaller picture is taken as it is: marks are
-#: drawn in the screen's pixels.
+#: Longer side at which marks have the sizes that `explain.marks` expects. A smaller picture is taken as it is: marks
+#: are drawn in the pixels of the screen.
 _SIDE = 448
 #: A calliper's arms reach this far from its centre and are this wide to either side.
 _ARM, _ARM_HALF_WIDTH = 6, 1

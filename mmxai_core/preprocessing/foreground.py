@@ -16,6 +16,10 @@ _AIR_SIGNAL = 0.1
 _SKIN_HU = -500.0
 #: At or below this display grey (20 of 255) nothing is shown: JPEG's ringing around a scan area reaches 10.
 LIT = 20 / 255
+#: Lit regions from this share of the picture on belong to the scan area; labels and grey bars beside it are smaller.
+_PART = 0.02
+#: Outside a scan area the screen is black: at or below this grey, but for this share of its pixels. A shadow is not.
+_BLACK, _SPECKS, _RINGING_REACH = 3 / 255, 0.02, 8
 #: A foreground outside these shares of the picture is taken for a mistake, and the whole picture is used.
 _SMALLEST, _LARGEST = 0.02, 0.995
 
@@ -48,16 +52,27 @@ def body(hu: FloatMap) -> Mask:
 
 
 def scan_area(grey: FloatMap) -> Mask:
-    """(H, W) bool: the convex hull of the largest lit region: a fan or a rectangle, with its shadows.
+    """(H, W) bool: the convex hull of the large lit regions, a fan or a rectangle, with its shadows.
+
+    The whole picture where what lies outside is not black: then it is a shadow or a dark corner, not the screen.
 
     Args:
         grey: (H, W) display grey in [0, 1].
     """
+    whole = np.ones(grey.shape, bool)
     lit = ndimage.binary_closing(np.pad(grey > LIT, 4), iterations=4)[4:-4, 4:-4]
-    main = largest(ndimage.binary_opening(lit, iterations=2))
-    if not main.any():
-        return np.ones(grey.shape, bool)
-    return usable(np.asarray(convex_hull_image(main), bool))
+    labels, n = ndimage.label(ndimage.binary_opening(lit, iterations=2))
+    if n == 0:
+        return whole
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = 0
+    parts = sizes >= _PART * grey.size
+    parts[int(np.argmax(sizes))] = True
+    hull = np.asarray(convex_hull_image(parts[labels]), bool)
+    quiet = ~(hull | ndimage.binary_dilation(lit, iterations=_RINGING_REACH))
+    if not quiet.any() or float((grey[quiet] > _BLACK).mean()) > _SPECKS:
+        return whole
+    return usable(hull)
 
 
 def largest(mask: Mask) -> Mask:
@@ -77,7 +92,10 @@ def usable(mask: Mask) -> Mask:
 
 
 def window_around(mask: Mask, margin: float) -> Window:
-    """The smallest window around a mask, with a margin; the picture's own edges are kept where they lie within it.
+    """The smallest window around a mask, with a margin.
+
+    The margin may reach over the picture's edge, which is then padded, but for sides where the mask itself ends at the
+    edge: a black rim there would look like the end of the patient.
 
     Args:
         mask: (H, W) bool, not empty.
@@ -86,6 +104,8 @@ def window_around(mask: Mask, margin: float) -> Window:
     rows, cols = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     y0, x0, y1, x1 = int(rows[0]), int(cols[0]), int(rows[-1]) + 1, int(cols[-1]) + 1
     add = round(margin * max(y1 - y0, x1 - x0))
-    if add == 0 or mask.all():
-        return y0, x0, y1, x1
-    return y0 - add, x0 - add, y1 + add, x1 + add
+    height, width = mask.shape
+    return (
+        y0 - add if y0 > 0 else 0, x0 - add if x0 > 0 else 0,
+        y1 + add if y1 < height else height, x1 + add if x1 < width else width,
+    )  # fmt: skip

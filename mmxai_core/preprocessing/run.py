@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -87,6 +88,8 @@ class Report:
 
 def _kind(step: str) -> str:
     """A step without its own numbers, so that pictures can be counted by it."""
+    if step.startswith("resampled"):
+        return "resampled to square pixels"
     return "burned-in marks removed" if step.startswith("burned-in marks") else step
 
 
@@ -169,6 +172,11 @@ def _outcomes(
             for future in as_completed(waiting):
                 _stop_if(cancelled)
                 yield future.result()
+        except BrokenProcessPool as error:
+            raise CohortError(
+                f"One of {workers} preprocessing processes was ended from outside, perhaps for want of memory; what is "
+                "done is kept: start again with fewer workers."
+            ) from error
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise

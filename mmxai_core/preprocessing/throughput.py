@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -63,7 +64,7 @@ def measure_throughput(
 
 
 def _part(cohort: Cohort, start: int, stop: int) -> Cohort:
-    return Cohort(**{**vars(cohort), "cases": cohort.cases[start:stop]})
+    return replace(cohort, cases=cohort.cases[start:stop])
 
 
 def _cohort(folder: Path, modality: Modality, pictures: int, rng: np.random.Generator) -> Cohort:
