@@ -142,7 +142,8 @@ def deletion_curves(
     def probability(batch: Tensor) -> NDArray[np.float64]:
         check()
         with torch.no_grad():
-            seen = network.encode_image(batch, boxes=state.boxes.expand(len(batch), -1))
+            boxes = state.boxes.expand(len(batch), -1)
+            seen = network.encode_image(batch, boxes=boxes, lesion_logits=state.lesion_logits)
             logits = network.fuse(seen, tokens.expand(len(batch), -1, -1))[0].logits
         return _probability(logits, temperature, target)
 

@@ -18,6 +18,10 @@ from mmxai_core.model.encoders import ImageState
 from mmxai_core.model.network import FusedNetwork
 
 
+def _mirrored(boxes: Tensor) -> Tensor:
+    return torch.cat([1 - boxes[:, :1], boxes[:, 1:]], 1)
+
+
 @torch.no_grad()
 def mirrored_state(network: FusedNetwork, canvas: Tensor, image: ImageState) -> ImageState:
     """The state of the mirrored canvases, the second glance at the mirrored place. One forward pass an image.
@@ -27,12 +31,34 @@ def mirrored_state(network: FusedNetwork, canvas: Tensor, image: ImageState) -> 
         canvas: (B, 1, S, S) standardised, as `image` was encoded from.
         image: Their state.
     """
-    boxes = torch.cat([1 - image.boxes[:, :1], image.boxes[:, 1:]], 1)
-    return network.encode_image(canvas.flip(-1), boxes=boxes)
+    return network.encode_image(canvas.flip(-1), boxes=_mirrored(image.boxes))
+
+
+@torch.no_grad()
+def mirrored_read(network: FusedNetwork, canvas: Tensor, image: ImageState) -> ImageState:
+    """What `grad_cam_pp` reads of the mirrored canvases: the CNN's share of `mirrored_state`.
+
+    Args:
+        network: In evaluation mode.
+        canvas: (B, 1, S, S) standardised, as `image` was encoded from.
+        image: Their state.
+
+    Returns:
+        `image` with `features` and `boxes` of the mirrored canvases; everything else is still of `image`.
+    """
+    boxes = _mirrored(image.boxes)
+    return replace(image, features=network.image_encoder.glance_features(canvas.flip(-1), boxes), boxes=boxes)
 
 
 def mirrored_grad_cam_pp(
-    network: FusedNetwork, canvas: Tensor, image: ImageState, tokens: Tensor, *, target: int, score: Score = "logit"
+    network: FusedNetwork,
+    canvas: Tensor,
+    image: ImageState,
+    tokens: Tensor,
+    *,
+    target: int,
+    score: Score = "logit",
+    mirrored: ImageState | None = None,
 ) -> ReadOut:
     """`grad_cam_pp` with maps averaged over image and mirror image; everything else is of the image itself.
 
@@ -43,7 +69,9 @@ def mirrored_grad_cam_pp(
         tokens: (B, F, d) field tokens.
         target: Index of the class.
         score: See `grad_cam_pp`.
+        mirrored: From `mirrored_read`, where it is known.
     """
+    other = mirrored_read(network, canvas, image) if mirrored is None else mirrored
     read = grad_cam_pp(network, image, tokens, target=target, score=score)
-    other = grad_cam_pp(network, mirrored_state(network, canvas, image), tokens, target=target, score=score)
-    return replace(read, maps=(read.maps + other.maps.flip(-1)) / 2)
+    again = grad_cam_pp(network, other, tokens, target=target, score=score)
+    return replace(read, maps=(read.maps + again.maps.flip(-1)) / 2)

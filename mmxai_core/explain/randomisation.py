@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mmxai_core.explain.mirror import mirrored_grad_cam_pp
+from mmxai_core.explain.mirror import mirrored_grad_cam_pp, mirrored_read
 from mmxai_core.explain.saliency import Score, grad_cam_pp
 from mmxai_core.model.encoders import ImageState
 from mmxai_core.model.network import FusedNetwork
@@ -61,16 +62,17 @@ def weight_randomisation(
     """
     model = copy.deepcopy(network)
     generator = torch.Generator().manual_seed(seed)
-    steps = []
+    steps, image = [], state
+    other = mirrored_read(network, canvas, state) if mirrored else None
     for depth, stage in enumerate(STAGES):
         check()
         randomise(stage_modules(model, depth), generator)
-        image = state
-        if depth >= 2:
+        if depth >= 2:  # before that, only what comes after the CNN is random
             with torch.no_grad():
-                image = model.encode_image(canvas, boxes=state.boxes)
+                image = replace(state, features=model.image_encoder.glance_features(canvas, state.boxes))
+            other = mirrored_read(model, canvas, image) if mirrored else None
         read = (
-            mirrored_grad_cam_pp(model, canvas, image, tokens, target=target, score=score)
+            mirrored_grad_cam_pp(model, canvas, image, tokens, target=target, score=score, mirrored=other)
             if mirrored
             else grad_cam_pp(model, image, tokens, target=target, score=score)
         )

@@ -98,14 +98,19 @@ class ImageEncoder(nn.Module):
         logits: Tensor = self.lesion_out(self.lesion4(torch.cat([x, f4], 1)))
         return logits
 
-    def forward(self, canvas: Tensor, *, boxes: Tensor | None = None) -> ImageState:
+    def forward(
+        self, canvas: Tensor, *, boxes: Tensor | None = None, lesion_logits: Tensor | None = None
+    ) -> ImageState:  # fmt: skip
         """Encodes a batch of canvases once.
 
         Args:
             canvas: (B, 1, S, S) standardised.
             boxes: (B, 3) where the second glance looks; None: the model's own lesion map decides. Training gives
                 boxes, so that both glances share one batch and batch norm sees the mixture that it meets later.
+            lesion_logits: Handed on where the boxes are given too: the lesion map only says where to look.
         """
+        if boxes is not None and lesion_logits is not None:
+            return self.read_features(self.glance_features(canvas, boxes), boxes=boxes, lesion_logits=lesion_logits)
         size, b = self.arch.glance, len(canvas)
         whole = whole_glance(canvas, size)
         if boxes is None:
@@ -118,6 +123,20 @@ class ImageEncoder(nn.Module):
             f_whole, f_lesion = both[:b], both[b:]
             lesion_logits = self._lesion(f_whole, [x[:b] for x in lateral])
         return self.read_features(torch.stack([f_whole, f_lesion], 1), boxes=boxes, lesion_logits=lesion_logits)
+
+    def glance_features(self, canvas: Tensor, boxes: Tensor) -> Tensor:
+        """The CNN alone, where the second glance is known: neither lesion map nor Transformer.
+
+        Args:
+            canvas: (B, 1, S, S) standardised.
+            boxes: (B, 3) where the second glance looks.
+
+        Returns:
+            (B, 2, d, g, g), as `ImageState.features` of `forward` with these boxes.
+        """
+        size, b = self.arch.glance, len(canvas)
+        both, _ = self._cnn(torch.cat([whole_glance(canvas, size), lesion_glance(canvas, boxes, size)]))
+        return torch.stack([both[:b], both[b:]], 1)
 
     def read_features(self, features: Tensor, *, boxes: Tensor, lesion_logits: Tensor) -> ImageState:
         """(B, 2, d, g, g) features -> state: everything after the CNN, so that CAM methods differentiate from here."""

@@ -55,11 +55,16 @@ class FusedNetwork(nn.Module):
         self.clinical_encoder = ClinicalEncoder(schema, arch)
         self.fusion = Fusion(arch)
 
-    def encode_image(self, canvas: Tensor | None, *, boxes: Tensor | None = None, batch: int = 1) -> ImageState:
-        """(B, 1, S, S) canvases, or None for `batch` studies without an image -> image state."""
+    def encode_image(
+        self, canvas: Tensor | None, *, boxes: Tensor | None = None, lesion_logits: Tensor | None = None, batch: int = 1
+    ) -> ImageState:  # fmt: skip
+        """(B, 1, S, S) canvases, or None for `batch` studies without an image -> image state.
+
+        Where `boxes` and `lesion_logits` are both given, the lesion map is not computed but handed on.
+        """
         if canvas is None:
             return self.image_encoder.absent_state(batch)
-        state: ImageState = self.image_encoder(canvas, boxes=boxes)
+        state: ImageState = self.image_encoder(canvas, boxes=boxes, lesion_logits=lesion_logits)
         return state
 
     def encode_clinical(self, values: Tensor, known: Tensor) -> Tensor:

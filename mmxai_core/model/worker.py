@@ -14,6 +14,7 @@ from queue import Empty, SimpleQueue
 from typing import TypeAlias, TypeVar
 
 from mmxai_core.errors import CancelledError, DeadlineError
+from mmxai_core.model.memory import keep_freed_memory
 
 T = TypeVar("T")
 #: Called with a step in plain words and the part done, 0 to 1.
@@ -78,6 +79,7 @@ class Worker:
     """
 
     def __init__(self, name: str, *, queue_size: int) -> None:
+        keep_freed_memory()
         self.queue_size = queue_size
         self._places = threading.BoundedSemaphore(queue_size)
         self._thread: int | None = None

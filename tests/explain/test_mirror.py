@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from tiny_bundle import ARCH, SCHEMA, tiny_network
 
-from mmxai_core.explain.mirror import mirrored_grad_cam_pp, mirrored_state
+from mmxai_core.explain.mirror import mirrored_grad_cam_pp, mirrored_read, mirrored_state
 from mmxai_core.explain.saliency import grad_cam_pp
 
 BOXES = torch.tensor([[0.3, 0.6, 0.4]])
@@ -25,6 +25,15 @@ def test_the_mirrored_glance_shows_the_same_place() -> None:
     assert torch.allclose(there.boxes, torch.tensor([[0.7, 0.6, 0.4]]))
     back = mirrored_state(network, canvas.flip(-1), there)
     assert torch.allclose(back.tokens, network.encode_image(canvas, boxes=BOXES).tokens, atol=1e-4)
+
+
+def test_what_the_map_reads_is_the_mirrored_state_s_own() -> None:
+    network, canvas, tokens = _case()
+    image = network.encode_image(canvas, boxes=BOXES)
+    whole, part = mirrored_state(network, canvas, image), mirrored_read(network, canvas, image)
+    assert torch.equal(part.boxes, whole.boxes) and torch.equal(part.features, whole.features)
+    a, b = (grad_cam_pp(network, state, tokens, target=1).maps for state in (whole, part))
+    assert torch.equal(a, b)
 
 
 def test_the_map_of_a_flipped_image_is_the_flipped_map() -> None:
