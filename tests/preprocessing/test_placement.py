@@ -51,6 +51,12 @@ def test_a_foreground_that_is_everything_or_nothing_is_the_whole_picture() -> No
     assert window_around(np.ones((40, 50), bool), 0.1) == (0, 0, 40, 50)
 
 
+def test_no_rim_is_added_where_the_foreground_ends_at_the_edge() -> None:
+    mask = np.zeros((40, 50), bool)
+    mask[4:36, :30] = True
+    assert window_around(mask, 0.25) == (-4, 0, 44, 38)
+
+
 def test_dark_tissue_next_to_bright_is_foreground() -> None:
     """A crop that is all tissue: Otsu alone would drop the darker half."""
     rng = np.random.default_rng(0)
@@ -65,3 +71,5 @@ def test_a_shadow_inside_a_fan_belongs_to_the_scan_area() -> None:
     grey[150, 100] = 0.6  # a speck in the shadow
     area = scan_area(grey)
     assert area[150, 100] and not area[5, 100] and not area[100, 10]
+    grey += 6 / 255  # around the lit part it is dark, not black: this is tissue in shadow, not the screen
+    assert scan_area(grey).all()
