@@ -65,7 +65,8 @@ def remove_marks(grey: FloatMap) -> Cleaned:
         grey: (H, W) display grey in [0, 1].
     """
     beyond = _outside_marks(grey)
-    small = _fitted(grey)
+    inner = np.where(beyond, np.float32(0.0), grey) if beyond.any() else grey
+    small = _fitted(inner)
     shape = small.shape
     crosses = cross_centres(small)
     texts = text_lines(small)
@@ -86,8 +87,7 @@ def remove_marks(grey: FloatMap) -> Cleaned:
         inside = mark & ~beyond
     if not inside.any() and not beyond.any():
         return Cleaned(grey, 0, 0, 0, 0)
-    out = np.where(inside, _filled(grey, inside | beyond), grey)
-    out[beyond] = 0.0
+    out = np.where(inside, _filled(inner, inside), inner) if inside.any() else inner
     return Cleaned(out.astype(np.float32), len(crosses), len(texts), int(inside.sum()), int(beyond.sum()))
 
 

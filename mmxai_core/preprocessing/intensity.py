@@ -11,11 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import ndimage
 
 from mmxai_core.types import FloatMap, Mask
 
 #: Values beyond these percentiles of the foreground do not count for mean and SD: vessels, ghosts, a clip.
 PERCENTILES = (1.0, 99.0)
+#: Pixels of the foreground's rim that do not count either: half of what they show is air.
+RIM = 2
 #: z-scores that grey 0 and grey 1 stand for.
 Z_ENDS = (-3.0, 5.0)
 
@@ -45,13 +48,14 @@ class Scale:
 
 
 def robust_scale(planes: Sequence[FloatMap], mask: Mask) -> Scale:
-    """The scale of planes that share one, from their foreground without its extremes.
+    """The scale of planes that share one, from their foreground without its rim and its extremes.
 
     Args:
         planes: (H, W) each.
         mask: (H, W) bool, not empty.
     """
-    inside = np.concatenate([p[mask] for p in planes])
+    core = ndimage.binary_erosion(mask, iterations=RIM, border_value=1)
+    inside = np.concatenate([p[core if core.any() else mask] for p in planes])
     low, high = np.percentile(inside, PERCENTILES)
     kept = inside[(inside >= low) & (inside <= high)]
     sd = float(kept.std())
