@@ -8,6 +8,7 @@ Single digits, rulers' dots and dotted lines inside the scan area stay: they can
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,6 +36,8 @@ _BRIGHT, _EVEN = 0.55, 0.12
 _TALLEST = 24
 #: Outside the scan area a lit region counts as a mark where its brightest pixel is above this: not JPEG's ringing.
 _OUTSIDE_PEAK = 0.3
+#: Letters stand out of an 11 x 11 opening by this much, are this bright, and, where they touch, this wide together.
+_LETTER_CONTRAST, _LETTER_GREY, _WIDEST = 0.25, 0.45, 80
 #: Smoothing behind the filling, pixels of the source.
 _FILL_SIGMA = 3.0
 
@@ -77,8 +80,7 @@ def remove_marks(grey: FloatMap) -> Cleaned:
         arms[max(y - _ARM, 0) : y + _ARM + 1, max(x - _ARM_HALF_WIDTH, 0) : x + _ARM_HALF_WIDTH + 1] = True
         arms[max(y - _ARM_HALF_WIDTH, 0) : y + _ARM_HALF_WIDTH + 1, max(x - _ARM, 0) : x + _ARM + 1] = True
         mark |= arms & raised
-    for top, left, bottom, right in texts:
-        mark[top:bottom, left:right] |= raised[top:bottom, left:right]
+    mark |= _letters(small, texts)
     inside = np.zeros(grey.shape, bool)
     if mark.any():
         mark = ndimage.binary_dilation(mark, iterations=1)
@@ -139,6 +141,39 @@ def _fitted(grey: FloatMap) -> FloatMap:
     shape = (max(1, round(grey.shape[0] * scale)), max(1, round(grey.shape[1] * scale)))
     small: FloatMap = resize(grey, shape, order=1, mode="edge", anti_aliasing=True, preserve_range=True)
     return small.astype(np.float32)
+
+
+def _letters(grey: FloatMap, lines: Sequence[tuple[int, int, int, int]]) -> Mask:
+    """(h, w) bool: the letters of lines of text, whole, and those that go on beside them at the same height.
+
+    A line is found by its upright strokes, which may be halves of letters and leave out round ones. From there it grows
+    over bright, small, sharp things as tall as its letters and no further off than letters are.
+    """
+    mark = np.zeros(grey.shape, bool)
+    if not lines:
+        return mark
+    sharp = (grey - ndimage.grey_opening(grey, size=(11, 11)) > _LETTER_CONTRAST) & (grey > _LETTER_GREY)
+    labels, n = ndimage.label(sharp, np.ones((3, 3)))
+    boxes = np.array([(s[0].start, s[0].stop, s[1].start, s[1].stop) for s in ndimage.find_objects(labels)])
+    if not n:
+        return mark
+    small = (boxes[:, 1] - boxes[:, 0] <= _TALLEST) & (boxes[:, 3] - boxes[:, 2] <= _WIDEST)
+    for top, left, bottom, right in lines:
+        taken = small & (boxes[:, 0] < bottom) & (boxes[:, 1] > top) & (boxes[:, 2] < right) & (boxes[:, 3] > left)
+        if not taken.any():
+            continue
+        high = float(np.median((boxes[:, 1] - boxes[:, 0])[taken]))
+        y0, y1 = np.median(boxes[taken, 0]), np.median(boxes[taken, 1])
+        level = (np.abs(boxes[:, 0] - y0) <= 0.4 * high) & (np.abs(boxes[:, 1] - y1) <= 0.4 * high) & small
+        grown = True
+        while grown:
+            reach = _GAP * high
+            near = (boxes[:, 2] < boxes[taken, 3].max() + reach) & (boxes[:, 3] > boxes[taken, 2].min() - reach)
+            more = level & near & ~taken
+            grown = bool(more.any())
+            taken |= more
+        mark |= np.array([False, *taken])[labels]
+    return mark
 
 
 def _outside_marks(grey: FloatMap) -> Mask:

@@ -52,8 +52,8 @@ class PreprocessSettings:
     n4_iterations: int = 50
     ct_low: float = -1000.0
     ct_high: float = 400.0
-    ct_mean: float = -420.0
-    ct_sd: float = 450.0
+    ct_mean: float = -140.0
+    ct_sd: float = 331.0
     chest_wall_left: bool = True
     marks: bool = True
     isotropic: bool = True
