@@ -23,6 +23,11 @@ def pages() -> None:
     from dashboard.messages import boundary  # the server itself needs neither
     from dashboard.views import frame_page
 
+    # Before the navigation: without an icon of ours the browser would fetch the page's from a server outside.
+    st.set_page_config(
+        page_title="MMXAI reading room", page_icon=str(_HERE / "icon.svg"), layout="wide",
+        menu_items={"About": "Explainable multi-modal diagnosis. **Research use only, not for diagnosis.**"},
+    )  # fmt: skip
     views = _HERE / "views"
     # Streamlit gives the default page no address of its own, so that /case, or a reader's /session, would be unknown.
     home = st.Page(views / "home.py", default=True, visibility="hidden")
@@ -34,10 +39,7 @@ def pages() -> None:
         [home, session] if readers_only else all_pages(home, session),
         position="hidden" if readers_only or state.study().reader else "top",
     )
-    st.set_page_config(
-        page_title=f"{page.title or 'Case'} · MMXAI reading room", page_icon=str(_HERE / "icon.svg"), layout="wide",
-        menu_items={"About": "Explainable multi-modal diagnosis. **Research use only, not for diagnosis.**"},
-    )  # fmt: skip
+    st.set_page_config(page_title=f"{page.title or 'Case'} · MMXAI reading room")
     with boundary():
         frame_page(page.url_path)
         page.run()
