@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -94,3 +95,25 @@ def test_the_committed_runs_settings_are_what_they_were(name: str) -> None:
     config = replace(config, arch=replace(config.arch, classes=2))
     committed = json.loads((RESULTS / name / "config.json").read_text())["settings"]
     assert json.loads(json.dumps(config.to_json())) == committed
+
+
+def test_a_preprocessed_run_trains_encoders_of_its_own(tmp_path: Path) -> None:
+    cohort = tiny_cohort(tmp_path / "c")
+
+    def keys(config: CompareConfig, folder: str) -> set[str]:
+        plan = plan_of(
+            cohort, tmp_path / folder, config=config, folds=2, seeds=1, cache=tmp_path / "encoders", only=("image",),
+            preprocessed=tmp_path / "cache",
+        )  # fmt: skip
+        comparison = Comparison(plan)
+        comparison.run()
+        return {u.account["encoder"]["key"] for u in comparison.finished()}
+
+    plain, on = keys(CONFIG, "plain"), keys(replace(CONFIG, preprocess=ON), "on")
+    assert len(plain) == len(on) == 2 and not plain & on
+    shutil.rmtree(tmp_path / "cache")  # lost: made again, and the run ends where it did
+    before = (tmp_path / "on" / "units" / "7-0-image.json").read_text()
+    (tmp_path / "on" / "units" / "7-0-image.json").unlink()
+    shutil.rmtree(tmp_path / "encoders")
+    assert keys(replace(CONFIG, preprocess=ON), "on") == on
+    assert (tmp_path / "on" / "units" / "7-0-image.json").read_text() == before
