@@ -23,10 +23,12 @@ class Task(Generic[T]):
     Attributes:
         step: What it is doing, in words.
         fraction: Share done, [0, 1].
+        followed: True once the page shows its progress.
     """
 
     step: str = "Waiting for the model"
     fraction: float = 0.0
+    followed: bool = False
     _stop: threading.Event = field(default_factory=threading.Event)
     _future: Future[T] | None = None
 

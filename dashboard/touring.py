@@ -116,9 +116,12 @@ def show(page: str) -> None:
     card(number, page)
 
 
-@st.fragment(run_every=1.5)
 def card(number: int, page: str) -> None:
-    """Drawn again by itself, so that its numbers come as they are computed."""
+    """The step's card; its numbers come with the page's own runs, which follow the analysis.
+
+    No fragment with a clock: one that leads to another page can be asked once more for the page that has gone, and the
+    browser then has no place for it ("Cannot set a node at a delta path") and shows nothing more.
+    """
     with boundary():
         step = STEPS[number]
         here = page == step.page

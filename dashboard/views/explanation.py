@@ -31,6 +31,7 @@ from dashboard.jobs import Analysis
 from dashboard.messages import boundary, markdown_safe
 from dashboard.views import model_or_stop, panels
 from dashboard.views.following import follow_job, parts_left_out
+from dashboard.views.on_demand import follow_tasks
 from mmxai_core.results import REGION_LABELS, Attribution
 from mmxai_core.types import GreyImage
 
@@ -187,6 +188,8 @@ def head(analysis: Analysis) -> None:
         with right:
             if session.job is not None:
                 follow_job(show=False)
+            elif any(of == analysis.explanation.id for of, _ in session.tasks):
+                follow_tasks(analysis.explanation.id)
             else:
                 with st.container(horizontal=True, horizontal_alignment="right"):
                     save(analysis)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import streamlit as st
 
 from dashboard import state, tasks
 from dashboard.messages import boundary, incident, markdown_safe, sentence
+from dashboard.tasks import Task
 from mmxai_core.errors import CancelledError, MmxaiError
 from mmxai_core.model.worker import Cancelled, Progress
 
@@ -40,7 +41,9 @@ def on_demand(
         state.set_task(about, name, tasks.start(work))
         task = state.current().tasks[(about, name)]
     if task is not None:
-        _follow(about, name)
+        if not task.followed and state.current().job is None:
+            st.rerun()  # the page, which draws its progress once the analysis itself has ended
+        st.caption("Being computed.")
         return None
     if problem:
         st.warning(markdown_safe(problem), icon=":material/info:")
@@ -55,24 +58,38 @@ def _begin(about: str, name: str, work: Callable[[Progress, Cancelled], T]) -> N
 
 
 @st.fragment(run_every=0.4)
-def _follow(about: str, name: str) -> None:
-    """Progress and Cancel; the page runs again when the task has ended."""
+def follow_tasks(about: str) -> None:
+    """Progress and Cancel of everything that runs for an explanation; the page runs again when something has ended.
+
+    The page draws it, at a place of its own: a fragment with a clock inside another fragment may be asked for once more
+    when the other has gone on without it, and the browser then has no place for it.
+
+    Args:
+        about: Id of the explanation on screen.
+    """
     with boundary():
-        task = state.current().tasks.get((about, name))
-        if task is None:
-            return
-        if task.done:
-            error = task.error
-            state.set_task(about, name, None)
-            if error is None:
-                state.keep(about, name, task.result())
-                state.keep(about, name + _PROBLEM, None)
-            elif isinstance(error, CancelledError):
-                state.keep(about, name + _PROBLEM, "Cancelled.")
-            else:
-                said = sentence(error) if isinstance(error, MmxaiError) else incident(error)
-                state.keep(about, name + _PROBLEM, said)
+        running = {name: task for (of, name), task in state.current().tasks.items() if of == about}
+        ended = {name: task for name, task in running.items() if task.done}
+        for name, task in ended.items():
+            _take(about, name, task)
+        if ended:
             st.rerun()
-        left, right = st.columns([4, 1], vertical_alignment="center")
-        left.progress(task.fraction, text=task.step)
-        right.button("Cancel", on_click=task.cancel, key=f"cancel-{name}", width="stretch")
+        for name, task in running.items():
+            task.followed = True
+            left, right = st.columns([4, 1], vertical_alignment="center")
+            left.progress(task.fraction, text=task.step)
+            right.button("Cancel", on_click=task.cancel, key=f"cancel-{name}", width="stretch")
+
+
+def _take(about: str, name: str, task: Task[Any]) -> None:
+    """Keep what an ended task came to."""
+    error = task.error
+    state.set_task(about, name, None)
+    if error is None:
+        state.keep(about, name, task.result())
+        state.keep(about, name + _PROBLEM, None)
+    elif isinstance(error, CancelledError):
+        state.keep(about, name + _PROBLEM, "Cancelled.")
+    else:
+        said = sentence(error) if isinstance(error, MmxaiError) else incident(error)
+        state.keep(about, name + _PROBLEM, said)
