@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -166,7 +167,8 @@ def _outcomes(
             yield _one(case, cohort, settings, folder)
         return
     # Fresh processes: a fork would copy torch's threads and ITK's in whatever state they are.
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_leave_interrupts_to_the_parent) as pool:
         waiting: list[Future[Outcome]] = [pool.submit(_one, c, cohort, settings, folder) for c in cases]
         try:
             for future in as_completed(waiting):
@@ -180,6 +182,11 @@ def _outcomes(
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise
+
+
+def _leave_interrupts_to_the_parent() -> None:
+    """Ctrl-C reaches every process of a terminal; the one that waits says so, once, and the others finish a picture."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _stop_if(cancelled: Callable[[], bool]) -> None:

@@ -31,7 +31,7 @@ def test_the_shading_goes_and_the_tissues_stay() -> None:
     found = fit_bias_field(shaded, head_or_breast(shaded), shrink=4, iterations=50)
     flat = shaded / found.field
     before, after = _spread(shaded[uniform]), _spread(flat[uniform])
-    assert before > 0.15 and after < before / 4, (before, after)
+    assert before > 0.15 and after < before / 10, (before, after)
     core = head & ~uniform & (shaded > 0)
     centre = core.copy()
     centre[:80], centre[112:], centre[:, :80], centre[:, 112:] = False, False, False, False
