@@ -36,6 +36,8 @@ _STUDY_KEY = "study"
 _DESK_KEY = "analysis-desk"
 _PRESSES_KEY = "presses"
 _UNDO_DEPTH = 50
+#: Widget that chooses the view of the Explanation page.
+VIEW_KEY = "explanation-view"
 
 
 def _nothing() -> Mapping[str, Value]:
@@ -222,6 +224,11 @@ def keep_click(key: str) -> None:
         if isinstance(name, str):
             update(clicked=name)
             return
+
+
+def choose_view(view: str) -> None:
+    """Which view the Explanation page shows when it is drawn next."""
+    st.session_state[VIEW_KEY] = view
 
 
 def keep_scene(key: str, packed: PixelSource) -> PixelSource:

@@ -66,6 +66,7 @@ class Step:
         sample: The sample that must be open: a file name, `WRONG`, or "".
         analyse: True where its analysis must be there or under way.
         text: What is said.
+        view: Which view of the Explanation page is shown, or "": the one that the reader chose.
     """
 
     title: str
@@ -74,6 +75,7 @@ class Step:
     sample: str
     analyse: bool
     text: Callable[[Moment], str]
+    view: str = ""
 
 
 def tests_of(explanation: Explanation | None) -> Tests | None:
@@ -207,11 +209,11 @@ def _end(m: Moment) -> str:
 STEPS: tuple[Step, ...] = (
     Step("A study, and what is known", "case", 35, CLEAR, False, _study),
     Step("The answer", "case", 40, CLEAR, True, _answer),
-    Step("Where it looked", "explanation", 40, CLEAR, True, _where),
-    Step("What moved it", "explanation", 35, CLEAR, True, _what),
-    Step("How far to trust the pictures", "explanation", 35, CLEAR, True, _strip),
+    Step("Where it looked", "explanation", 40, CLEAR, True, _where, "account"),
+    Step("What moved it", "explanation", 35, CLEAR, True, _what, "account"),
+    Step("How far to trust the pictures", "explanation", 35, CLEAR, True, _strip, "trust"),
     Step("A case that it gets wrong", "case", 40, WRONG, True, _wrong),
-    Step("What the strip shows there", "explanation", 40, WRONG, True, _wrong_strip),
+    Step("What the strip shows there", "explanation", 40, WRONG, True, _wrong_strip, "trust"),
     Step("The reader has the last word", "survey", 20, WRONG, True, _rate),
     Step("Where to go from here", "worklist", 15, "", False, _end),
 )

@@ -46,6 +46,8 @@ def enter(number: int) -> None:
         if step.analyse and not casebook.is_answered(state.current()) and state.current().job is None:
             casebook.begin()
         casebook.ask_for_pictures()
+    if step.view:
+        state.choose_view(step.view)
     st.switch_page(f"views/{step.page}.py")
 
 

@@ -113,6 +113,7 @@ def no_result(sentence: str) -> None:
 def result_panel(
     prediction: Prediction, schema: ClinicalSchema, *, stale: bool, explained: bool = True,
     check: InputCheck | None = None, prediction_set: PredictionSet | None = None, calibrated: str = "",
+    seconds: float | None = None,
 ) -> None:  # fmt: skip
     """Shows a prediction.
 
@@ -124,6 +125,7 @@ def result_panel(
         check: Whether this is the model's kind of input; said before the prediction where it is not.
         prediction_set: The classes that cannot be ruled out.
         calibrated: From `calibration`, or "".
+        seconds: What the whole analysis took, where it has ended.
     """
     valid = check is None or not check.flagged  # coverage is promised for the model's kind of input only
     if check is not None and not valid:
@@ -147,7 +149,9 @@ def result_panel(
     if check is not None and not check.flagged and any(i.findings for i in check.images) | bool(check.findings):
         st.caption(f":orange[{markdown_safe(' '.join(check_sentences(check)[1:]))}]")
     unknown = prediction.unknown_fields
+    took = "" if seconds is None else f" Analysed in {seconds:.1f} s."
     st.caption(
-        markdown_safe(basis(prediction, schema)) + ("" if explained else " :blue[Explanation still being computed.]"),
+        markdown_safe(basis(prediction, schema))
+        + (markdown_safe(took) if explained else " :blue[Explanation still being computed.]"),
         help=f"Unknown: {names(schema, unknown)}" if len(unknown) > LISTED else None,
     )

@@ -126,9 +126,8 @@ def show_result(problems: list[str]) -> None:
             session.first.prediction, schema, stale=not answered, explained=session.job is None,
             check=session.first.input_check, prediction_set=session.first.prediction_set,
             calibrated=calibration(services.bundle().results(), session.first),
+            seconds=session.analysis.seconds if session.analysis is not None and session.job is None else None,
         )  # fmt: skip
-        if session.analysis is not None and session.job is None:
-            st.caption(f"Analysed in {session.analysis.seconds:.1f} s.")
     elif session.job is None:
         no_result(
             "Fill in at least one field; without an image the model has nothing else to go by." if nothing else

@@ -57,7 +57,7 @@ def evidence() -> None:
         players = REGION_LABELS | player_labels(schema, dict(analysis.record.values))
         view = st.segmented_control(
             "View", list(panels.VIEWS), default="account", required=True, format_func=panels.VIEWS.__getitem__,
-            key="explanation-view", label_visibility="collapsed", persist_state="session",
+            key=state.VIEW_KEY, label_visibility="collapsed", persist_state="session",
         )  # fmt: skip
         with st.container(key="explain-body"):
             if view in _WIDE:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dashboard import state
 from mmxai_core.worklist import WorklistStore
 from mmxai_core.worklist.database import worklist_url
 
@@ -239,7 +240,9 @@ def test_the_tour_leads_through_the_pages_and_can_be_left_and_resumed() -> None:
         app.button(key="tour-next").click().run()
         page(app, name)
         assert f"Tour {number} of 9" in said(app) and session(app).tour == number - 1, name
-    assert "tests pass here" in said(app)
+        assert app.session_state[state.VIEW_KEY] == ("trust" if number == 5 else "account")
+        assert not app.exception and not app.error
+    assert "tests pass here" in said(app) and "How far to trust this explanation" in said(app)
     app.button(key="tour-leave").click().run()
     assert session(app).tour is None and "Tour 5" not in said(app)
     page(app, "tour")
