@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mmxai_core.cli.arguments import Commands, UsageError, new_command
 from mmxai_core.cli.output import in_words, progress, write_json, write_table
+
+if TYPE_CHECKING:  # imports torch, which a usage error should not wait for
+    from mmxai_core.training.team import Team
 
 
 def add_parser(commands: Commands) -> None:
@@ -20,17 +25,44 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument("--pretrain-root", type=Path, metavar="DIR", help="folder of the settings' pretrain_cohort")
     parser.add_argument("--name", help="bundle name (default: the name of --out)")
     parser.add_argument("--run-dir", type=Path, metavar="DIR", help="checkpoints and log (default: runs/NAME)")
+    parser.add_argument(
+        "--amp", choices=("none", "bf16", "fp16"), help="mixed precision of the image stages; fp16 on CUDA only"
+    )
+    parser.add_argument(
+        "--accumulate", type=int, metavar="N", help="split each image batch into N micro-batches, to save memory"
+    )
+    parser.add_argument(
+        "--tensorboard", type=Path, metavar="DIR", help="also write each epoch's numbers for tensorboard --logdir DIR"
+    )
+    parser.epilog = (
+        "Several GPUs of one machine share the image stages: torchrun --nproc-per-node 4 -m mmxai_core train ... "
+        "(the settings' batch is that of all processes together). --amp and --accumulate go before the settings of "
+        "--config. metrics.csv, config.toml and the checkpoints lie in --run-dir; the same command resumes there."
+    )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Trains and prints the cross-validated result."""
+    """Trains and prints the cross-validated result; a process that torchrun started beside rank 0 only helps."""
+    from mmxai_core.training.team import follow, join_team
+
+    with join_team() as team:
+        if team.rank:
+            follow(team)
+        else:
+            _lead(args, team)
+
+
+def _lead(args: argparse.Namespace, team: Team) -> None:
     from mmxai_core.cohorts.registry import load_cohort
     from mmxai_core.training.config import load_config
+    from mmxai_core.training.metrics_log import TensorBoardLog
     from mmxai_core.training.recipe import RunLog
     from mmxai_core.training.train import train_bundle
 
-    config = load_config(args.config)
+    given = {name: value for name in ("amp", "accumulate") if (value := getattr(args, name)) is not None}
+    config = replace(load_config(args.config), **given)
+    board = TensorBoardLog(args.tensorboard) if args.tensorboard is not None else None
     pretrain = None
     if config.pretrain_cohort:
         if args.pretrain_root is None:
@@ -44,8 +76,10 @@ def run(args: argparse.Namespace) -> None:
     name = args.name or args.out.resolve().name
     folder = args.run_dir or Path("runs") / name
     with progress("train", unit="steps") as step:
-        log = RunLog(folder, progress=lambda stage, done, total: step(stage, done, total))
+        log = RunLog(folder, progress=lambda stage, done, total: step(stage, done, total), team=team, tensorboard=board)
         bundle = train_bundle(cohort, args.out, name=name, config=config, log=log, pretrain=pretrain)
+    if board is not None:
+        board.close()
     results = bundle.results()
     if args.json:
         write_json({"bundle": bundle.name, "path": str(bundle.path), "sha256": bundle.sha256, "results": results})

@@ -35,6 +35,11 @@ class Architecture:
     classes: int = 2
 
     def __post_init__(self) -> None:
+        for name, low in (("heads", 1), ("depth", 0), ("queries", 1), ("classes", 2), ("width", 4), ("glance", 32)):
+            if getattr(self, name) < low:
+                raise BundleError(f"Architecture setting {name} must be at least {low}; got {getattr(self, name)}.")
+        if not 0 <= self.dropout < 1:
+            raise BundleError(f"Architecture setting dropout must be from 0 to below 1; got {self.dropout:g}.")
         if self.width % self.heads or self.width % 4:
             raise BundleError(f"Token width must divide by 4 and by the {self.heads} heads; got {self.width}.")
         if self.glance % 32 or self.canvas < self.glance:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
@@ -9,9 +10,16 @@ from typing import Any, get_type_hints
 
 import timm
 
+from mmxai_core.cohorts.registry import cohort_names
 from mmxai_core.errors import CohortError
 from mmxai_core.model.config import Architecture
+from mmxai_core.training.execution import AMP, BATCH_NORM, DRAWS
 from mmxai_core.types import Json
+
+#: Pixels: augmentation draws marks of 60 x 8 pixels with a margin.
+SMALLEST_CANVAS = 72
+#: Endings of a file of first weights.
+WEIGHT_FILES = (".pth", ".pt", ".bin", ".safetensors")
 
 
 def check_range(settings: object, name: str, low: float, high: float) -> None:
@@ -23,6 +31,13 @@ def check_range(settings: object, name: str, low: float, high: float) -> None:
     value = getattr(settings, name)
     if not low <= value <= high:
         raise CohortError(f"Training setting {name} must be from {low:g} to {high:g}; got {value:g}.")
+
+
+def _check_choice(settings: object, name: str, choices: tuple[str, ...]) -> None:
+    value = getattr(settings, name)
+    if value not in choices:
+        listed = ", ".join(f'"{c}"' for c in choices)
+        raise CohortError(f"Training setting {name} must be one of {listed}; got {value!r}.")
 
 
 @dataclass(frozen=True)
@@ -133,7 +148,13 @@ class TrainConfig:
         image_mix: How far the fused network's image branch goes from pretrained (0) to fine-tuned (1) weights.
         refit: Train fusion and sibling once more on training + validation cases, for the epochs chosen.
         phantoms: Fresh synthetic breast ultrasound phantoms the finished bundle is scored on; 0 for none.
-        amp: "bf16" for mixed precision in the image stages, or "none".
+        amp: Mixed precision of the image stages: "bf16", "fp16" (CUDA only), or "none".
+        accumulate: Micro-batches that a process splits an image batch into, to save memory; see `execution.Execution`.
+        batch_norm: "batch" or "frozen"; see `execution.Execution`.
+        draws: "batch": the augmented views of a batch come from one stream of random numbers, which every process of a
+            team draws whole; "case": each case has a stream of its own, so that a process draws its share only. Either
+            way the views do not depend on how a batch is split.
+        checkpoint_steps: Steps between checkpoints within an epoch of an image stage; 0: at the end of epochs only.
         arch: Architecture.
         pretrain: Image stage on the pretraining cohort.
         image: Image stage on the cohort itself, with pretraining cases mixed in.
@@ -153,6 +174,10 @@ class TrainConfig:
     refit: bool = True
     phantoms: int = 0
     amp: str = "none"
+    accumulate: int = 1
+    batch_norm: str = "batch"
+    draws: str = "batch"
+    checkpoint_steps: int = 0
     arch: Architecture = field(default_factory=Architecture)
     pretrain: StageConfig = field(default_factory=_pretrain)
     image: StageConfig = field(default_factory=_image)
@@ -168,8 +193,21 @@ class TrainConfig:
         check_range(self, "views", 0, 100)
         check_range(self, "image_mix", 0.0, 1.0)
         check_range(self, "phantoms", 0, 10_000)
-        if self.amp not in ("none", "bf16"):
-            raise CohortError(f'Training setting amp must be "none" or "bf16"; got {self.amp!r}.')
+        check_range(self, "accumulate", 1, 4096)
+        check_range(self, "checkpoint_steps", 0, 10**9)
+        for name, choices in (("amp", AMP), ("batch_norm", BATCH_NORM), ("draws", DRAWS)):
+            _check_choice(self, name, choices)
+        _check_choice(self, "pretrain_cohort", ("", *cohort_names()))
+        if self.init not in ("imagenet", "none") and Path(self.init).suffix not in WEIGHT_FILES:
+            endings = ", ".join(WEIGHT_FILES)
+            raise CohortError(
+                f'Training setting init must be "imagenet", "none" or a file ({endings}); got {self.init!r}.'
+            )
+        if self.arch.canvas < SMALLEST_CANVAS:
+            raise CohortError(
+                f"Training setting arch.canvas must be at least {SMALLEST_CANVAS}, for the marks that augmentation "
+                f"draws; got {self.arch.canvas}."
+            )
         if not timm.is_model(self.arch.backbone):
             raise CohortError(f"Training setting arch.backbone must be a timm model; got {self.arch.backbone!r}.")
 
@@ -224,3 +262,20 @@ def load_config(path: Path | None) -> TrainConfig:
         raise CohortError(f"Cannot read the training settings {path.name}: {error}.") from error
     config: TrainConfig = build_settings(TrainConfig, values, "", TrainConfig())
     return config
+
+
+def save_config(config: TrainConfig, path: Path) -> None:
+    """Writes all settings as TOML that `load_config` reads back to an equal object."""
+    path.write_text("\n".join(_lines(config.to_json(), "")) + "\n", encoding="utf-8")
+
+
+def _lines(table: Json, name: str) -> list[str]:
+    """One TOML table: plain values first, then the tables within."""
+    plain = {k: v for k, v in table.items() if not isinstance(v, dict)}
+    out = [f"[{name}]"] if name else []
+    # A JSON string is a TOML basic string (toml.io 1.0), and Python writes numbers as both do.
+    out += [f"{k} = {json.dumps(v, ensure_ascii=False)}" for k, v in plain.items()]
+    for key, value in table.items():
+        if isinstance(value, dict):
+            out += ["", *_lines(value, f"{name}.{key}" if name else key)]
+    return out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -15,8 +16,11 @@ from mmxai_core.model.encoders import ImageEncoder, ImageState
 from mmxai_core.training.augment import Batch, augment, lesion_boxes
 from mmxai_core.training.config import StageConfig, TrainConfig
 from mmxai_core.training.data import CohortArrays, content_masks, standardise_batch
+from mmxai_core.training.execution import AMP_TYPES, Execution, check_amp
 from mmxai_core.training.loop import Hooks, fit
-from mmxai_core.training.losses import image_loss
+from mmxai_core.training.losses import image_terms
+from mmxai_core.training.stepper import follow_stage
+from mmxai_core.training.team import Team
 
 
 def make_batch(data: CohortArrays, index: Sequence[int] | Tensor) -> Batch:
@@ -65,6 +69,121 @@ def validation_numbers(logits: Tensor, labels: NDArray[np.int64]) -> dict[str, f
     return {"loss": loss} | ({"auc": float(roc_auc_score(labels, score))} if score is not None else {})
 
 
+class _ImageTerms(nn.Module):
+    """The encoder with the terms of its loss."""
+
+    def __init__(self, encoder: ImageEncoder, *, smoothing: float, amp: str) -> None:
+        super().__init__()
+        self.encoder, self.smoothing, self.amp = encoder, smoothing, amp
+
+    def forward(
+        self, canvas: Tensor, boxes: Tensor, labels: Tensor, lesion: Tensor, has_mask: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        with torch.autocast(canvas.device.type, dtype=AMP_TYPES.get(self.amp), enabled=self.amp in AMP_TYPES):
+            state = self.encoder(canvas, boxes=boxes)
+        return image_terms(state, labels, lesion, has_mask, smoothing=self.smoothing)
+
+
+@dataclass(frozen=True, eq=False)
+class _Views:
+    """Augmented views of a batch's cases, drawn together or, with `seeds`, each from its own when it is asked for."""
+
+    objective: ImageObjective
+    index: Tensor
+    view: Batch | None = None
+    boxes: Tensor | None = None
+    seeds: Tensor | None = None
+
+    def part(self, cases: slice) -> tuple[Tensor, ...]:
+        objective, index = self.objective, self.index[cases]
+        if self.view is not None and self.boxes is not None:
+            view = Batch(self.view.grey[cases], self.view.content[cases], self.view.lesion[cases])
+            boxes = self.boxes[cases]
+        else:
+            assert self.seeds is not None
+            drawn = [
+                objective.view(i[None], torch.Generator().manual_seed(int(seed)))
+                for i, seed in zip(index, self.seeds[cases], strict=True)
+            ]
+            view = Batch(*(torch.cat([getattr(v, n) for v, _ in drawn]) for n in ("grey", "content", "lesion")))
+            boxes = torch.cat([b for _, b in drawn])
+        tensors = (
+            standardise_batch(view.grey, view.content), boxes, objective.labels[index], view.lesion,
+            objective.has_mask[index],
+        )  # fmt: skip
+        return tuple(t.to(objective.device) for t in tensors)
+
+
+class ImageObjective:
+    """The image branch's loss on augmented views of its cases.
+
+    Args:
+        encoder: On its device.
+        data: Training cases.
+        config: Loss weights, mixed precision, and how views are drawn.
+    """
+
+    names = ("ce", "lesion", "coherence")
+
+    def __init__(self, encoder: ImageEncoder, data: CohortArrays, config: TrainConfig) -> None:
+        self.data, self.draws = data, config.draws
+        self.labels, self.has_mask = torch.from_numpy(data.labels), torch.from_numpy(data.has_mask)
+        self.terms: nn.Module = _ImageTerms(encoder, smoothing=config.loss.smoothing, amp=config.amp)
+        self.weights = (1.0, config.loss.lesion, config.loss.coherence)
+        self.device = next(encoder.parameters()).device
+
+    def masses(self, index: Tensor) -> tuple[float, ...]:
+        """See `objective.Objective`."""
+        masked = float(self.has_mask[index].sum())
+        return float(len(index)), masked, masked
+
+    def view(self, index: Tensor, rng: torch.Generator) -> tuple[Batch, Tensor]:
+        """One augmented view of each case, and the box of its second glance."""
+        view = augment(make_batch(self.data, index), rng)
+        return view, lesion_boxes(view.lesion, rng)
+
+    def draw(self, index: Tensor, rng: torch.Generator) -> _Views:
+        """See `objective.Objective`."""
+        if self.draws == "case":
+            return _Views(self, index, seeds=torch.randint(2**62, (len(index),), generator=rng))
+        return _Views(self, index, *self.view(index, rng))
+
+
+@dataclass(frozen=True, eq=False)
+class _ImageJob:
+    """What a follower needs to take its share of an image stage: the network, pixels, masks and labels, no patient."""
+
+    encoder: ImageEncoder
+    data: CohortArrays
+    stage: StageConfig
+    config: TrainConfig
+    seed: int
+
+    def follow(self, team: Team) -> None:
+        """See `team.Job`."""
+        where = _device(None)
+        encoder = self.encoder.to(where)
+        execution = _execution(self.config, team, where)
+        objective = ImageObjective(encoder, self.data, self.config)
+        follow_stage(encoder, objective, config=self.stage, execution=execution, seed=self.seed)
+
+
+def _device(given: torch.device | None) -> torch.device:
+    return given or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _execution(config: TrainConfig, team: Team, device: torch.device) -> Execution:
+    check_amp(config.amp, device)
+    return Execution(config.amp, config.accumulate, config.batch_norm, config.checkpoint_steps, team)
+
+
+def _without_patients(data: CohortArrays) -> CohortArrays:
+    empty = np.zeros((len(data), 0))
+    return replace(
+        data, values=empty.astype(np.float32), known=empty.astype(np.bool_), case_ids=(), patients=(), records=()
+    )
+
+
 def train_image(
     encoder: ImageEncoder, train: CohortArrays, validation: CohortArrays, *, stage: StageConfig, config: TrainConfig,
     seed: int, weights: NDArray[np.float64] | None = None, keep_epoch: int | None = None, hooks: Hooks | None = None,
@@ -72,47 +191,43 @@ def train_image(
 ) -> dict[str, float | int]:  # fmt: skip
     """Trains the image encoder in place; keeps the epoch with the lowest validation loss.
 
+    The team of `hooks` shares every batch. Rank 0 alone validates, so that early stopping is one decision.
+
     Args:
         encoder: Image branch.
         train: Training cases.
         validation: Validation cases, no patient of which is in `train`.
         stage: Settings of this stage.
-        config: Loss weights and mixed precision.
+        config: Loss weights, mixed precision, micro-batches.
         seed: Seed.
         weights: (N,) sampling weights for `stage.samples` draws an epoch without replacement; None: equal.
         keep_epoch: See `fit`.
-        hooks: Log, progress, cancel, checkpoint.
+        hooks: Log, progress, cancel, checkpoint, team.
         device: Where to run; None: CUDA where there is one. The encoder is on the CPU afterwards.
 
     Returns:
         What `fit` returns.
+
+    Raises:
+        CohortError: The device cannot do `config.amp`.
     """
-    labels = torch.from_numpy(train.labels)
-    has_mask = torch.from_numpy(train.has_mask)
-    where = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    encoder.to(where)
+    where = _device(device)
+    hooks = hooks or Hooks()
+    execution = _execution(config, hooks.team, where)
     p = torch.ones(len(train)) if weights is None else torch.from_numpy(weights).float()
 
     def order(rng: torch.Generator) -> Tensor:
         return torch.multinomial(p, min(stage.samples or len(train), len(train)), generator=rng)
 
-    def step(index: Tensor, rng: torch.Generator) -> tuple[Tensor, dict[str, float]]:
-        view = augment(make_batch(train, index), rng)
-        boxes = lesion_boxes(view.lesion, rng).to(where)
-        canvas = standardise_batch(view.grey, view.content).to(where)
-        with torch.autocast(where.type, dtype=torch.bfloat16, enabled=config.amp == "bf16"):
-            state = encoder(canvas, boxes=boxes)
-        return image_loss(
-            state, labels[index].to(where), view.lesion.to(where), has_mask[index].to(where), config=config.loss
-        )
-
     def validate(model: nn.Module) -> dict[str, float]:
         assert isinstance(model, ImageEncoder)
         return validation_numbers(image_logits(model, validation, device=where), validation.labels)
 
-    result = fit(
-        encoder, config=stage, order=order, step=step, validate=validate, seed=seed, keep_epoch=keep_epoch,
-        hooks=hooks,
-    )  # fmt: skip
+    with hooks.team.job(_ImageJob(encoder, _without_patients(train), stage, config, seed)):
+        encoder.to(where)
+        result = fit(
+            encoder, config=stage, order=order, step=ImageObjective(encoder, train, config), validate=validate,
+            seed=seed, keep_epoch=keep_epoch, hooks=hooks, execution=execution,
+        )  # fmt: skip
     encoder.to("cpu")
     return result

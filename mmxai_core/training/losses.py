@@ -7,7 +7,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mmxai_core.model.encoders import ImageState
-from mmxai_core.training.config import LossConfig
 
 
 def lesion_loss(logits: Tensor, lesion: Tensor, has_mask: Tensor) -> Tensor:
@@ -19,7 +18,7 @@ def lesion_loss(logits: Tensor, lesion: Tensor, has_mask: Tensor) -> Tensor:
         has_mask: (B,) bool.
     """
     if not bool(has_mask.any()):
-        return logits.sum() * 0.0
+        return logits.float().sum() * 0.0  # float16 could overflow, and 0 times infinity is no number
     target = F.interpolate(lesion[has_mask], size=logits.shape[-2:], mode="area")
     x = logits[has_mask].float()
     p = torch.sigmoid(x)
@@ -36,7 +35,7 @@ def coherence_loss(state: ImageState, lesion: Tensor, has_mask: Tensor) -> Tenso
         has_mask: (B,) bool.
     """
     if not bool(has_mask.any()):
-        return state.pool_attention.sum() * 0.0
+        return state.pool_attention.float().sum() * 0.0
     g = state.features.shape[-1]
     rim = F.max_pool2d(lesion, 9, stride=1, padding=4)
     whole = F.adaptive_max_pool2d(rim, g).flatten(1)
@@ -55,12 +54,17 @@ def lesion_glance_mask(lesion: Tensor, boxes: Tensor, size: int) -> Tensor:
     return F.avg_pool2d(F.grid_sample(lesion, fine, align_corners=False), 8)
 
 
-def image_loss(
-    state: ImageState, labels: Tensor, lesion: Tensor, has_mask: Tensor, *, config: LossConfig
-) -> tuple[Tensor, dict[str, float]]:
-    """Loss of the image branch: cross-entropy + lesion map + coherence. Returns it with its parts."""
-    ce = F.cross_entropy(state.logits.float(), labels, label_smoothing=config.smoothing)
-    seg = lesion_loss(state.lesion_logits, lesion, has_mask)
-    coherence = coherence_loss(state, lesion, has_mask)
-    total = ce + config.lesion * seg + config.coherence * coherence
-    return total, {"ce": float(ce.detach()), "lesion": float(seg.detach()), "coherence": float(coherence.detach())}
+def image_terms(
+    state: ImageState, labels: Tensor, lesion: Tensor, has_mask: Tensor, *, smoothing: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Terms of the image branch's loss: cross-entropy over all cases, lesion map and coherence over those with a mask.
+
+    Args:
+        state: Image state of B cases.
+        labels: (B,) class indices.
+        lesion: (B, 1, S, S) in {0, 1}.
+        has_mask: (B,) bool.
+        smoothing: Label smoothing.
+    """
+    ce = F.cross_entropy(state.logits.float(), labels, label_smoothing=smoothing)
+    return ce, lesion_loss(state.lesion_logits, lesion, has_mask), coherence_loss(state, lesion, has_mask)

@@ -24,7 +24,9 @@ from mmxai_core.training.fusion_stage import StateCache, clinical_logits, fused_
 from mmxai_core.training.image_stage import image_logits, train_image
 from mmxai_core.training.initial_weights import load_initial_weights
 from mmxai_core.training.loop import Hooks
+from mmxai_core.training.metrics_log import MetricsCsv, TensorBoardLog
 from mmxai_core.training.split import hold_out, split_hash
+from mmxai_core.training.team import SOLO, Team
 
 
 @dataclass(frozen=True)
@@ -35,15 +37,27 @@ class RunLog:
         folder: Checkpoints and log lie here; a run started again in the same folder resumes.
         progress: Called with (stage in words, done, all).
         cancelled: True when the run should stop.
+        team: The processes that share the image stages.
+        tensorboard: Where each epoch's numbers are written besides; None: nowhere.
+        metrics: The folder's metrics.csv.
     """
 
     folder: Path
     progress: Callable[[str, int, int], None] = lambda stage, done, total: None
     cancelled: Callable[[], bool] = lambda: False
+    team: Team = SOLO
+    tensorboard: TensorBoardLog | None = None
+    metrics: MetricsCsv = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "metrics", MetricsCsv(self.folder / "metrics.csv"))
 
     def write(self, stage: str, row: Mapping[str, float | int | str]) -> None:
-        """Appends one row to log.jsonl."""
+        """Appends one row to log.jsonl, and the numbers of an epoch to metrics.csv."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.metrics.write(stage, row)
+        if self.tensorboard is not None:
+            self.tensorboard.write(stage, row)
         with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps({"stage": stage, **row}) + "\n")
 
@@ -61,6 +75,7 @@ class RunLog:
             progress=lambda done, total: self.progress(stage, done, total),
             cancelled=self.cancelled,
             checkpoint=self.folder / f"{name}.checkpoint",
+            team=self.team,
         )
 
 
@@ -103,9 +118,11 @@ def pretrain_encoder(data: CohortArrays, *, config: TrainConfig, log: RunLog) ->
     encoder = ImageEncoder(config.arch)
     source = load_initial_weights(encoder.cnn, config.init, backbone=config.arch.backbone)
     encoder = encoder.to(memory_format=torch.channels_last)
+    usual = TrainConfig()
+    changed = {k: v for k in ("accumulate", "batch_norm", "draws") if (v := getattr(config, k)) != getattr(usual, k)}
     settings = json.dumps(
         [config.seed, config.init, config.amp, config.pretrain_validation, asdict(config.arch), asdict(config.pretrain),
-         asdict(config.loss), split_hash(data.case_ids)], sort_keys=True,
+         asdict(config.loss), split_hash(data.case_ids), *([changed] if changed else [])], sort_keys=True,
     )  # fmt: skip
     done = log.folder / f"pretrained-{hashlib.sha256(settings.encode()).hexdigest()[:12]}.pt"
     if done.is_file():

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from mmxai_core.cohorts.case import Cohort
-from mmxai_core.errors import CohortError
+from mmxai_core.errors import CohortError, MmxaiError
 from mmxai_core.evaluation.bootstrap import metric_intervals
 from mmxai_core.evaluation.calibration import fit_temperature, youden_threshold
 from mmxai_core.evaluation.metrics import Scored
@@ -18,10 +18,11 @@ from mmxai_core.model.bundle import Bundle, write_bundle
 from mmxai_core.model.encoders import ImageEncoder
 from mmxai_core.training.background import synthetic_background
 from mmxai_core.training.card import INTENDED_USE, model_card
-from mmxai_core.training.config import TrainConfig
+from mmxai_core.training.config import TrainConfig, build_settings, save_config
 from mmxai_core.training.crossval import at_threshold, cross_validate, summarise
 from mmxai_core.training.data import CohortArrays, load_arrays
 from mmxai_core.training.enrich import Setting, Source, enrich
+from mmxai_core.training.execution import check_amp
 from mmxai_core.training.image_stage import image_logits
 from mmxai_core.training.phantoms import score_phantoms
 from mmxai_core.training.recipe import RunLog, fit_split, pretrain_encoder
@@ -44,6 +45,16 @@ def _external(encoder: ImageEncoder, source: CohortArrays, target: CohortArrays,
             m: None if i is None else {"value": i.value, "low": i.low, "high": i.high} for m, i in table.items()
         }
     return out
+
+
+def _same_run(path: Path, config: TrainConfig, inputs: Json) -> bool:
+    """Whether a run folder's settings and cases are these; a setting that the folder does not name has its default."""
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        settings = build_settings(TrainConfig, kept["settings"], "", TrainConfig())
+    except (ValueError, KeyError, TypeError, AttributeError, MmxaiError):
+        return False
+    return bool(settings == config and kept["cohorts"] == inputs)
 
 
 def _kept_epochs(folds: list[Json]) -> dict[str, int]:
@@ -82,22 +93,23 @@ def train_bundle(
         pretrain: Cohort for the first training of the image branch, or None.
 
     Raises:
-        CohortError: The cohort cannot be read, or has too few patients a class.
-        CancelledError: The run was cancelled; it resumes from its last finished epoch.
+        CohortError: The cohort cannot be read, has too few patients a class, or the device cannot do `config.amp`.
+        CancelledError: The run was cancelled; it resumes from its last checkpoint.
     """
+    check_amp(config.amp, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     log.folder.mkdir(parents=True, exist_ok=True)
     inputs = {
         c.name: {"task": c.task, "cases": split_hash([case.case_id for case in c.cases])}
         for c in (cohort, pretrain)
         if c is not None
     }
-    settings = json.dumps({"settings": config.to_json(), "cohorts": inputs}, indent=1)
     kept_settings = log.folder / "config.json"
-    if kept_settings.is_file() and kept_settings.read_text(encoding="utf-8") != settings:
+    if kept_settings.is_file() and not _same_run(kept_settings, config, inputs):
         raise CohortError(
             f"The run folder {log.folder.name} holds a run with other settings or cases; give another one."
         )
-    kept_settings.write_text(settings, encoding="utf-8")
+    kept_settings.write_text(json.dumps({"settings": config.to_json(), "cohorts": inputs}, indent=1), encoding="utf-8")
+    save_config(config, log.folder / "config.toml")
 
     def read(c: Cohort) -> CohortArrays:
         return load_arrays(
@@ -133,7 +145,8 @@ def train_bundle(
         )
     results["training"] = {
         "config": config.to_json(), "kept_epochs": kept, "cases": split_hash(data.case_ids),
-        "folds": [f["split"] for f in folds], "seconds": log.seconds(),
+        "folds": [f["split"] for f in folds], "seconds": log.seconds(), "processes": log.team.size,
+        "image_stage_device": "cuda" if torch.cuda.is_available() else "cpu",
     }  # fmt: skip
     parts = [c for c in (cohort, pretrain) if c]
     training_data = [

@@ -17,6 +17,8 @@ from mmxai_core.cli.main import main
         ("pretrain_cohort = 'bus_bra'", (), "give its folder with --pretrain-root"),
         ("", ("--pretrain-root", "."), "the settings name no pretrain_cohort"),
         ("", ("--task", "grade"), "Tasks of cohort bus_bra are none; got 'grade'"),
+        ("", ("--accumulate", "0"), "Training setting accumulate must be from 1 to 4096; got 0"),
+        ("", ("--amp", "fp8"), "--amp: invalid choice: 'fp8'"),
     ],
 )
 def test_refusals_come_before_any_training(
@@ -29,3 +31,11 @@ def test_refusals_come_before_any_training(
     out, err = capsys.readouterr()
     assert out == "" and said in err and len(err.splitlines()) == 1
     assert not (tmp_path / "new").exists()
+
+
+def test_help_says_how_several_gpus_are_used(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["train", "--help"])
+    out = " ".join(capsys.readouterr().out.split())
+    assert ended.value.code == 0
+    assert "torchrun --nproc-per-node 4 -m mmxai_core train" in out and "--tensorboard DIR" in out

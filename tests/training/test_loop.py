@@ -87,3 +87,19 @@ def test_keep_epoch_stops_there_whatever_validation_says() -> None:
         step=lambda i, rng: (F.cross_entropy(model(x[i]), y[i]), {}), validate=lambda m: {"loss": 9.0}, seed=0,
     )  # fmt: skip
     assert result["best_epoch"] == 2 and result["epochs"] == 3
+
+
+def test_validation_alone_stops_early() -> None:
+    """Training loss is never looked at: it may rise for ever, or be no number at all."""
+    model, _, _ = _problem()
+    x, y = torch.randn(16, 5), torch.zeros(16, dtype=torch.long)
+
+    def run(said: float) -> dict[str, float | int]:
+        losses = iter([0.5, 0.3, 0.4, 0.6, 0.1])
+        return fit(
+            model, config=StageConfig(epochs=6, batch=8, patience=2, ema=0), order=lambda rng: torch.arange(16),
+            step=lambda i, rng: (F.cross_entropy(model(x[i]), y[i]), {"ce": said}),
+            validate=lambda m: {"loss": next(losses)}, seed=0,
+        )  # fmt: skip
+
+    assert run(0.0) == run(float("nan")) == {"best_epoch": 1, "best_loss": 0.3, "epochs": 4}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from mmxai_core.cohorts.case import Case, Cohort
 from mmxai_core.errors import CancelledError, CohortError
 from mmxai_core.model.bundle import load_bundle
 from mmxai_core.model.config import Architecture
-from mmxai_core.training.config import StageConfig, TrainConfig
+from mmxai_core.training.config import StageConfig, TrainConfig, load_config
 from mmxai_core.training.missing import LEVELS
 from mmxai_core.training.recipe import RunLog
 from mmxai_core.training.train import train_bundle
@@ -62,7 +63,12 @@ def test_a_bundle_is_written_and_repeats_itself(cohort: Cohort, tmp_path: Path) 
     again = train_bundle(cohort, tmp_path / "b", name="tiny", config=CONFIG, log=RunLog(tmp_path / "run-b"))
     assert load_bundle(tmp_path / "a").sha256 == again.sha256 == first.sha256
 
-    results = first.results()
+    results, same = first.results(), again.results()
+    for found in (results, same):
+        del found["training"]["seconds"]
+    assert results == same
+    assert _numbers(tmp_path / "run-a") == _numbers(tmp_path / "run-b")
+    assert load_config(tmp_path / "run-a" / "config.toml") == CONFIG
     cv = results["cross_validation"]
     assert cv["n"] == 24 and cv["folds"] == 2
     assert {f"fused|{level}" for level in LEVELS} | {"image"} <= set(cv["models"])
@@ -77,6 +83,13 @@ def test_a_bundle_is_written_and_repeats_itself(cohort: Cohort, tmp_path: Path) 
     rows = first.background()
     ages = {c.clinical.get("age") for c in cohort.cases}
     assert len(rows) == 100 and not {float(v) for v in rows["age"] if v not in ("", None)} & ages
+
+
+def _numbers(run: Path) -> list[dict[str, str]]:
+    with (run / "metrics.csv").open(newline="") as file:
+        rows = [r for r in csv.DictReader(file) if r["metric"] != "seconds"]
+    assert {r["stage"] for r in rows} >= {"pretrain", "fold 1 image", "fold 1 fusion", "all cases clinical"}
+    return rows
 
 
 def test_a_cancelled_run_resumes_to_the_same_bundle(cohort: Cohort, tmp_path: Path) -> None:
@@ -101,6 +114,20 @@ def test_another_seed_is_another_bundle(cohort: Cohort, tmp_path: Path) -> None:
     a = train_bundle(cohort, tmp_path / "a", name="tiny", config=CONFIG, log=RunLog(tmp_path / "ra"))
     b = train_bundle(cohort, tmp_path / "b", name="tiny", config=replace(CONFIG, seed=8), log=RunLog(tmp_path / "rb"))
     assert a.sha256 != b.sha256
+
+
+def test_a_run_folder_of_an_older_version_is_gone_on_with(cohort: Cohort, tmp_path: Path) -> None:
+    """What its settings do not name has the default; anything else is another run."""
+    stopped = RunLog(tmp_path / "run", cancelled=lambda: True)
+    with pytest.raises(CancelledError):
+        train_bundle(cohort, tmp_path / "a", name="tiny", config=CONFIG, log=stopped)
+    kept = json.loads((tmp_path / "run" / "config.json").read_text())
+    del kept["settings"]["accumulate"]
+    (tmp_path / "run" / "config.json").write_text(json.dumps(kept))
+    with pytest.raises(CancelledError):
+        train_bundle(cohort, tmp_path / "a", name="tiny", config=CONFIG, log=stopped)
+    with pytest.raises(CohortError, match="other settings or cases"):
+        train_bundle(cohort, tmp_path / "a", name="tiny", config=replace(CONFIG, accumulate=2), log=stopped)
 
 
 def test_a_run_folder_of_other_cases_is_refused(cohort: Cohort, tmp_path: Path) -> None:
