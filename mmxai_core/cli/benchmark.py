@@ -40,6 +40,11 @@ def run(args: argparse.Namespace) -> None:
         from mmxai_core.preprocessing.throughput import measure_throughput
 
         found["preprocessing"] = measure_throughput(pictures=args.repeats, progress=step)
+        from mmxai_core.training.throughput import measure_training, rows
+
+        found["training"] = measure_training(
+            args.bundle, repeats=min(args.repeats, 3), device=args.device, progress=step
+        )
     from mmxai_core.evaluation.result_files import machine_words, versions
 
     found |= {"machine": machine_words(), "versions": versions()}
@@ -60,6 +65,7 @@ def run(args: argparse.Namespace) -> None:
                 )
                 for modality, r in found["preprocessing"].items()
             ),
+            *rows(found["training"]),
         ]
     )
 

@@ -13,6 +13,7 @@ def test_prints_ratios(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     bundle = write_tiny_bundle(tmp_path / "tiny")
     assert main(["benchmark", "--bundle", str(bundle), "--repeats", "1", "--device", "cpu", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
+    assert found["training"]["ways"]["whole_batch"]["images_per_second"] > 0
     ratios = found["ratios"]
     assert ratios["full_explanation_8_fields"]["value"] > 0 and found["forward_seconds"] > 0
     assert found["agreement"]["shap_exact"] < 1e-5
