@@ -32,7 +32,7 @@ from mmxai_core.results.what_if import CounterfactualSearch, FieldResponse, What
 VIEWS = {
     "account": "Account", "together": "Interactions", "joint_map": "Joint map", "attention": "Attention",
     "trust": "Reliability", "what_if": "What-if", "ask": "Ask next", "similar": "Similar", "methods": "Methods",
-    "limits": "Limits",
+    "limits": "In words",
 }  # fmt: skip
 _WHAT_IF = {"try": "Try values", "turn": "What would turn the decision"}
 _VIEW_HEIGHT = 420

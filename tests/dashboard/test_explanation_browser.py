@@ -74,7 +74,7 @@ def test_every_view_of_a_case(page: Page) -> None:
         "Interactions": "Strongest pairs", "Joint map": "Image and clinical data together",
         "Attention": "All fields", "Reliability": "How far to trust this explanation", "What-if": "As analysed",
         "Ask next": "What to ask next", "Similar": "MMXAI_DATA", "Methods": "Methods measure in different units",
-        "Limits": "What this cannot tell", "Account": "Adds up to the prediction",
+        "In words": "What this cannot tell", "Account": "Adds up to the prediction",
     }  # fmt: skip
     assert set(says) == set(VIEWS.values())
     past = "[...document.querySelectorAll('*')].filter(e => e.getBoundingClientRect().right > innerWidth + 2).length"
