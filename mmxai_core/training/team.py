@@ -95,6 +95,7 @@ def join_team() -> Iterator[Team]:
     """The team that torchrun started this process in; one process alone where there is none.
 
     On rank 0 the block is the run, and its end sends the others home; on the others it is `follow`.
+    Once a process: gloo may wait for ever when its groups are made a second time over the store of one torchrun.
 
     Raises:
         CohortError: The machine has GPUs, but fewer than processes.
