@@ -11,6 +11,7 @@ from pathlib import Path
 
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
+from streamlit.runtime.scriptrunner import StopException
 
 _HERE = Path(__file__).resolve().parent
 if str(_HERE.parent) not in sys.path:  # streamlit puts only this file's folder on the path
@@ -40,9 +41,13 @@ def pages() -> None:
         position="hidden" if readers_only or state.study().reader else "top",
     )
     st.set_page_config(page_title=f"{page.title or 'Case'} · MMXAI reading room")
-    with boundary():
-        frame_page(page.url_path)
-        page.run()
+    try:
+        with boundary():
+            frame_page(page.url_path)
+            page.run()
+    except StopException:
+        state.drop_presses()
+        raise
     state.drop_presses()  # not reached by a run that is cut short, so that the next one takes its presses
 
 

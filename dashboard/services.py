@@ -71,8 +71,10 @@ def _predictor(path: Path) -> Predictor:
     made = Predictor(load_bundle(path), device=os.environ.get("MMXAI_DEVICE", "auto"), deadline_s=deadline)
     # Streamlit collects garbage after every run of a page, and looks at every object then: half a million of them are
     # the libraries', which stay as long as the server does. *Measured*: 330 ms a run, for all sessions together.
-    gc.collect()
-    gc.freeze()
+    # Once: what sessions hold by then must stay collectable.
+    if not gc.get_freeze_count():
+        gc.collect()
+        gc.freeze()
     return made
 
 

@@ -231,6 +231,11 @@ def choose_view(view: str) -> None:
     st.session_state[VIEW_KEY] = view
 
 
+def first_view(usual: str) -> str | None:
+    """What the choice of views starts with; None where it is made already, for two starting values are one too many."""
+    return None if VIEW_KEY in st.session_state else usual
+
+
 def keep_scene(key: str, packed: PixelSource) -> PixelSource:
     """Keep a packed picture of this case for the next rerun."""
     update(scenes={**current().scenes, key: packed})

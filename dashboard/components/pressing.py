@@ -1,9 +1,13 @@
-"""Buttons whose press is never lost.
+"""Buttons whose press outlives a run that is cut short before it comes to them.
 
 A plain `if st.button(...)` is true in one run of the page only: the run that the press started. Where that run is cut
 short before it comes to the button, because a clocked fragment or the viewer asks for another, the press is gone and
 the reader has to press again. Here the press is noted by a callback, which runs before the page does, and stays until
-the page takes it.
+the page takes it. From there on it is the page's: a run that is cut short between taking a press and acting on it has
+lost it after all, so whoever takes one acts at once.
+
+A button in a dialog or a fragment has in its key what it acts on: a second press may arrive when the first has closed
+the dialog, and must not be there for the next one.
 """
 
 from __future__ import annotations

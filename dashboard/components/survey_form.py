@@ -34,5 +34,5 @@ def survey_form(instrument: Instrument, *, key: str, closed: bool = False) -> di
                 raw[item.id] = st.text_area(
                     item.text + " (optional; no names)", key=f"{key}-{item.id}", height=80, max_chars=4000
                 )
-        done = sent("Save rating", key="save-rating", type="primary", icon=":material/save:", disabled=closed)
+        done = sent("Save rating", key=f"save-rating-{key}", type="primary", icon=":material/save:", disabled=closed)
     return raw if done else None

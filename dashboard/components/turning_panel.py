@@ -60,12 +60,13 @@ def changes_table(found: Counterfactual) -> pd.DataFrame:
     return pd.DataFrame([{"Field": c.label, "Now": c.before, "Would be": c.after} for c in found.changes])
 
 
-def turning_panel(search: CounterfactualSearch, *, schema: ClinicalSchema) -> Counterfactual | None:
+def turning_panel(search: CounterfactualSearch, *, schema: ClinicalSchema, version: int) -> Counterfactual | None:
     """The outcome; returns a change that the reader wants to try.
 
     Args:
         search: The outcome of a search.
         schema: The bundle's fields.
+        version: Changes when the what-if starts from other values; its buttons are then new ones.
     """
     tried = None
     if not search.found:
@@ -83,7 +84,7 @@ def turning_panel(search: CounterfactualSearch, *, schema: ClinicalSchema) -> Co
                 f"{100 * search.probability:.1f} % → {100 * found.probability:.1f} %. Distance {found.distance:.2f}; "
                 f"at least as usual as {100 * found.plausibility:.0f} % of drawn records."
             )
-            if pressed("Try these values", key=f"turning-try-{number}", icon=":material/tune:"):
+            if pressed("Try these values", key=f"turning-try-{version}-{number}", icon=":material/tune:"):
                 tried = found
     refused = f" {search.implausible} turned the decision but are implausible." if search.implausible else ""
     st.caption(f"{search.evaluated:,} changed records tried.{refused}", help=markdown_safe(search.semantics))

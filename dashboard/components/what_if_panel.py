@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from dashboard.components.charts import chart
+from dashboard.components.pressing import pressed
 from dashboard.messages import markdown_safe, sentence
 from mmxai_core.clinical import ClinicalSchema, Field, Value
 from mmxai_core.errors import MmxaiError
@@ -114,12 +115,13 @@ def what_if_panel(
     with place:
         _answer(ask, schema, values, own=own, before=before, use_image=use_image, responses=responses)
         left, right = st.columns(2)
-        reset = left.button(
-            "Reset to the case", key="what-if-reset", disabled=not moved and use_image, icon=":material/undo:",
-            width="stretch",
+        reset = pressed(
+            "Reset to the case", place=left, key="what-if-reset", disabled=not moved and use_image,
+            icon=":material/undo:", width="stretch",
         )  # fmt: skip
-        use = right.button(
-            "Use these values", key="what-if-use", disabled=not moved, icon=":material/check:", width="stretch",
+        use = pressed(
+            "Use these values", place=right, key="what-if-use", disabled=not moved, icon=":material/check:",
+            width="stretch",
             help="Makes them the case's own values; until then nothing of the case changes. Undo is on the Case page.",
         )  # fmt: skip
     ids = [f.id for f in schema.fields]

@@ -168,7 +168,7 @@ def main() -> None:
         source = choose_source()
         with st.container(horizontal=True):
             wanted = pressed(
-                "Analyse", type="primary", disabled=source is None or desk.task is not None, key="analyse"
+                "Analyse", type="primary", disabled=source is None or desk.task is not None, key="analyse-study"
             )  # fmt: skip
             chosen = options()
         if wanted and source is not None:

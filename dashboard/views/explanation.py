@@ -56,8 +56,9 @@ def evidence() -> None:
         labels = {f.id: f.label for f in schema.fields}
         players = REGION_LABELS | player_labels(schema, dict(analysis.record.values))
         view = st.segmented_control(
-            "View", list(panels.VIEWS), default="account", required=True, format_func=panels.VIEWS.__getitem__,
-            key=state.VIEW_KEY, label_visibility="collapsed", persist_state="session",
+            "View", list(panels.VIEWS), default=state.first_view("account"), required=True,
+            format_func=panels.VIEWS.__getitem__, key=state.VIEW_KEY, label_visibility="collapsed",
+            persist_state="session",
         )  # fmt: skip
         with st.container(key="explain-body"):
             if view in _WIDE:
@@ -188,9 +189,9 @@ def head(analysis: Analysis) -> None:
         with right:
             if session.job is not None:
                 follow_job(show=False)
-            elif any(of == analysis.explanation.id for of, _ in session.tasks):
+            if any(of == analysis.explanation.id for of, _ in session.tasks):
                 follow_tasks(analysis.explanation.id)
-            else:
+            if session.job is None:
                 with st.container(horizontal=True, horizontal_alignment="right"):
                     save(analysis)
                     if pressed("Rate this explanation", icon=":material/rate_review:", key="to-survey"):

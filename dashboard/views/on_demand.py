@@ -41,8 +41,8 @@ def on_demand(
         state.set_task(about, name, tasks.start(work))
         task = state.current().tasks[(about, name)]
     if task is not None:
-        if not task.followed and state.current().job is None:
-            st.rerun()  # the page, which draws its progress once the analysis itself has ended
+        if not task.followed:
+            st.rerun()  # the page, which draws its progress
         st.caption("Being computed.")
         return None
     if problem:

@@ -143,7 +143,7 @@ def _turn(analysis: Analysis, asked: WhatIf, *, version: int) -> None:
     )  # fmt: skip
     if found is None:
         return
-    tried = turning_panel(found, schema=schema)
+    tried = turning_panel(found, schema=schema, version=version)
     if tried is not None:
         values = dict(analysis.record.values)
         for change in tried.changes:

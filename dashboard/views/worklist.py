@@ -106,12 +106,12 @@ def ask_remove(case: WorklistCase) -> None:
             "brought back. Ratings that were given of it stay in the ratings store, under their code."
         )
         with st.container(horizontal=True):
-            if pressed("Remove", type="primary", icon=":material/delete:", key="remove-yes"):
+            if pressed("Remove", type="primary", icon=":material/delete:", key=f"remove-yes-{case.code}"):
                 services.worklist().remove(case.code, casebook.owners())
                 if state.current().case == case.code:
                     state.close_study()
                 st.rerun()
-            if pressed("Keep it", key="remove-no"):
+            if pressed("Keep it", key=f"remove-no-{case.code}"):
                 st.rerun()
 
 

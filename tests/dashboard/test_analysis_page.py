@@ -41,7 +41,7 @@ def test_without_a_study_the_page_says_what_to_do(page: AppTest) -> None:
     text = " ".join(m.value for m in page.markdown)
     assert "Study set-up" in text
     assert "Rehearse with simulated readers" in text
-    page.button(key="analyse").click().run()
+    page.button(key="analyse-study").click().run()
     finish(page)
     assert "The Survey page holds no ratings yet." in page.error[0].value.replace("\\", "")
 
@@ -52,7 +52,7 @@ def test_rehearse_every_section_and_the_exports(page: AppTest) -> None:
     page.number_input(key="sim-positives").set_value(4)
     page.number_input(key="sim-negatives").set_value(4)
     page.number_input(key="analysis-replicates").set_value(200)
-    page.button(key="analyse").click().run()
+    page.button(key="analyse-study").click().run()
     finish(page)
     assert not page.exception
     assert page.warning[0].value.startswith("**SIMULATED READERS.**")
@@ -78,7 +78,7 @@ def test_tables_from_files_are_analysed_and_a_wrong_one_is_refused_in_a_sentence
     for name, data, expected in (("readings.csv", b"reader\nr1\n", "stage is missing"), ("readings.csv", good, "")):
         page.file_uploader(key="analysis-files").set_value((name, data, "text/csv")).run()
         page.number_input(key="analysis-replicates").set_value(200)
-        page.button(key="analyse").click().run()
+        page.button(key="analyse-study").click().run()
         finish(page)
         if expected:
             assert "needs the columns" in page.error[0].value.replace("\\", "")

@@ -43,7 +43,9 @@ def test_a_map_of_what_the_network_reads_beats_random_and_its_inverse_does_not()
     r = ready()
 
     class Disc(torch.nn.Module):
-        def encode_image(self, canvas: torch.Tensor, **_: torch.Tensor) -> torch.Tensor:
+        def encode_image(
+            self, canvas: torch.Tensor, *, boxes: torch.Tensor, lesion_logits: torch.Tensor
+        ) -> torch.Tensor:
             return canvas
 
         def fuse(self, state: torch.Tensor, tokens: torch.Tensor) -> tuple[object, None]:

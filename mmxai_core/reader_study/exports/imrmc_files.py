@@ -28,7 +28,7 @@ def imrmc_files(analysis: StudyAnalysis) -> dict[str, bytes]:
         name = one.comparison.id
         try:
             rows = _ratings(one, analysis.prepared)
-            design = "" if one.crossed is not None else " Not crossed: each reader's cases as they were read."
+            design = "" if one.crossed is not None else f" Cases as each reader read them, for {one.reason}"
             title = f"{analysis.study}: {one.comparison.title}.{design} {analysis.banner}"
             files[f"{name}.imrmc"] = imrmc_text(rows, title=title).encode()
             # No notice column: the R package reads these four columns only, as they are.
@@ -45,6 +45,9 @@ def _ratings(one: Compared, prepared: Prepared) -> RatingTable | pd.DataFrame:
     used = frame[frame["condition"].isin(one.comparison.conditions) & frame["rating"].notna() & frame["truth"].notna()]
     if used.empty:
         raise StudyStoreError("no reading has both a rating and a truth.")
+    for word, truth in (("positive", 1), ("negative", 0)):
+        if (count := used.loc[used["truth"].astype(int) == truth, "case"].nunique()) < 2:
+            raise StudyStoreError(f"an analysis needs two {word} cases or more; this one has {count}.")
     rows = used.assign(
         treatment=used["condition"], truth=used["truth"].astype(int), rating=used["rating"].astype(float)
     )

@@ -89,7 +89,11 @@ def test_a_design_that_is_not_crossed_has_its_imrmc_files_too(simulated: StudyAn
     assert one.crossed is None and one.reason
     made = imrmc_files(analysis)
     head, _, body = made["stages.imrmc"].decode().partition("BEGIN DATA:\n")
-    assert "Not crossed" in head.splitlines()[0] and "N0: 6\nN1: 6\nNR: 3\nNM: 3\n" in head
+    assert (
+        "Cases as each reader read them" in head.splitlines()[0]
+        and one.reason[:30] in head
+        and "N0: 6\nN1: 6\nNR: 3\nNM: 3\n" in head
+    )
     lines = [line.split(",") for line in body.splitlines()]
     assert len(lines) == 12 + 12 * 3
     for reader, case, _, score in lines[12:]:
