@@ -54,22 +54,25 @@ class Download:
     make: Callable[[], bytes]
 
 
-def report_case(analysis: Analysis, bundle: Bundle) -> ReportCase:
-    """The analysis as a report sees it, under a pseudonym made from its hash.
+def report_case(analysis: Analysis, bundle: Bundle, code: str = "") -> ReportCase:
+    """The analysis as a report sees it, under its code in the worklist, else a pseudonym made from its hash.
 
     Args:
         analysis: A finished analysis.
         bundle: The bundle that made it.
+        code: Its code in the worklist, or "".
     """
     explanation = analysis.explanation
+    by_hash = case_code(analysis.study, explanation)
     settings = ReplaySettings.of(explanation, roi=analysis.roi, roi_image=analysis.roi_image)
     told = {
         "class explained": explanation.target_class, "image players": settings.partition,
         "parts": ", ".join(explanation.parts),
         "second look": "marked by the reader" if analysis.roi is not None else "found by the model",
+        **({"in the ratings": by_hash} if code else {}),
     }  # fmt: skip
     return ReportCase(
-        explanation, bundle.schema, analysis.record, analysis.study, case_code(analysis.study, explanation),
+        explanation, bundle.schema, analysis.record, analysis.study, code or by_hash,
         analysis.finished_at, calibration_words(bundle), told,
     )  # fmt: skip
 
@@ -83,15 +86,16 @@ def calibration_words(bundle: Bundle) -> str:
     return ", ".join(parts)
 
 
-def downloads(analysis: Analysis, bundle: Bundle, device: str) -> tuple[Download, ...]:
+def downloads(analysis: Analysis, bundle: Bundle, device: str, *, code: str = "") -> tuple[Download, ...]:
     """Everything to take away from an analysis, in the order of the menu.
 
     Args:
         analysis: A finished analysis.
         bundle: The bundle that made it.
         device: Label of the device it ran on.
+        code: Of the case in the worklist, or "".
     """
-    case = report_case(analysis, bundle)
+    case = report_case(analysis, bundle, code)
     labels, stem = picture_labels(bundle.schema, analysis.record), f"mmxai-{case.code}"
     replay = "Run it with: python -m mmxai_core replay FILE"
     offered = [
@@ -128,16 +132,17 @@ def downloads(analysis: Analysis, bundle: Bundle, device: str) -> tuple[Download
     return tuple(offered)
 
 
-def take_away(analysis: Analysis, bundle: Bundle, device: str) -> None:
+def take_away(analysis: Analysis, bundle: Bundle, device: str, *, code: str = "") -> None:
     """The buttons, two abreast. A file is made when its button is pressed; the button shows that it is being made.
 
     Args:
         analysis: A finished analysis.
         bundle: The bundle that made it.
         device: Label of the device it ran on.
+        code: Of the case in the worklist, or "".
     """
     st.caption(f"{RESEARCH_USE}. No name, date of birth or file name goes into any of these.")
-    offered = downloads(analysis, bundle, device)
+    offered = downloads(analysis, bundle, device, code=code)
     columns = st.columns(2, gap="small")
     for i, item in enumerate(offered):
         columns[i % 2].download_button(

@@ -29,10 +29,11 @@ from dashboard.components.viewer import pack, viewer
 from dashboard.components.wording import player_labels
 from dashboard.jobs import Analysis
 from dashboard.messages import boundary, markdown_safe
+from dashboard.tour_steps import tests_of
 from dashboard.views import model_or_stop, panels
 from dashboard.views.following import follow_job, parts_left_out
 from dashboard.views.on_demand import follow_tasks
-from mmxai_core.results import REGION_LABELS, Attribution
+from mmxai_core.results import REGION_LABELS, Attribution, Explanation
 from mmxai_core.types import GreyImage
 
 _CSS = Path(__file__).resolve().parents[1] / "components" / "explanation.css"
@@ -164,7 +165,7 @@ def grey_of(analysis: Analysis) -> GreyImage | None:
 def save(analysis: Analysis) -> None:
     """Downloads."""
     with st.popover("Take away", icon=":material/download:"):
-        downloads.take_away(analysis, services.bundle(), services.predictor().device)
+        downloads.take_away(analysis, services.bundle(), services.predictor().device, code=state.current().case)
 
 
 def again() -> None:
@@ -178,6 +179,27 @@ def again() -> None:
     state.update(job=job, problem="")
 
 
+def in_brief(explanation: Explanation, code: str) -> str:
+    """Which case, what the unknown fields leave open, and which checks of the explanation fail: beside the prediction.
+
+    Args:
+        explanation: The explanation.
+        code: Of the case in the worklist, or "".
+    """
+    parts = [f"Case {code}."] if code else []
+    view = explanation.branches.views[0] if explanation.branches is not None and explanation.branches.views else None
+    if view is not None and view.unknown:
+        parts.append(f"{100 * view.low:.0f} to {100 * view.high:.0f} % were every field known.")
+    told = tests_of(explanation)
+    if told is not None:
+        failed = [markdown_safe(name) for name in told.failed]
+        parts.append(
+            f":orange[✗ {len(failed)} of {told.total} checks fail: {'; '.join(failed)}.]" if failed
+            else f":green[✓ All {told.total} checks passed.]"
+        )  # fmt: skip
+    return " ".join(parts)
+
+
 def head(analysis: Analysis) -> None:
     """The prediction in one line; beside it the progress while the analysis runs, and the ways on afterwards."""
     session, check = state.current(), analysis.explanation.input_check
@@ -185,7 +207,9 @@ def head(analysis: Analysis) -> None:
     with st.container(key="explain-head"):
         left, right = st.columns([13, 8], vertical_alignment="center", gap="medium")
         said = markdown_safe(stated(analysis.prediction, check))
-        left.markdown(f"**{said}**" if valid else f":gray[{said}]")
+        with left:
+            st.markdown(f"**{said}**" if valid else f":gray[{said}]")
+            st.caption(in_brief(analysis.explanation, session.case))
         with right:
             if session.job is not None:
                 follow_job(show=False)

@@ -53,7 +53,10 @@ def ask(code: str, analysis: Analysis) -> None:
     about = rated_case(analysis)
     check = analysis.explanation.input_check
     said = markdown_safe(stated(analysis.prediction, check))
-    st.markdown(f"Case `{about.case_code}`: " + (f":gray[{said}]" if check is not None and check.flagged else said))
+    st.markdown(
+        f"Case `{session.case or about.case_code}`: "
+        + (f":gray[{said}]" if check is not None and check.flagged else said)
+    )
     store = services.rating_store()
     earlier = [r for r in store.responses(reader=code, case_code=about.case_code)
                if r.about.explanation_id == about.explanation_id]  # fmt: skip
