@@ -118,18 +118,11 @@ def save(
     st.rerun()
 
 
-def region_bar(bar: DeltaGenerator, step: Step, region: Box | None, *, none_before: bool) -> bool:
-    """Whether a lesion is marked, and the box to tick where there is none; returns whether it is ticked.
-
-    Args:
-        bar: Where it is drawn.
-        step: The step.
-        region: What is drawn in the image, or None.
-        none_before: True where the reader saw none at the step before; it stays ticked, as a drawn box stays drawn.
-    """
+def region_bar(bar: DeltaGenerator, step: Step, region: Box | None) -> bool:
+    """Whether a lesion is marked, and the box to tick where there is none; returns whether it is ticked."""
     with bar:
         none = st.checkbox(
-            "No lesion to mark", none_before, key=f"none-{form_key(step)}", width="content",
+            "No lesion to mark", key=f"none-{form_key(step)}", width="content",
             help="Tick it where you see none; otherwise draw a box in the image.",
         )  # fmt: skip
         st.caption(
@@ -139,12 +132,6 @@ def region_bar(bar: DeltaGenerator, step: Step, region: Box | None, *, none_befo
             width="content",
         )  # fmt: skip
     return none
-
-
-def saw_none(last: Kept | None) -> bool:
-    """True where the last answer to this reading says that there is no lesion to mark."""
-    told = None if last is None else last.answer("region")
-    return told is not None and told.state == "no_answer"
 
 
 def reading(study: StudyRecord, protocol: Protocol, step: Step, kept: tuple[Kept, ...]) -> None:
@@ -166,7 +153,7 @@ def reading(study: StudyRecord, protocol: Protocol, step: Step, kept: tuple[Kept
         before_region = region_of(last.answer("region")) if last else None
         mark = st.container(horizontal=True, vertical_alignment="center")  # above the image, to be seen with it
         region = show_case(case, step, output, before_region, draw=asks_region)
-        none = asks_region and region_bar(mark, step, region, none_before=saw_none(last))
+        none = asks_region and region_bar(mark, step, region)
         if step.slot.stage == "explanation":
             show_values(case)
     with right:
