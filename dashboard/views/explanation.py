@@ -194,8 +194,8 @@ def in_brief(explanation: Explanation, code: str) -> str:
     if told is not None:
         failed = [markdown_safe(name) for name in told.failed]
         parts.append(
-            f":orange[✗ {len(failed)} of {told.total} checks fail: {'; '.join(failed)}.]" if failed
-            else f":green[✓ All {told.total} checks passed.]"
+            f"**✗ {len(failed)} of {told.total} checks fail:** {'; '.join(failed)}." if failed
+            else f"✓ All {told.total} checks passed."
         )  # fmt: skip
     return " ".join(parts)
 
