@@ -29,7 +29,7 @@ from mmxai_core.types import FloatArray
 #: Stages from the output down; each also keeps the ones before it random.
 STAGES = ("fusion and heads", "Transformer and pooling", "CNN neck", "CNN: every weight of the image branch")
 #: Forward passes that `weight_randomisation` costs, about: a read-out with gradient a stage and two whole passes; with
-#: mirror images a whole pass and a read-out more a stage.
+#: mirror images a read-out more a stage, and three passes of the CNN for the mirror image.
 PASSES = 10
 
 
