@@ -20,7 +20,7 @@ if str(_HERE.parent) not in sys.path:  # streamlit puts only this file's folder 
 
 def pages() -> None:
     """Navigation and the chosen page."""
-    from dashboard import state
+    from dashboard import garbage, state
     from dashboard.messages import boundary  # the server itself needs neither
     from dashboard.views import frame_page
 
@@ -49,6 +49,7 @@ def pages() -> None:
         state.drop_presses()
         raise
     state.drop_presses()  # not reached by a run that is cut short, so that the next one takes its presses
+    garbage.tidy()
 
 
 def all_pages(home: StreamlitPage, session: StreamlitPage) -> dict[str, list[StreamlitPage]]:

@@ -5,7 +5,6 @@ Nothing of a patient is cached here.
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from typing import Any
 
 import streamlit as st
 
+from dashboard import garbage
 from dashboard.components import performance_source
 from dashboard.watching import Watcher
 from mmxai_core import io
@@ -69,12 +69,7 @@ def _predictor(path: Path) -> Predictor:
     # A busy or slow machine may need longer than the two minutes a reader is asked to wait at most.
     deadline = float(os.environ.get("MMXAI_DEADLINE_S", 120))
     made = Predictor(load_bundle(path), device=os.environ.get("MMXAI_DEVICE", "auto"), deadline_s=deadline)
-    # Streamlit collects garbage after every run of a page, and looks at every object then: half a million of them are
-    # the libraries', which stay as long as the server does. *Measured*: 330 ms a run, for all sessions together.
-    # Once: what sessions hold by then must stay collectable.
-    if not gc.get_freeze_count():
-        gc.collect()
-        gc.freeze()
+    garbage.spare_what_stays()
     return made
 
 
