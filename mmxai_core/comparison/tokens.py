@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mmxai_core.model.encoders import ImageEncoder, ImageState
+from mmxai_core.model.memory import keep_freed_memory
 from mmxai_core.training.augment import augment
 from mmxai_core.training.data import CohortArrays, standardise_batch
 from mmxai_core.training.fusion_stage import StateCache
@@ -50,6 +51,7 @@ class Tokens:
 @torch.no_grad()
 def build_tokens(encoder: ImageEncoder, data: CohortArrays, *, views: int, seed: int, batch: int = 16) -> Tokens:
     """Encodes each case plain and in `views` augmented views; the model finds the lesion itself in each."""
+    keep_freed_memory()
     encoder.eval()
     per_view: list[list[ImageState]] = []
     inside: list[Tensor] = []

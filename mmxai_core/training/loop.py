@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from mmxai_core.errors import CancelledError, CohortError
+from mmxai_core.model.memory import keep_freed_memory
 from mmxai_core.training.batch_norm import batch_norm_for
 from mmxai_core.training.checkpoint import random_states, read_checkpoint, restore_random_states, write_checkpoint
 from mmxai_core.training.config import StageConfig
@@ -118,6 +119,7 @@ def fit(
         CohortError: No epoch had a finite validation loss, or the checkpoint cannot be gone on with.
     """
     hooks, execution = hooks or Hooks(), execution or Execution()
+    keep_freed_memory()
     rng = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)
     ema = copy.deepcopy(model).eval() if config.ema else model

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from mmxai_core.model.memory import keep_freed_memory
 from mmxai_core.training.batch_norm import batch_norm_for, hold_still
 from mmxai_core.training.checkpoint import random_states, restore_random_states
 from mmxai_core.training.config import StageConfig
@@ -161,6 +162,7 @@ def follow_stage(
         execution: As on rank 0.
         seed: As on rank 0; dropout differs between the processes.
     """
+    keep_freed_memory()
     team = execution.team
     torch.manual_seed(seed + 1_000_003 * team.rank)
     rng = torch.Generator()
