@@ -291,3 +291,40 @@ def test_one_bad_file_among_many_is_named_and_the_others_are_added(store: Workli
     cases = store.cases(("R01",))
     assert len(cases) == 2 and all(c.values.get("age") and c.source == "upload" and not c.title for c in cases)
     assert not app.file_uploader[0].value, "the chooser is empty again"
+
+
+def _two_removals() -> None:
+    """The worklist's own dialog, of the case that the session names; `stray` is a press that came after it had gone."""
+    import streamlit as st
+
+    from dashboard import casebook, services, state
+    from dashboard.views import worklist
+
+    if state.current().reader != "R01":
+        state.update(reader="R01")
+    session = st.session_state
+    if session.get("stray"):
+        state.note_press(f"remove-yes-{session.stray}")
+    found = {c.code: c for c in services.worklist().cases(casebook.owners())}
+    if session.get("code") in found:
+        worklist.ask_remove(found[session.code])
+
+
+@pytest.mark.usefixtures("app")
+def test_a_second_press_on_remove_does_not_remove_the_case_that_is_asked_about_next(store: WorklistStore) -> None:
+    first, second = (session(open_sample(signed_in("R01"), number)).case for number in (0, 1))
+    assert {c.code for c in store.cases(("R01",))} == {first, second}
+    asked = AppTest.from_function(_two_removals, default_timeout=240)
+    asked.session_state["code"] = first
+    asked.run()
+    button(asked, "Remove").click().run()
+    assert {c.code for c in store.cases(("R01",))} == {second}
+    asked.session_state["stray"], asked.session_state["code"] = first, second
+    asked.run()
+    assert button(asked, "Remove").key == f"remove-yes-{second}", "the next case is asked about"
+    assert {c.code for c in store.cases(("R01",))} == {second}
+    button(asked, "Keep it").click().run()
+    asked.session_state["stray"] = ""
+    assert {c.code for c in store.cases(("R01",))} == {second}
+    button(asked.run(), "Remove").click().run()
+    assert store.cases(("R01",)) == ()
