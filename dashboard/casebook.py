@@ -91,6 +91,13 @@ def open_kept(code: str) -> bool:
     return True
 
 
+def close() -> None:
+    """Back to the choice of a study. The address lets go of the case too, or the next run would take it up again."""
+    state.close_study()
+    if ADDRESS in st.query_params:
+        del st.query_params[ADDRESS]
+
+
 def _show(case: WorklistCase, study: Study | None, name: str) -> None:
     """The case with everything that was kept of it; values that this bundle does not know are left out."""
     schema = services.bundle().schema

@@ -222,7 +222,7 @@ def head(session: state.ReadingSession) -> None:
     )  # fmt: skip
     if asked == "close":
         casebook.keep()
-        state.close_study()
+        casebook.close()
         st.rerun()
     if asked == "worklist":
         st.switch_page("views/worklist.py")

@@ -109,7 +109,7 @@ def ask_remove(case: WorklistCase) -> None:
             if pressed("Remove", type="primary", icon=":material/delete:", key=f"remove-yes-{case.code}"):
                 services.worklist().remove(case.code, casebook.owners())
                 if state.current().case == case.code:
-                    state.close_study()
+                    casebook.close()
                 st.rerun()
             if pressed("Keep it", key=f"remove-no-{case.code}"):
                 st.rerun()

@@ -109,6 +109,21 @@ def test_a_reload_brings_the_case_back_with_values_and_result(store: WorklistSto
     assert session(third).job is None, "an answer to other values asks for no pictures"
 
 
+@pytest.mark.usefixtures("app")
+def test_a_closed_case_stays_closed_and_stays_in_the_list(store: WorklistStore) -> None:
+    app = open_sample(signed_in("R01"), 0)
+    code = session(app).case
+    assert address(app) == code
+    field(app, "number_input", "Age").set_value(41.0).run()
+    button(app, "Close and open another").click().run()
+    assert not session(app).opened and "case" not in app.query_params
+    assert [b.label for b in app.button].count("Open") >= 6, "the samples are offered again"
+    app.run()
+    assert not session(app).opened
+    (case,) = store.cases(("R01",))
+    assert case.code == code and case.values["age"] == 41.0
+
+
 @pytest.mark.usefixtures("app", "store")
 def test_another_reader_cannot_take_a_case_up_by_its_address() -> None:
     code = session(open_sample(signed_in("R01"), 0)).case
