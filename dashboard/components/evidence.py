@@ -11,6 +11,7 @@ from dashboard.components.wording import percent
 from mmxai_core.figures.account import say
 from mmxai_core.figures.audit import effect_on_source
 from mmxai_core.figures.cross_modal import DENSITY_FLOOR, DENSITY_REFERENCE, image_to_clinical_share
+from mmxai_core.figures.evidence_colour import colour_scale
 from mmxai_core.results import EvidenceScale, Explanation, JointAccount, SaliencyMap, UnifiedMap
 from mmxai_core.results.joint import REGION_LABELS
 from mmxai_core.study import StudyImage
@@ -117,8 +118,7 @@ def _regions(joint: JointAccount) -> Layer:
 
 def _gradcam(saliency: SaliencyMap, scale: EvidenceScale | None) -> Layer:
     """The evidence for the class the map names; blank up to where meaningless weights reach, if that was measured."""
-    floor, reference = (0.0, saliency.reference) if scale is None else (scale.floor, scale.reference)
-    floor = floor if floor < reference else 0.0  # a null louder than the whole scale says nothing of this map
+    floor, reference = colour_scale(saliency, scale)
     label = f"{saliency.method} for {saliency.target_class.replace('_', ' ')}"
     return Layer("gradcam", label, "Model", saliency.source, floor, reference, saliency.unit, saliency.semantics)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
@@ -18,13 +18,21 @@ __all__ = ["passes", "reliability_panel", "strip_charts"]
 _MARKS = {False: ":orange[**✗**]", None: ":gray[○]", True: ":green[✓]"}
 
 
-def reliability_panel(numbers: Sequence[ReliabilityNumber], *, running: bool = False) -> None:
+def reliability_panel(
+    numbers: Sequence[ReliabilityNumber], *, running: bool = False, notes: Mapping[str, str] | None = None
+) -> None:
     """What fails, with its verdict; then what passes, one line each; then what could not be tested.
 
     Args:
         numbers: In any order.
         running: True while more are being computed.
+        notes: By name of a number, what is said beside it whether it passes or fails.
     """
+
+    def said(number: ReliabilityNumber) -> str:
+        note = (notes or {}).get(number.name, "")
+        return f"  \n:gray[{markdown_safe(note)}]" if note else ""
+
     failed = [n for n in numbers if passes(n) is False]
     passed = [n for n in numbers if passes(n) is True]
     open_ = [n for n in numbers if passes(n) is None]
@@ -37,9 +45,9 @@ def reliability_panel(numbers: Sequence[ReliabilityNumber], *, running: bool = F
     summary = f"**{len(failed)} of {total} tests fail.**" if failed else f"**{passes_all}**"
     st.markdown(summary + (" :blue[More tests are still running.]" if running else ""))
     for number in failed:
-        st.markdown(f"{_line(number)}  \n:orange[{markdown_safe(number.verdict)}]", help=_more(number))
+        st.markdown(f"{_line(number)}  \n:orange[{markdown_safe(number.verdict)}]{said(number)}", help=_more(number))
     for number in passed:
-        st.markdown(_line(number), help=_more(number))
+        st.markdown(_line(number) + said(number), help=_more(number))
     if open_:
         with st.expander(f"Not tested ({len(open_)})"):
             for number in open_:

@@ -33,6 +33,7 @@ from dashboard.tour_steps import tests_of
 from dashboard.views import model_or_stop, panels
 from dashboard.views.following import follow_job, parts_left_out
 from dashboard.views.on_demand import follow_tasks
+from mmxai_core.figures.evidence_colour import counted
 from mmxai_core.results import REGION_LABELS, Attribution, Explanation
 from mmxai_core.types import GreyImage
 
@@ -104,7 +105,8 @@ def beside(view: str, analysis: Analysis, players: Mapping[str, str], chosen: st
                 on_click=lambda: state.keep_click(WATERFALL),
             )  # fmt: skip
     elif view == "trust":
-        reliability_panel(explanation.reliability, running=running)
+        notes = {n.name: counted(explanation, n.name) for n in explanation.reliability}
+        reliability_panel(explanation.reliability, running=running, notes=notes)
         mapped = explanation.saliency.target_class if explanation.saliency else explanation.target_class
         strip_charts(explanation.strip, target=mapped.replace("_", " "))
     elif view == "what_if":

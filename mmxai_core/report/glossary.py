@@ -122,9 +122,9 @@ TERMS: tuple[Term, ...] = (
          _OURS, ("agreement",), _TRUST),
     Term("Fields' attention on the map", "Whether the clinical fields look where the map finds evidence.",
          _OURS, ("attention_overlap",), _TRUST),
-    Term("Evidence inside the lesion region", "The share of the map inside the region that the model itself takes for "
-         "the lesion.", "Wang et al. 2020, Score-CAM (energy-based pointing game)", ("inside_lesion", "coherence"),
-         _TRUST),
+    Term("Evidence inside the lesion region", "The share of the whole map, also of what is too faint to be coloured, "
+         "inside the region that the model itself takes for the lesion.",
+         "Wang et al. 2020, Score-CAM (energy-based pointing game)", ("inside_lesion", "coherence"), _TRUST),
     Term("Knock-out", "Hiding image blocks from a field, to see whether the places it attends to matter.",
          "Jain and Wallace 2019 (the question)", ("attention audit", "knockout"), _TRUST),
 

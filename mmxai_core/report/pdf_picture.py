@@ -10,10 +10,11 @@ from PIL import Image
 from skimage.measure import approximate_polygon, find_contours
 
 from mmxai_core.figures.colour import lookup_table
+from mmxai_core.figures.evidence_colour import OUTLINE, colour_scale, coloured_inside
 from mmxai_core.figures.overlay import blend
 from mmxai_core.report.page import FAINT, INK, RULE, Page
-from mmxai_core.report.wording import class_name
-from mmxai_core.results import EvidenceScale, Explanation, SaliencyMap
+from mmxai_core.report.wording import class_name, percent
+from mmxai_core.results import Explanation
 from mmxai_core.study import StudyImage
 from mmxai_core.types import Box, FloatMap
 
@@ -21,8 +22,6 @@ from mmxai_core.types import Box, FloatMap
 LONGEST = 1000
 #: Lengths of scale bars, mm.
 _BARS = (1, 2, 5, 10, 20, 50, 100)
-#: A region of the lesion map is drawn from this probability on.
-CONTOUR = 0.5
 _CONTOUR_INK, _BOX_INK = (0, 210, 230), (127, 224, 195)
 
 
@@ -93,14 +92,10 @@ def pictures(page: Page, image: StudyImage, explanation: Explanation, box: tuple
     whose = {"reader": "marked by the reader", "model": "found by the model"}.get(
         explanation.prediction.lesion_box_source, ""
     )
-    note = f"{scale} Solid line: lesion map at {CONTOUR:.0%} or more. Dashed: second look, {whose}."
+    share = coloured_inside(explanation)
+    inside = "" if share is None else f" {percent(share)} of the colour shown lies inside the solid line."
+    note = f"{scale} Solid line: lesion map at {OUTLINE:.0%} or more. Dashed: second look, {whose}.{inside}"
     page.block(note, x, left.y + left.height + 1, half, foot - 1, size=5.8, colour=FAINT)
-
-
-def colour_scale(saliency: SaliencyMap, scale: EvidenceScale | None) -> tuple[float, float]:
-    """(floor, reference) of the colours: absolute, blank up to where meaningless weights reach, where that is known."""
-    floor, reference = (0.0, saliency.reference) if scale is None else (scale.floor, scale.reference)
-    return (floor if floor < reference else 0.0), reference
 
 
 def _embed(page: Page, rgb: NDArray[np.uint8], frame: Frame) -> None:
@@ -116,7 +111,7 @@ def _contours(page: Page, lesion: FloatMap | None, frame: Frame) -> None:
         return
     page.set_draw_color(*_CONTOUR_INK)
     page.set_line_width(0.3)
-    for outline in find_contours(np.pad(np.asarray(lesion, np.float32), 1), CONTOUR):
+    for outline in find_contours(np.pad(np.asarray(lesion, np.float32), 1), OUTLINE):
         points = approximate_polygon(outline, tolerance=max(frame.shape) / 1500) - 0.5
         if len(points) > 3:
             page.polyline([frame.at(column, row) for row, column in np.clip(points, 0, frame.shape)])

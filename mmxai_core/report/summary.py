@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from mmxai_core.figures.evidence_colour import coloured_inside
 from mmxai_core.report.checks import Check, Support, checks
 from mmxai_core.report.wording import class_name, likelihood, listed, percent, verdict
 from mmxai_core.results import Explanation, Prediction, PredictionSet
@@ -223,13 +224,16 @@ def _place(explanation: Explanation, support: Support, made: Sequence[Check]) ->
     inside = next((c for c in made if c.key == "inside_lesion"), None)
     if inside is None or inside.number.value is None or inside.passed is None:
         return f"How much of {whose} lies in the region that the model takes for the lesion is not known."
-    share = percent(inside.number.value)
+    share, coloured = percent(inside.number.value), coloured_inside(explanation)
+    counts = "counting what is too faint to be coloured" + (
+        f"; {percent(coloured)} of the colour shown lies inside the outline" if coloured is not None else ""
+    )
     if not inside.passed:
         return (
-            f"Only {share} of {whose} lies in the region that the model takes for the lesion: a reason to "
+            f"Only {share} of {whose} lies in the region that the model takes for the lesion ({counts}): a reason to "
             "doubt the prediction."
         )
-    text = f"Of {whose}, {share} lies in the region that the model takes for the lesion"
+    text = f"Of {whose}, {share} lies in the region that the model takes for the lesion ({counts})"
     if support.by_key.get("evidence") is None:
         text += "; whether it is stronger than in maps that mean nothing was not tested"
     return f"{text}."

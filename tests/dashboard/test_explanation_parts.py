@@ -105,7 +105,11 @@ def test_failures_come_first_and_their_numbers_are_in_the_page() -> None:
                 ReliabilityNumber("Map stability under noise (SSIM)", 0.97, 0.85, True, "Stable.", "8 copies"),
                 ReliabilityNumber("Strength of the evidence", None, 0.95, True, "Not there.", "nothing"),
                 ReliabilityNumber("Evidence inside the lesion region", 0.171, 0.25, True, "Only 17 %.", "the map"),
-            ]
+            ],
+            notes={
+                "Evidence inside the lesion region": "Counts the faint part.",
+                "Map stability under noise (SSIM)": "Said of what passes too.",
+            },
         )  # fmt: skip
 
     app = AppTest.from_function(page, default_timeout=240).run()
@@ -114,6 +118,7 @@ def test_failures_come_first_and_their_numbers_are_in_the_page() -> None:
     assert lines[0] == "**1 of 2 tests fail.**"
     assert "Evidence lies in the lesion: **0.17** :gray[(bar ≥ 0.25)]" in lines[1] and "Only 17 %." in lines[1]
     assert "Map stays the same under slight noise: **0.97**" in lines[2] and "SSIM" not in lines[2]
+    assert lines[1].endswith(":gray[Counts the faint part.]") and "Said of what passes too." in lines[2]
     assert "Structural similarity" in app.markdown[2].help and "Computed from 8 copies" in app.markdown[2].help
     assert app.expander[0].label == "Not tested (1)"
 

@@ -243,6 +243,12 @@ def test_linked_panes_maps_and_the_fields_of_a_place(page: Page, address: str) -
 
     root.locator("[data-toggle=contours]").click()
     assert tint(0) < 3 < 40 < tint()
+    outline = root.locator("[data-toggle=lesion]")
+    assert outline.get_attribute("aria-pressed") == "true", "the lesion is outlined unless the reader takes it away"
+    outlined = hands.canvas(0).evaluate("c => c.toDataURL()")
+    outline.click()
+    hands.settle()
+    assert hands.canvas(0).evaluate("c => c.toDataURL()") != outlined
     root.locator("input[data-control=opacity]").fill("0")
     hands.settle()
     assert tint() < 3

@@ -132,7 +132,7 @@ function buildSettings(host, viewer) {
     select.addEventListener("change", () => { view.colours = select.value !== "none"; if (view.colours) view.colourMap = select.value; viewer.tell(); viewer.redraw(); });
     put("", select, "Colour scale of the maps");
     for (const [text, key, title] of /** @type {[string, "contours" | "lesion" | "boxes", string][]} */ ([
-      ["Contours", "contours", "Lines at 25, 50 and 75 % of the scale (c)"], ["Lesion", "lesion", "Where the lesion map reaches 0.5 (y)"], ["Box", "boxes", `${scene.boxLabel} (b)`],
+      ["Contours", "contours", "Lines at 25, 50 and 75 % of the scale (c)"], ["Lesion", "lesion", "The model's outline of the lesion: where its lesion map reaches 0.5 (y)"], ["Box", "boxes", `${scene.boxLabel} (b)`],
     ])) {
       if ((key === "lesion" && !viewer.hasLesion()) || (key === "boxes" && !scene.box)) continue;
       const b = element("button", { type: "button", title, "data-toggle": key }, text);

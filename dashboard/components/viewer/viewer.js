@@ -9,7 +9,7 @@ const KEPT = new Map();
 function freshView() {
   return {
     zoom: 1, x: 0.5, y: 0.5, turn: 0, flip: false, window: null, windowOf: 0, invert: false, slice: 0, layer: "", field: "", opacity: 0.6,
-    threshold: 0, colourMap: "inferno", colours: true, contours: true, boxes: true, lesion: false, tool: "window",
+    threshold: 0, colourMap: "inferno", colours: true, contours: true, boxes: true, lesion: true, tool: "window",
   };
 }
 
