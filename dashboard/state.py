@@ -308,15 +308,16 @@ def leave_study() -> StudySession:
     """Sign out of a reader study; a coordinator's draft stays."""
     old = study()
     session = StudySession(
-        draft=old.draft, draft_version=old.draft_version, tables=old.tables, coordinator=old.coordinator
-    )
+        draft=old.draft, draft_version=old.draft_version, tables=old.tables, redrawn=old.redrawn,
+        coordinator=old.coordinator,
+    )  # fmt: skip
     st.session_state[_STUDY_KEY] = session
     return session
 
 
 def open_draft(protocol: Protocol | None) -> None:
     """Work on another protocol; None closes the draft."""
-    update_study(draft=protocol, draft_version=study().draft_version + 1, tables={})
+    update_study(draft=protocol, draft_version=study().draft_version + 1, tables={}, redrawn={})
 
 
 def table_base(key: str, first: pd.DataFrame) -> pd.DataFrame:
@@ -326,6 +327,28 @@ def table_base(key: str, first: pd.DataFrame) -> pd.DataFrame:
         base = first if kept is None else kept[1]
         update_study(tables={**study().tables, key: (base, base)})
     return study().tables[key][0]
+
+
+def table_key(name: str) -> str:
+    """Key of an editable table of the draft as it is drawn now; another after each `redraw_table`."""
+    return f"{name}-{study().redrawn.get(name, 0)}"
+
+
+def table_seen(key: str) -> pd.DataFrame:
+    """What was last seen in an editable table; after `table_base`."""
+    return study().tables[key][1]
+
+
+def redraw_table(name: str, frame: pd.DataFrame) -> None:
+    """Draw an editable table anew with other cells.
+
+    Args:
+        name: As for `table_key`.
+        frame: What is in it from now on.
+    """
+    redrawn = {**study().redrawn, name: study().redrawn.get(name, 0) + 1}
+    update_study(redrawn=redrawn)
+    update_study(tables={**study().tables, table_key(name): (frame, frame)})
 
 
 def keep_table(key: str, seen: pd.DataFrame) -> None:

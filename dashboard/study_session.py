@@ -40,6 +40,7 @@ class StudySession:
         draft: The protocol a coordinator works on, as it was opened, or None.
         draft_version: Changes when another draft is opened, so that its form is drawn afresh.
         tables: Editable tables of the draft as last seen, by key; they outlive a visit to another page.
+        redrawn: How often a table of the draft was drawn anew with other cells, by name.
         coordinator: True once the site's coordinator code was given, where the site asks for one.
     """
 
@@ -59,4 +60,5 @@ class StudySession:
     draft: Protocol | None = None
     draft_version: int = 0
     tables: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]] = field(default_factory=dict)
+    redrawn: Mapping[str, int] = field(default_factory=dict)
     coordinator: bool = False

@@ -9,13 +9,12 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import state
-from dashboard.study_limits import SHOWN
+from dashboard.components.arms_table import arms_table
 from mmxai_core.reader_study.protocol import BIRADS, Case, Protocol, ProtocolError
 from mmxai_core.reader_study.protocol_file import from_dict, to_dict
 from mmxai_core.reader_study.questionnaire_registry import SESSION_FORMS
 
 _TRUTH = {True: "positive", False: "negative", None: "unknown"}
-_KINDS = {"unaided": "unaided", "ai": "AI", "ai_explanation": "AI + explanation"}
 _WHEN = ("start", "period_end", "end")
 _SAID = {"start": "at the start", "period_end": "after each period", "end": "at the end"}
 
@@ -35,7 +34,7 @@ def protocol_form(base: Protocol, *, version: int) -> tuple[Protocol | None, tup
     with tabs[0]:
         raw |= _study(base, version)
     with tabs[1]:
-        raw["arms"] = _arms(base, version)
+        raw["arms"] = arms_table(base.arms, raw["design"]["kind"], version=version)
     with tabs[2]:
         raw["cases"] = _cases(base, version)
     with tabs[3]:
@@ -110,48 +109,6 @@ def _table(name: str, version: int, first: pd.DataFrame, columns: Mapping[str, A
 
 def _text(value: Any) -> str:
     return "" if value is None or (isinstance(value, float) and pd.isna(value)) else str(value).strip()
-
-
-def _number(value: Any) -> float:
-    return 0.0 if value is None or pd.isna(value) else float(value)
-
-
-def _arms(base: Protocol, version: int) -> list[dict[str, Any]]:
-    st.caption("An arm is a condition of reading. Readers never see which arm they are in.")
-    first = pd.DataFrame(
-        [
-            {"id": a.id, "kind": a.kind, "explanations": list(a.explanations), "placebo": 100 * a.placebo_share,
-             "wrong": 100 * a.wrong_share, "title": a.title} for a in base.arms
-        ],
-        columns=["id", "kind", "explanations", "placebo", "wrong", "title"],
-    )  # fmt: skip
-    config = st.column_config
-    seen = _table(
-        "arms", version, first,
-        {
-            "id": config.TextColumn("Id", required=True, help="Small letters, digits and _"),
-            "kind": config.SelectboxColumn("Shows", options=list(_KINDS), required=True, format_func=_KINDS.get),
-            "explanations": config.MultiselectColumn("Explanations", options=list(SHOWN), width="large"),
-            "placebo": config.NumberColumn("Placebo maps, %", min_value=0, max_value=100, default=0,
-                                           help="Share of readings whose map is meaningless on purpose."),
-            "wrong": config.NumberColumn("Wrong AI, %", min_value=0, max_value=100, default=0,
-                                         help="Share of readings whose AI answer is turned wrong on purpose."),
-            "title": config.TextColumn("Note for you"),
-        }, alt="Arms of the study",
-    )  # fmt: skip
-    if any(_number(r["wrong"]) for r in seen.to_dict("records")):
-        st.caption(
-            "A wrong AI is as sure as the real one, on the other side. Its map is the one for the class it names, and "
-            "the clinical factors are turned with it. Such an arm can show these two only."
-        )
-    return [
-        {
-            "id": _text(r["id"]), "kind": _text(r["kind"]), "title": _text(r["title"]),
-            "explanations": list(r["explanations"]) if isinstance(r["explanations"], (list, tuple)) else [],
-            "placebo_share": _number(r["placebo"]) / 100, "wrong_share": _number(r["wrong"]) / 100,
-        }
-        for r in seen.to_dict("records") if _text(r["id"]) or _text(r["kind"])
-    ]  # fmt: skip
 
 
 def _cases(base: Protocol, version: int) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import services, state
+from dashboard.components.arms_table import usual_arms
 from dashboard.components.chrome import empty_state
 from dashboard.components.pressing import pressed
 from dashboard.components.protocol_form import protocol_form
@@ -21,7 +22,7 @@ from dashboard.views import model_or_stop
 from dashboard.views.coordinator import coordinator_or_stop
 from mmxai_core.errors import StudyStoreError
 from mmxai_core.reader_study.assignment import assign
-from mmxai_core.reader_study.protocol import Arm, InstrumentUse, Protocol, ProtocolError, Reader
+from mmxai_core.reader_study.protocol import InstrumentUse, Protocol, ProtocolError, Reader
 from mmxai_core.reader_study.protocol_file import parse_protocol, to_toml
 
 _CSV_HEAD = (
@@ -30,12 +31,11 @@ _CSV_HEAD = (
 
 
 def first_draft() -> Protocol:
-    """A study that could start as it is, over the shipped samples."""
+    """A study that could start as it is, over the shipped samples: each case unaided, with the AI, then explained."""
     bundle = services.bundle()
     return Protocol(
-        "pilot", "Pilot reading session",
-        (Arm("ai", "ai"), Arm("ai_explanation", "ai_explanation", "", ("saliency", "attribution"))),
-        sample_cases(bundle.schema), tuple(Reader(f"R{n:02}") for n in (1, 2, 3)), instruments=(InstrumentUse("sus"),),
+        "pilot", "Pilot reading session", usual_arms("sequential"), sample_cases(bundle.schema),
+        tuple(Reader(f"R{n:02}") for n in (1, 2, 3)), instruments=(InstrumentUse("sus"),),
         positive=bundle.positive_class, negative=next(c for c in bundle.classes if c != bundle.positive_class),
         threshold=bundle.threshold, bundle_sha256=bundle.sha256,
     )  # fmt: skip
