@@ -69,7 +69,7 @@ def missing_images(cases: Sequence[Case]) -> tuple[str, ...]:
 
 
 def sample_cases(schema: ClinicalSchema) -> tuple[Case, ...]:
-    """The shipped samples as cases, with the class each was designed as.
+    """The shipped samples as cases, with the class each was designed as; the first is for practice.
 
     Of their clinical values only the history is given: a description of the image is the reader's own to make.
     """
@@ -77,10 +77,10 @@ def sample_cases(schema: ClinicalSchema) -> tuple[Case, ...]:
     given = {f.id for f in schema.fields if f.group == "history"}
     return tuple(
         Case(
-            id=Path(s.file).stem.upper(), truth=rows.get(s.file), image=SAMPLE + s.file,
+            id=Path(s.file).stem.upper(), truth=rows.get(s.file), image=SAMPLE + s.file, practice=number == 0,
             clinical={k: v for k, v in s.clinical.items() if k in given},
         )
-        for s in services.samples()
+        for number, s in enumerate(services.samples())
     )  # fmt: skip
 
 

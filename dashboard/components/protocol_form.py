@@ -112,7 +112,10 @@ def _text(value: Any) -> str:
 
 
 def _cases(base: Protocol, version: int) -> list[dict[str, Any]]:
-    st.caption("The truth stays here: no reader's page ever holds it.")
+    st.caption(
+        "The truth stays here: no reader's page ever holds it. A practice case is read first and left out of the "
+        "analysis."
+    )
     given = {c.id: c for c in base.cases}
     first = pd.DataFrame(
         [{"id": c.id, "truth": _TRUTH[c.truth], "stratum": c.stratum, "practice": c.practice, "image": c.image}

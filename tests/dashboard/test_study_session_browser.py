@@ -190,9 +190,9 @@ def test_a_whole_study(server: Server, browser: Browser) -> None:
     title.press("Enter")
     coordinator.get_by_role("button", name="Lock and start").click()
     dialog = coordinator.get_by_role("dialog")
-    expect(dialog.get_by_text("Three readers: 6 cases, 3 readers, 18 readings")).to_be_visible()
+    expect(dialog.get_by_text("Three readers: 5 cases, 3 readers, 15 readings")).to_be_visible()
     dialog.get_by_role("button", name="Lock and start").click()
-    expect(coordinator.get_by_text("Open · sequential · 1 arm · 6 cases")).to_be_visible()
+    expect(coordinator.get_by_text("Open · sequential · 1 arm · 5 cases")).to_be_visible()
 
     # Reader 1, every byte on record: nothing of the AI before the unaided answer is kept, the AI after it.
     page, wire = browser.new_page(viewport={"width": 1440, "height": 900}), Wire()

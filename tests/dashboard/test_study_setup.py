@@ -80,6 +80,16 @@ def test_a_new_draft_reads_each_case_unaided_then_with_the_ai_then_explained(dra
     assert "Hash" in words(draft)  # it could start as it is
 
 
+def test_a_practice_case_is_read_first_by_default(draft: AppTest) -> None:
+    from mmxai_core.reader_study.assignment import assign
+
+    made = opened(draft)
+    assert [c.id for c in made.practice_cases] == ["PHANTOM-A"] and len(made.study_cases) == 5
+    assert {c.truth for c in made.study_cases} == {True, False}
+    assert next(iter(assign(made))).practice
+    assert "5 cases, 3 positive; 1 for practice." in words(draft)
+
+
 def test_a_crossover_takes_its_usual_arms_with_one_press(draft: AppTest) -> None:
     next(r for r in draft.radio if r.label == "Design").set_value("crossover").run()
     assert "a crossover compares two or more arms" in words(draft)
