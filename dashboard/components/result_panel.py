@@ -113,7 +113,7 @@ def no_result(sentence: str) -> None:
 def result_panel(
     prediction: Prediction, schema: ClinicalSchema, *, stale: bool, explained: bool = True,
     check: InputCheck | None = None, prediction_set: PredictionSet | None = None, calibrated: str = "",
-    seconds: float | None = None,
+    seconds: float | None = None, left_open: str = "",
 ) -> None:  # fmt: skip
     """Shows a prediction.
 
@@ -126,6 +126,7 @@ def result_panel(
         prediction_set: The classes that cannot be ruled out.
         calibrated: From `calibration`, or "".
         seconds: What the whole analysis took, where it has ended.
+        left_open: What the unknown fields leave open, or that it is still being computed; its line is kept for it.
     """
     valid = check is None or not check.flagged  # coverage is promised for the model's kind of input only
     if check is not None and not valid:
@@ -142,8 +143,10 @@ def result_panel(
     strip = scores(prediction)
     if strip:
         st.html(strip)
-    if valid and prediction_set is not None and prediction_set.outcome != "not_calibrated":
-        st.markdown(markdown_safe(prediction_set.sentence))
+    kept = valid and prediction_set is not None and prediction_set.outcome != "not_calibrated"
+    lines = [prediction_set.sentence] if kept and prediction_set is not None else []
+    if lines := [*lines, left_open] if left_open else lines:
+        st.markdown("  \n".join(map(markdown_safe, lines)))  # one paragraph: a second one would cost a gap
     if valid and calibrated:
         st.caption(f"{frequency(prediction)} {calibrated}")
     if check is not None and not check.flagged and any(i.findings for i in check.images) | bool(check.findings):

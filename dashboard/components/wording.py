@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from mmxai_core.clinical import ClinicalSchema
+from mmxai_core.report.summary import case_view
 from mmxai_core.report.wording import likelihood, percent, verdict
+from mmxai_core.results import Explanation
 
-__all__ = ["likelihood", "names", "percent", "player_labels", "verdict"]
+__all__ = ["left_open", "likelihood", "names", "percent", "player_labels", "verdict"]
 
 
 def names(schema: ClinicalSchema, ids: tuple[str, ...]) -> str:
@@ -17,3 +19,13 @@ def player_labels(schema: ClinicalSchema, values: dict[str, object]) -> dict[str
     """Label and value of each field, and of the image, for a waterfall."""
     labels = {f.id: f"{f.label}: {f.describe(values[f.id])}" for f in schema.fields if f.id in values}  # type: ignore[arg-type]
     return labels | {"image": "Image"}
+
+
+def left_open(explanation: Explanation) -> str:
+    """What the unknown fields leave open, in one sentence; "" where none is unknown or it was not computed.
+
+    Args:
+        explanation: The explanation, as far as it is computed.
+    """
+    view = case_view(explanation)
+    return f"{100 * view.low:.0f} to {100 * view.high:.0f} % were every field known." if view and view.unknown else ""

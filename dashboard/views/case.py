@@ -14,6 +14,7 @@ from dashboard.components.study_facts import show_facts
 from dashboard.components.study_input import Choice, choose_study
 from dashboard.components.study_scene import study_scene
 from dashboard.components.viewer import pack, viewer
+from dashboard.components.wording import left_open
 from dashboard.messages import boundary, markdown_safe, sentence
 from dashboard.views import model_or_stop
 from dashboard.views.following import follow_job
@@ -127,12 +128,24 @@ def show_result(problems: list[str]) -> None:
             check=session.first.input_check, prediction_set=session.first.prediction_set,
             calibrated=calibration(services.bundle().results(), session.first),
             seconds=session.analysis.seconds if session.analysis is not None and session.job is None else None,
+            left_open=open_line(session),
         )  # fmt: skip
     elif session.job is None:
         no_result(
             "Fill in at least one field; without an image the model has nothing else to go by." if nothing else
             "Not analysed yet. Fields left unknown are fine: the model was trained for that."
         )  # fmt: skip
+
+
+def open_line(session: state.ReadingSession) -> str:
+    """What the unknown fields leave open; where that is not known yet, a line of the same height."""
+    first, analysis = session.first, session.analysis
+    if first is None or not first.prediction.unknown_fields:
+        return ""
+    # While a case is analysed again, the earlier analysis is still the session's: its range is of another prediction.
+    said = left_open(analysis.explanation) if analysis is not None and analysis.prediction is first.prediction else ""
+    running = "is being computed" if session.job is not None else "was not computed"
+    return said or f"What the unknown fields leave open {running}."
 
 
 def steps(*, ready: bool, blocked: bool, refused: bool) -> None:

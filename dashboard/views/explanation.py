@@ -26,7 +26,7 @@ from dashboard.components.questions_panel import questions_panel
 from dashboard.components.reliability_panel import reliability_panel, strip_charts
 from dashboard.components.summary_panel import summary_panel
 from dashboard.components.viewer import pack, viewer
-from dashboard.components.wording import player_labels
+from dashboard.components.wording import left_open, player_labels
 from dashboard.jobs import Analysis
 from dashboard.messages import boundary, markdown_safe
 from dashboard.tour_steps import tests_of
@@ -189,9 +189,7 @@ def in_brief(explanation: Explanation, code: str) -> str:
         code: Of the case in the worklist, or "".
     """
     parts = [f"Case {code}."] if code else []
-    view = explanation.branches.views[0] if explanation.branches is not None and explanation.branches.views else None
-    if view is not None and view.unknown:
-        parts.append(f"{100 * view.low:.0f} to {100 * view.high:.0f} % were every field known.")
+    parts += [said] if (said := left_open(explanation)) else []
     told = tests_of(explanation)
     if told is not None:
         failed = [markdown_safe(name) for name in told.failed]

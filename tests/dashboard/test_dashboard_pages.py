@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.jobs import Job
 from mmxai_core.reader_study.store import RatingStore
+from mmxai_core.results.certainty import BranchAccount, BranchView
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -141,6 +142,26 @@ def test_a_part_of_an_explanation_is_not_taken_for_the_whole(app: AppTest) -> No
         assert errors(app) == []
         assert "Stopped before: attention test, reliability strip, what to ask next." in text_of(app)
     assert not button(app, "Save rating").disabled
+
+
+def test_the_case_says_what_unknown_fields_leave_open_as_the_explanation_does(app: AppTest) -> None:
+    clinical_only(app)
+    field(app, "number_input", "Age").set_value(51.0).run()
+    analysed(app)
+    session = app.session_state["reading"]
+    view = BranchView("clinical data only", True, 0.4, 0.9, 0.12, 0.63, 3, "Said.")
+    made = replace(session.analysis.explanation, branches=BranchAccount((view,), 200, 0, "drawn"))
+    session = replace(session, job=None, analysis=replace(session.analysis, explanation=made))
+    app.session_state["reading"] = session
+    for name in ("case", "explanation"):
+        page(app, name)
+        assert errors(app) == [] and "12 to 63 % were every field known." in text_of(app)
+    # a new answer, whose range is not there yet: its line is kept, and the earlier range is not taken for it
+    again = replace(session.first, prediction=replace(session.first.prediction))
+    app.session_state["reading"] = replace(session, first=again, job=Job(_future=Future()))
+    page(app, "case")
+    assert "What the unknown fields leave open is being computed." in text_of(app)
+    assert "were every field known" not in text_of(app)
 
 
 def test_explanation_and_survey_say_what_to_do_first(app: AppTest) -> None:
