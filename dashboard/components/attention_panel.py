@@ -75,7 +75,8 @@ def attention_panel(explanation: Explanation, grey: GreyImage | None, labels: Ma
     head, said = st.columns([2, 5], gap="medium", vertical_alignment="bottom")
     with head:
         chosen = st.selectbox(
-            "Field", order, index=order.index(field) if field in order else 0, key=f"audit-field-{field}",
+            "Field", order, index=order.index(field) if field in order else 0,
+            key=f"audit-field-{field}-{explanation.id}", persist_state="session",
             format_func=lambda f: f"{'✗' if marks[f] else '✓'} {labels.get(f, f)}",
             help="✗: where this field looks is not where its reading counts.",
         )  # fmt: skip

@@ -62,14 +62,11 @@ def joint_map_panel(explanation: Explanation, grey: GreyImage | None, labels: Ma
             f: f"{labels.get(f, f)} {say(account.value_of(f), account.space, sign=True)}"
             for f in field_order(explanation)
         }
-        chosen = st.pills(
-            "Field",
-            list(named),
-            format_func=named.__getitem__,
-            key="joint-map-field",
-            label_visibility="collapsed",
-            wrap=True,
-        )
+        with st.container(key="joint-map-field"):
+            chosen = st.pills(
+                "Field", list(named), format_func=named.__getitem__, key=f"joint-map-field-{explanation.id}",
+                persist_state="session", label_visibility="collapsed", wrap=True,
+            )  # fmt: skip
         st.caption(f"Beside each field: its contribution to {explanation.target_class}, log-odds.")
     with pictures:
         left, right = st.columns(2, gap="small")

@@ -69,7 +69,7 @@ def method_choice(side: str, *, classes: tuple[str, ...], called: str, default: 
     with three:
         layer = st.selectbox(
             "Layer", list(entry.layers), format_func=_SHORT.__getitem__, key=f"method-layer-{side}-{len(entry.layers)}",
-            disabled=len(entry.layers) == 1,
+            disabled=len(entry.layers) == 1, persist_state="session",
             help="Deeper layers say more about the class, earlier ones more about place. "
             + "; ".join(f"{_SHORT[x]}: {LAYERS[x]}" for x in entry.layers),
         )  # fmt: skip

@@ -60,7 +60,7 @@ def changes_table(found: Counterfactual) -> pd.DataFrame:
     return pd.DataFrame([{"Field": c.label, "Now": c.before, "Would be": c.after} for c in found.changes])
 
 
-def turning_panel(search: CounterfactualSearch, *, schema: ClinicalSchema, version: int) -> Counterfactual | None:
+def turning_panel(search: CounterfactualSearch, *, schema: ClinicalSchema, version: str) -> Counterfactual | None:
     """The outcome; returns a change that the reader wants to try.
 
     Args:

@@ -85,7 +85,7 @@ def answer_gauge(answer: WhatIfAnswer, before: float) -> str:
 def what_if_panel(
     schema: ClinicalSchema, ask: Callable[[Mapping[str, Value | None], bool], WhatIfAnswer],
     responses: Mapping[str, FieldResponse], *, own: Mapping[str, Value], start: Mapping[str, Value], before: float,
-    has_image: bool, version: int,
+    has_image: bool, version: str,
 ) -> WhatIfRequest:  # fmt: skip
     """Answer above, fields below, the curve of one field at the foot.
 
@@ -97,14 +97,14 @@ def what_if_panel(
         start: What the widgets start from: the case's values, or a change to try.
         before: The analysed probability of the positive class.
         has_image: Whether there is an image to take away.
-        version: Changes when the widgets must forget what they hold.
+        version: Changes when the widgets must forget what they hold, which they do not when the reader leaves the page.
     """
     place = st.container(key="what-if-answer")
     values: dict[str, Value] = {}
     with st.container(height=_HEIGHT, border=True, key="what-if-fields"):
         use_image = True
         if has_image:
-            use_image = st.toggle("Use the image", value=True, key=f"what-if-image-{version}")
+            use_image = st.toggle("Use the image", value=True, key=f"what-if-image-{version}", persist_state="session")
         for row in _rows(schema):
             for column, field in zip(st.columns(len(row) if row[0].kind == "numeric" else 2), row, strict=False):
                 with column:
@@ -127,7 +127,8 @@ def what_if_panel(
     ids = [f.id for f in schema.fields]
     shown = st.selectbox(
         "How the answer runs with", ids, index=ids.index(moved[-1].id) if moved else 0,
-        format_func=lambda i: schema[i].label, key=f"what-if-curve-{moved[-1].id if moved else ''}",
+        format_func=lambda i: schema[i].label, key=f"what-if-curve-{version}-{moved[-1].id if moved else ''}",
+        persist_state="session",
     )  # fmt: skip
     chart(
         response_figure(responses[shown]), key="response", alt=f"Probability over all values of {schema[shown].label}"
@@ -173,14 +174,15 @@ def _answer(
         )
 
 
-def _widget(field: Field, start: Value | None, response: FieldResponse, version: int) -> Value | None:
+def _widget(field: Field, start: Value | None, response: FieldResponse, version: str) -> Value | None:
     key = f"what-if-{version}-{field.id}"
     label = markdown_safe(field.label + (f" ({field.unit})" if field.unit else ""))
     if field.kind == "yes_no":
         first = "unknown" if start is None else "yes" if start else "no"
         raw = st.segmented_control(
-            label, list(_WORDS), default=first, required=True, format_func=_WORDS.__getitem__, key=key
-        )
+            label, list(_WORDS), default=first, required=True, format_func=_WORDS.__getitem__, key=key,
+            persist_state="session",
+        )  # fmt: skip
         return None if raw == "unknown" else raw == "yes"
     if field.kind == "numeric":
         assert field.plausible is not None
@@ -189,13 +191,14 @@ def _widget(field: Field, start: Value | None, response: FieldResponse, version:
         step = 1.0 if high - low >= 20 else round((high - low) / 100, 6)
         one, two = st.columns([2, 7], vertical_alignment="center")
         known = one.toggle(
-            "Known", value=start is not None, key=f"{key}-known", help=f"{field.label}: known or unknown"
-        )
+            "Known", value=start is not None, key=f"{key}-known", persist_state="session",
+            help=f"{field.label}: known or unknown",
+        )  # fmt: skip
         with two:
             middle = round((span[0] + span[1]) / 2 / step) * step
             at = st.slider(
                 label, float(low), float(high), float(middle if start is None else start), step, "%g", key=key,
-                disabled=not known,
+                disabled=not known, persist_state="session",
             )  # fmt: skip
             st.html(range_bar(field, response))
         return float(at) if known else None
@@ -204,5 +207,6 @@ def _widget(field: Field, start: Value | None, response: FieldResponse, version:
     seen = {str(p.value): p.seen for p in response.points}
     return st.selectbox(
         label, ids, index=None if start is None else ids.index(str(start)), placeholder="Unknown", key=key,
+        persist_state="session",
         format_func=lambda c: names.get(c, c) + ("" if seen.get(c, True) else " (hardly seen in training)"),
     )  # fmt: skip

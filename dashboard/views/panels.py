@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import streamlit as st
 
@@ -84,10 +85,10 @@ def what_if(analysis: Analysis) -> None:
     ready = on_demand(about, "what-if", prepare, button="Prepare what-if", at_once=True)
     if ready is None:
         return
-    version = int(state.kept(about, "what-if-version") or 0)
+    version = state.kept(about, "what-if-version") or _new_version(about)
     view = st.segmented_control(
         "What-if", list(_WHAT_IF), default="try", required=True, format_func=_WHAT_IF.__getitem__,
-        key=f"what-if-view-{version}", label_visibility="collapsed",
+        key=f"what-if-view-{version}", persist_state="session", label_visibility="collapsed",
     )  # fmt: skip
     if view == "try":
         _try_values(analysis, *ready, version=version)
@@ -96,7 +97,7 @@ def what_if(analysis: Analysis) -> None:
 
 
 def _try_values(
-    analysis: Analysis, asked: WhatIf, responses: Mapping[str, FieldResponse], *, version: int
+    analysis: Analysis, asked: WhatIf, responses: Mapping[str, FieldResponse], *, version: str
 ) -> None:  # fmt: skip
     about = analysis.explanation.id
     answers: dict[Any, WhatIfAnswer] = state.kept(about, "answers") or {}
@@ -113,20 +114,26 @@ def _try_values(
         before=analysis.prediction.probability, has_image=analysis.study is not None, version=version,
     )  # fmt: skip
     if request.reset:
-        _restart(about, version, own)
+        _restart(about, own)
         st.rerun()
     if request.use:
         state.change_values(request.values, redraw=True)
         st.rerun()
 
 
-def _restart(about: str, version: int, start: Mapping[str, Value]) -> None:
+def _new_version(about: str) -> str:
+    """A name for widgets that hold nothing yet. Theirs is kept as long as the session: no other case may meet it."""
+    version: str = state.keep(about, "what-if-version", uuid4().hex[:8])
+    return version
+
+
+def _restart(about: str, start: Mapping[str, Value]) -> None:
     """New widgets, from these values."""
     state.keep(about, "what-if-start", dict(start))
-    state.keep(about, "what-if-version", version + 1)
+    _new_version(about)
 
 
-def _turn(analysis: Analysis, asked: WhatIf, *, version: int) -> None:
+def _turn(analysis: Analysis, asked: WhatIf, *, version: str) -> None:
     about, schema = analysis.explanation.id, services.bundle().schema
     request = turning_request(schema)
 
@@ -151,7 +158,7 @@ def _turn(analysis: Analysis, asked: WhatIf, *, version: int) -> None:
                 values.pop(change.field, None)
             else:
                 values[change.field] = change.value
-        _restart(about, version, values)
+        _restart(about, values)
         st.rerun()
 
 
