@@ -308,16 +308,21 @@ def leave_study() -> StudySession:
     """Sign out of a reader study; a coordinator's draft stays."""
     old = study()
     session = StudySession(
-        draft=old.draft, draft_version=old.draft_version, tables=old.tables, redrawn=old.redrawn,
-        coordinator=old.coordinator,
+        draft=old.draft, draft_kept=old.draft_kept, draft_version=old.draft_version, tables=old.tables,
+        redrawn=old.redrawn, coordinator=old.coordinator,
     )  # fmt: skip
     st.session_state[_STUDY_KEY] = session
     return session
 
 
-def open_draft(protocol: Protocol | None) -> None:
-    """Work on another protocol; None closes the draft."""
-    update_study(draft=protocol, draft_version=study().draft_version + 1, tables={}, redrawn={})
+def open_draft(protocol: Protocol | None, *, kept: Protocol | None = None) -> None:
+    """Work on another protocol.
+
+    Args:
+        protocol: What fills the form; None closes the draft.
+        kept: The same draft as it lies on the disk; None where it does not yet.
+    """
+    update_study(draft=protocol, draft_kept=kept, draft_version=study().draft_version + 1, tables={}, redrawn={})
 
 
 def table_base(key: str, first: pd.DataFrame) -> pd.DataFrame:

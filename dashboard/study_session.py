@@ -38,6 +38,7 @@ class StudySession:
         back: Slot of the last answer while the reader changes it, or None.
         paused: True while the reader pauses: the image is hidden and the clock stands.
         draft: The protocol a coordinator works on, as it was opened, or None.
+        draft_kept: That draft as it lies on the disk (`study_drafts`), or None where it does not yet.
         draft_version: Changes when another draft is opened, so that its form is drawn afresh.
         tables: Editable tables of the draft as last seen, by key; they outlive a visit to another page.
         redrawn: How often a table of the draft was drawn anew with other cells, by name.
@@ -58,6 +59,7 @@ class StudySession:
     back: Slot | None = None
     paused: bool = False
     draft: Protocol | None = None
+    draft_kept: Protocol | None = None
     draft_version: int = 0
     tables: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]] = field(default_factory=dict)
     redrawn: Mapping[str, int] = field(default_factory=dict)

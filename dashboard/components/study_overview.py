@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import pandas as pd
 import streamlit as st
 
-from dashboard import services, state
+from dashboard import services, state, study_drafts
 from dashboard.components.pressing import pressed
 from dashboard.messages import RESEARCH_USE, markdown_safe, sentence
 from mmxai_core.errors import StudyStoreError
@@ -93,7 +93,11 @@ def study_overview(study: StudyRecord) -> None:
             "Change: new version", icon=":material/edit:", key="revise", disabled=newest != study.version,
             help=f"Version {newest} is there already; change that one." if newest != study.version else None,
         ):  # fmt: skip
-            state.open_draft(replace(protocol, version=study.version + 1, parent=study.locked.sha256))
+            kept = next((d.protocol for d in study_drafts.drafts() if d.id == study.code), None)
+            if kept is not None and kept.parent == study.locked.sha256:
+                state.open_draft(kept, kept=kept)  # this change was begun before
+            else:
+                state.open_draft(replace(protocol, version=study.version + 1, parent=study.locked.sha256))
             st.rerun()
         with st.popover("Close the study", icon=":material/lock:", disabled=closed):
             st.markdown("No more answers will be taken; what is kept stays. This cannot be undone.")

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import TextInput
+from study_protocols import protocol
 
+from dashboard import study_drafts
 from dashboard.components.arms_table import follow_kinds, usual_arms
+from mmxai_core.errors import StudyStoreError
+from mmxai_core.reader_study.assignment import assign
 from mmxai_core.reader_study.protocol import Design, Protocol
+from mmxai_core.reader_study.study_store import StudyStore
 
 
 def table(*rows: tuple[str | None, str, list[str]]) -> pd.DataFrame:
@@ -15,8 +24,6 @@ def table(*rows: tuple[str | None, str, list[str]]) -> pd.DataFrame:
 
 
 def test_the_usual_arms_of_a_design_compare_unaided_ai_and_explanation() -> None:
-    from study_protocols import protocol
-
     sequential = protocol(arms=usual_arms("sequential"))
     assert [sequential.stages(a.id) for a in sequential.arms] == [("unaided", "ai", "explanation")]
     crossover = protocol(arms=usual_arms("crossover"), crossover=True)
@@ -81,8 +88,6 @@ def test_a_new_draft_reads_each_case_unaided_then_with_the_ai_then_explained(dra
 
 
 def test_a_practice_case_is_read_first_by_default(draft: AppTest) -> None:
-    from mmxai_core.reader_study.assignment import assign
-
     made = opened(draft)
     assert [c.id for c in made.practice_cases] == ["PHANTOM-A"] and len(made.study_cases) == 5
     assert {c.truth for c in made.study_cases} == {True, False}
@@ -97,3 +102,81 @@ def test_a_crossover_takes_its_usual_arms_with_one_press(draft: AppTest) -> None
     assert "a crossover compares" not in words(draft)
     (balance,) = [d.value for d in draft.dataframe if "Reader" in d.value.columns]
     assert list(balance.columns) == ["Reader", "unaided", "ai", "ai_explanation"]
+
+
+def reloaded(app: AppTest) -> AppTest:
+    """Another window of the same server, as after a reload."""
+    other = AppTest.from_file(str(app._script_path), default_timeout=240)
+    other.switch_page("views/studies.py").run()
+    assert not other.exception
+    return other
+
+
+def field(app: AppTest, label: str) -> TextInput:
+    return next(t for t in app.text_input if t.label == label)
+
+
+def test_a_draft_outlives_a_reload_and_is_gone_once_discarded(draft: AppTest, tmp_path: Path) -> None:
+    field(draft, "Title").set_value("Spring round").run()
+    again = reloaded(draft)
+    assert "Draft: **Spring round** (pilot, version 1), not started" in words(again)
+    press(again, "Continue the draft")
+    assert field(again, "Title").value == "Spring round"
+    field(again, "Id").set_value("spring").run()
+    assert [p.name for p in (tmp_path / "drafts").iterdir()] == ["spring.json"]  # renamed, not doubled
+    press(again, "Back to the studies")
+    press(again, "Discard it")
+    assert "Draft:" not in words(again) and not list((tmp_path / "drafts").iterdir())
+
+
+def test_a_change_that_breaks_a_rule_leaves_what_was_kept(draft: AppTest) -> None:
+    field(draft, "Title").set_value("").run()
+    assert "Until then the draft is kept as it was before." in words(draft)
+    assert "Draft: **Pilot reading session**" in words(reloaded(draft))
+
+
+def test_other_cases_leave_what_was_typed(draft: AppTest) -> None:
+    field(draft, "Title").set_value("Spring round").run()
+    press(draft, "Use the shipped samples")
+    assert field(draft, "Title").value == "Spring round"
+
+
+def test_a_locked_study_leaves_no_draft(draft: AppTest, tmp_path: Path) -> None:
+    # AppTest runs no dialog on its own: both buttons in one run.
+    draft.session_state["presses"] = frozenset({"start", "confirm-start"})
+    draft.run()
+    assert [s.code for s in StudyStore(tmp_path / "ratings.sqlite").studies()] == ["pilot"]
+    assert not list((tmp_path / "drafts").iterdir())
+    press(draft, "New study")
+    assert opened(draft).id == "pilot-2"  # the next one could start as well
+
+
+def test_two_drafts_never_take_each_others_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    monkeypatch.setenv("MMXAI_STORE", str(tmp_path / "ratings.sqlite"))
+    first, second = protocol(title="First"), protocol(title="Second")
+    study_drafts.keep(first)
+    with pytest.raises(StudyStoreError, match="Another draft of the study 'us-pilot' is kept"):
+        study_drafts.keep(second)
+    study_drafts.keep(replace(second, id="other"))
+    with pytest.raises(StudyStoreError):  # renamed onto the first
+        study_drafts.keep(second, instead_of="other")
+    assert {d.id: d.protocol.title for d in study_drafts.drafts() if d.protocol} == {
+        "us-pilot": "First",
+        "other": "Second",
+    }
+
+
+def test_a_draft_is_for_the_servers_own_account_and_one_that_cannot_be_read_can_be_discarded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    monkeypatch.setenv("MMXAI_STORE", f"sqlite:///{tmp_path / 'ratings.sqlite'}")
+    study_drafts.keep(protocol())
+    (kept,) = (tmp_path / "drafts").iterdir()
+    assert kept.stat().st_mode & 0o077 == 0
+    kept.write_text("{}")
+    (found,) = study_drafts.drafts()
+    assert (found.id, found.protocol) == ("us-pilot", None)
+    study_drafts.discard(found.id)
+    assert study_drafts.drafts() == ()
