@@ -17,6 +17,7 @@ from dashboard.components.chrome import empty_state
 from dashboard.components.draft_list import discard_choice, draft_list
 from dashboard.components.pressing import pressed
 from dashboard.components.protocol_form import protocol_form
+from dashboard.components.protocol_summary import protocol_summary
 from dashboard.components.study_overview import study_overview
 from dashboard.messages import markdown_safe, sentence
 from dashboard.study_files import cases_from_csv, sample_cases
@@ -120,14 +121,12 @@ def keep_draft(protocol: Protocol) -> None:
     state.update_study(draft_kept=protocol)
 
 
-@st.dialog("Lock and start this study?")
+@st.dialog("Lock and start this study?", width="medium")
 def confirm(protocol: Protocol) -> None:
     """Locking is for good; say so before it is done."""
-    readings = sum(not a.practice for a in assign(protocol))
-    st.markdown(
-        f"**{markdown_safe(protocol.title)}**: {len(protocol.study_cases)} cases, {len(protocol.readers)} readers, "
-        f"{readings} readings. A locked protocol never changes; a later change is a new version."
-    )
+    st.markdown(f"**{markdown_safe(protocol.title)}** ({protocol.id}), {protocol.design.kind}:")
+    protocol_summary(protocol)
+    st.markdown("A locked protocol never changes; a later change is a new version.")
     if protocol.version > 1:
         st.markdown(
             f"Readers who have begun version {protocol.version - 1} stay on it until you close it; the others read "

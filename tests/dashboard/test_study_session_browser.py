@@ -190,7 +190,9 @@ def test_a_whole_study(server: Server, browser: Browser) -> None:
     title.press("Enter")
     coordinator.get_by_role("button", name="Lock and start").click()
     dialog = coordinator.get_by_role("dialog")
-    expect(dialog.get_by_text("Three readers: 5 cases, 3 readers, 15 readings")).to_be_visible()
+    for said in ("Three readers (pilot), sequential", "Unaided → AI → AI with explanation (Grad-CAM++ map",
+                 "5 cases: 3 malignant, 2 benign", "15 readings, 5 a reader"):  # fmt: skip
+        expect(dialog.get_by_text(said)).to_be_visible()
     dialog.get_by_role("button", name="Lock and start").click()
     expect(coordinator.get_by_text("Open · sequential · 1 arm · 5 cases")).to_be_visible()
 

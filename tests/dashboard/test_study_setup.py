@@ -13,9 +13,10 @@ from study_protocols import protocol
 
 from dashboard import study_drafts
 from dashboard.components.arms_table import follow_kinds, usual_arms
+from dashboard.components.protocol_summary import summary_lines
 from mmxai_core.errors import StudyStoreError
 from mmxai_core.reader_study.assignment import assign
-from mmxai_core.reader_study.protocol import Design, Protocol
+from mmxai_core.reader_study.protocol import Arm, Design, Protocol
 from mmxai_core.reader_study.study_store import StudyStore
 
 
@@ -180,3 +181,21 @@ def test_a_draft_is_for_the_servers_own_account_and_one_that_cannot_be_read_can_
     assert (found.id, found.protocol) == ("us-pilot", None)
     study_drafts.discard(found.id)
     assert study_drafts.drafts() == ()
+
+
+def test_what_is_to_be_locked_is_said_in_a_few_lines() -> None:
+    arms = (Arm("ai", "ai", wrong_share=0.25), Arm("shown", "ai_explanation", "", ("saliency",), placebo_share=0.5))
+    said = summary_lines(protocol(arms=(Arm("alone", "unaided"), *arms), cases=6, practice=1, crossover=True))
+    assert said == (
+        "Arm `alone`: Unaided",
+        "Arm `ai`: Unaided → AI; the AI is made wrong in 25 % of the readings",
+        "Arm `shown`: Unaided → AI → AI with explanation (Grad-CAM++ map); the map is a placebo in 50 %",
+        "6 cases: 3 malignant, 3 benign; 1 more for practice, read first",
+        "3 readers: R01, R02, R03 (1 consultant, 2 resident)",
+        "54 readings, 18 a reader, practice left out",
+        "Order: Latin square, seed 7; a case comes early for some readers and late for others, arms are balanced; "
+        "3 periods, at least 14 days between them",
+    )
+    unknown = protocol(arms=usual_arms("sequential"), cases=1)
+    unknown = replace(unknown, cases=(replace(unknown.cases[0], truth=None),))
+    assert "1 case: 1 of unknown truth; none for practice" in summary_lines(unknown)
