@@ -123,6 +123,27 @@ def test_a_rating_is_kept_before_the_page_says_so(app: AppTest, tmp_path: Path) 
     assert kept.answer("agree_region").state == "no_answer"
 
 
+def test_a_look_back_at_the_pictures_keeps_a_half_filled_rating(app: AppTest, tmp_path: Path) -> None:
+    clinical_only(app)
+    field(app, "number_input", "Age").set_value(51.0).run()
+    analysed(app)
+    page(app, "survey")
+    app.text_input[0].set_value("R07").run()
+    app.radio[0].set_value(4).run()
+    app.text_area[0].set_value("the map is off").run()
+    page(app, "explanation")
+    page(app, "survey")
+    assert [r.value for r in app.radio] == [4, None, None, None, None] and app.text_area[0].value == "the map is off"
+    for r in app.radio[1:]:
+        r.set_value("no_answer")
+    button(app, "Save rating").click().run()
+    (kept,) = RatingStore(tmp_path / "ratings.sqlite").responses(reader="R07")
+    assert kept.answer("understanding").value == 4 and kept.answer("comment").text == "the map is off"
+    page(app, "explanation")
+    page(app, "survey")
+    assert all(r.value is None for r in app.radio) and not app.text_area[0].value, "a new form for a new rating"
+
+
 def test_a_part_of_an_explanation_is_not_taken_for_the_whole(app: AppTest) -> None:
     clinical_only(app)
     field(app, "number_input", "Age").set_value(51.0).run()
