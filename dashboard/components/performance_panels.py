@@ -61,7 +61,7 @@ def curves_panel(run: Run, level: str) -> None:
         return
     picked = st.multiselect(
         "Models drawn", names, list(shown_first(run, level)), format_func=lambda m: label_of(run, m),
-        key=f"curves-{run.name}-{level}", placeholder="Choose models",
+        key=f"curves-{run.name}-{level}", persist_state="session", placeholder="Choose models",
     )  # fmt: skip
     if not picked:
         st.caption("Choose a model to draw its curves.")
@@ -85,10 +85,11 @@ def threshold_panel(run: Run, level: str) -> None:
     left, right = st.columns([2, 3], gap="large", vertical_alignment="bottom")
     model = left.selectbox(
         "Model", names, names.index(ours) if ours in names else 0, format_func=lambda m: label_of(run, m),
-        key=f"threshold-model-{run.name}-{level}",
+        key=f"threshold-model-{run.name}-{level}", persist_state="session",
     )  # fmt: skip
     threshold = right.slider(
-        "Threshold: called positive from this probability on", 0.0, 1.0, 0.5, 0.01, key=f"threshold-{run.name}"
+        "Threshold: called positive from this probability on", 0.0, 1.0, 0.5, 0.01, key=f"threshold-{run.name}",
+        persist_state="session",
     )  # fmt: skip
     row = next(r for r in measured if r.model == model)
     table, counts = matrix_table(run, row, threshold), counts_at(row, threshold)
@@ -118,12 +119,12 @@ def subgroups_panel(run: Run) -> None:
         return
     left, right = st.columns([3, 2], vertical_alignment="bottom")
     pair = left.selectbox(
-        "Model and known fields", pairs, key=f"subgroup-{run.name}",
+        "Model and known fields", pairs, key=f"subgroup-{run.name}", persist_state="session",
         format_func=lambda p: f"{label_of(run, p[0])}, {level_words(p[1])}",
     )  # fmt: skip
     figures: list[Rate] = ["auc", "sensitivity", "specificity"]
     figure = right.segmented_control(
-        "Figure", figures, default="auc", required=True, key=f"subgroup-figure-{run.name}",
+        "Figure", figures, default="auc", required=True, key=f"subgroup-figure-{run.name}", persist_state="session",
         format_func=lambda f: "AUC" if f == "auc" else f.capitalize(),
     )  # fmt: skip
     show(subgroup_forest(run, *pair, figure=figure), key="subgroups")

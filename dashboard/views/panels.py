@@ -228,7 +228,11 @@ def similar(analysis: Analysis) -> None:
         st.info("Opens when the analysis has ended.", icon=":material/hourglass:")
         return
     names = list(found)
-    name = names[0] if len(names) == 1 else st.selectbox("Cohort", names, key="similar-cohort", width=320)
+    name = (
+        names[0]
+        if len(names) == 1
+        else st.selectbox("Cohort", names, key="similar-cohort", persist_state="session", width=320)
+    )
     cases = _nearest(analysis, str(name), found[str(name)])
     if cases is not None:
         schema = services.bundle().schema

@@ -90,7 +90,8 @@ def show_run(run: Run) -> None:
     measured = [level for level in levels if any(r.metrics for r in run.metrics.models if r.level == level)]
     first = next((level for level in measured if level != "image"), (measured or levels)[0])
     level = st.segmented_control(
-        "Known fields", levels, default=first, required=True, format_func=level_words, key=f"level-{run.name}"
+        "Known fields", levels, default=first, required=True, format_func=level_words, key=f"level-{run.name}",
+        persist_state="session",
     )  # fmt: skip
     bundle = services.bundle()
     panels: dict[str, Callable[[], None]] = {

@@ -58,6 +58,11 @@ def test_page_says_who_is_ahead_and_reads_the_matrix(page: tuple[AppTest, Path],
     at = counts["threshold"].index(0.2)
     cells = [f'<td class="num">{f"{counts[k][at]:,.1f}".removesuffix(".0")}</td>' for k in ("tp", "fn")]
     assert "".join(cells) in text(app)
+    app.switch_page("views/model.py").run()
+    opened(app)
+    app.session_state["panel-example"] = "Threshold"
+    app.run()
+    assert app.slider(key="threshold-example").value == 0.2, "the reader's threshold is there when he comes back"
 
 
 def test_without_a_run_the_page_says_how_to_make_one(page: tuple[AppTest, Path]) -> None:
