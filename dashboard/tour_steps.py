@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from dashboard.components.reliability_words import passes, plain_name
+from dashboard.components.reliability_words import needs, passes, plain_name
 from dashboard.components.wording import percent, verdict
 from mmxai_core.results import Explanation, FirstAnswer, ReliabilityNumber
 
@@ -17,7 +17,7 @@ CLEAR, WRONG = "phantom-b.dcm", "wrong"
 
 @dataclass(frozen=True)
 class Tests:
-    """How many reliability tests passed, of how many with a bar.
+    """How many reliability tests passed, of how many that are held to something.
 
     Attributes:
         passed: That many.
@@ -88,7 +88,7 @@ def tests_of(explanation: Explanation | None) -> Tests | None:
 
 
 def _failed(number: ReliabilityNumber) -> str:
-    value = f"{number.value:.2f}, bar {number.threshold:.2f}" if number.value is not None else "no number"
+    value = f"{number.value:.2f}, {needs(number)} {number.threshold:.2f}" if number.value is not None else "no number"
     return f"{plain_name(number.name)} ({value})"
 
 

@@ -100,7 +100,7 @@ def coverage_rows(bundle: Bundle) -> list[dict[str, str]]:
                 {
                     "Known fields": "image alone" if level == "image" else level.replace("+", ", "),
                     "Class": class_name(entry["class_id"]), "In the set from": percent(entry["least_probability"]),
-                    "Coverage asked": percent(told["coverage"]), "Coverage measured": measured,
+                    "True class kept, asked": percent(told["coverage"]), "True class kept, measured": measured,
                     "Cases": f"{entry['cases']:,}",
                 }
             )  # fmt: skip

@@ -23,7 +23,7 @@ _FIGURES = {
     "attention_overlap": ("Overlap of attention and map", "agreement"),
     "inside_lesion": ("Evidence inside the model's lesion map", "localisation"),
     "evidence": ("Evidence against the null maps", "evidence"),
-    "conformal_coverage": ("Prediction sets: largest gap to the promised coverage", "coverage"),
+    "conformal_coverage": ("Prediction sets: largest gap to the promised share", "coverage"),
 }
 
 

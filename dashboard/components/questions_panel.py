@@ -36,7 +36,7 @@ def questions_panel(explanation: Explanation, *, running: bool) -> None:
             "Ranked by", list(_BY), default="change", required=True, format_func=_BY.__getitem__, key="questions-by",
             persist_state="session", label_visibility="collapsed",
             help="Most change: how far knowing the field is expected to move the probability. Most certainty: how much "
-            "undecidedness it is expected to take away, in bits.",
+            "uncertainty it is expected to take away; 1 is a coin toss between two classes.",
         )  # fmt: skip
         chart(
             questions_figure(questions, by=str(by), most=10), key="questions",
@@ -55,6 +55,7 @@ def questions_panel(explanation: Explanation, *, running: bool) -> None:
         for view in branches.views:
             st.markdown(f"- {markdown_safe(view.sentence)}")
         st.caption(
-            "The line is the 90 % range over what the unknown fields may turn out to be.",
+            "The line is the 90 % range over what the unknown fields may turn out to be. Uncertainty: 0 is sure, "
+            "1 a coin toss.",
             help=markdown_safe(branches.semantics),
         )

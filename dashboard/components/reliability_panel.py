@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from dashboard.components.charts import chart
-from dashboard.components.reliability_words import figure, passes, plain_name
+from dashboard.components.reliability_words import figure, needs, passes, plain_name
 from dashboard.messages import markdown_safe
 from mmxai_core.figures.strip import cascade_figure, curves_figure
 from mmxai_core.report.glossary import terms_in, tooltip
@@ -60,8 +60,7 @@ def _line(number: ReliabilityNumber) -> str:
         return f"{_MARKS[None]} {markdown_safe(plain_name(number.name))}"
     bar = ""
     if number.threshold is not None:
-        sign = "≥" if number.higher_is_better else "≤"
-        bar = f" :gray[(bar {sign} {figure(number.threshold)})]"
+        bar = f" :gray[({needs(number)} {figure(number.threshold)})]"
     return f"{_MARKS[passes(number)]} {markdown_safe(plain_name(number.name))}: **{figure(number.value)}**{bar}"
 
 

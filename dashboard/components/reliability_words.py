@@ -36,6 +36,11 @@ def passes(number: ReliabilityNumber) -> bool | None:
     return number.value >= number.threshold if number.higher_is_better else number.value <= number.threshold
 
 
+def needs(number: ReliabilityNumber) -> str:
+    """What a number is held to, before the figure of its threshold."""
+    return "needs at least" if number.higher_is_better else "needs at most"
+
+
 def figure(value: float) -> str:
     """Two significant digits; what is smaller than any threshold is said to be."""
     if value != 0 and abs(value) < 1e-4:

@@ -52,8 +52,9 @@ def branch_account(
         views.append(BranchView(inputs, first is None, p, bits, low, high, missing, sentence))
     return BranchAccount(
         tuple(views), COMPLETIONS, seed,
-        "Entropy of the calibrated probabilities; 1 bit is a coin toss between two classes. The range is the 5th to "
-        f"95th percentile over {COMPLETIONS} ways in which the unknown fields may turn out, drawn from "
+        "Uncertainty is the entropy of the calibrated probabilities: 0 is sure, 1 a coin toss between two "
+        f"classes. The range is the 5th to 95th percentile over {COMPLETIONS} ways in which the unknown fields may "
+        "turn out, drawn from "
         f"{chances.statistics.source}. A missing image cannot be drawn: the range without it does not include what "
         "the image would say. An absent branch is replaced by what the model learned for it in training.",
     )  # fmt: skip
@@ -68,14 +69,14 @@ def _inputs(has_image: bool, has_fields: bool) -> str:
 def _view_sentence(
     inputs: str, p: float, bits: float, low: float, high: float, missing: int, first: BranchView | None, name: str
 ) -> str:
-    said = f"With {'the ' if 'only' in inputs else ''}{inputs}: {100 * p:.0f} % {name}, uncertainty {bits:.2f} bit."
+    said = f"With {'the ' if 'only' in inputs else ''}{inputs}: {100 * p:.0f} % {name}, uncertainty {bits:.2f}."
     if first is not None:
         lost = bits - first.entropy_bits
         gone = "clinical data" if inputs == "image only" else "image"
         if lost > SMALL_BITS:
-            said += f" Without the {gone}, {lost:.2f} bit of certainty is lost."
+            said += f" Without the {gone} the uncertainty is {lost:.2f} higher."
         elif lost < -SMALL_BITS:
-            said += f" Without the {gone} the model is more certain, by {-lost:.2f} bit: the two branches disagree."
+            said += f" Without the {gone} the uncertainty is {-lost:.2f} lower: the two branches disagree."
         else:
             said += f" Without the {gone} the certainty stays the same."
     if missing:
@@ -121,7 +122,7 @@ def what_to_ask(head: OptionHead, chances: OptionChances, *, positive: int, name
     return Questions(
         tuple(questions), float(p[0]), float(bits[0]), name,
         f"Means over the answers an unknown field may give, everything else kept. Chances of the answers: "
-        f"{chances.statistics.source}, {given}. Negative change of entropy: the model would be more certain.",
+        f"{chances.statistics.source}, {given}. Uncertainty runs from 0 (sure) to 1 (a coin toss between two classes).",
     )  # fmt: skip
 
 
@@ -138,9 +139,9 @@ def _question(
     )
     said = f"{field.label}: expected to move the probability by {100 * change:.1f} points"
     if entropy < -SMALL_BITS:
-        said += f" and to lower the uncertainty by {-entropy:.2f} bit"
+        said += f" and to lower the uncertainty by {-entropy:.2f}"
     elif entropy > SMALL_BITS:
-        said += f" and to raise the uncertainty by {entropy:.2f} bit"
+        said += f" and to raise the uncertainty by {entropy:.2f}"
     said += f"; the decision changes with a chance of {100 * flip:.0f} %." if flip >= 0.005 else "."
     return Question(
         field.id, field.label, field.group, change, float(weights @ p), entropy, flip, outcomes, said

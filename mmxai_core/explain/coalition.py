@@ -35,8 +35,8 @@ CHUNK = 4096
 STATES = 16
 IMAGE = "image"
 SEMANTICS = (
-    "Removing a field makes it unknown; removing the image puts the learned absent-image token in its place. "
-    "Fields that were left unknown are not players."
+    "Removing a field makes it unknown; removing the image leaves the model without one, as it was trained to be. "
+    "Fields that were left unknown have no part in it."
 )
 
 

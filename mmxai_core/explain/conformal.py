@@ -100,7 +100,7 @@ def prediction_set(
     if len(prediction.image_scores) > 1:
         sentence += (
             f" The study holds {len(prediction.image_scores)} images and the highest score decides; "
-            "the coverage was calibrated on one image a patient."
+            "that risk was measured with one image a patient."
         )
     return PredictionSet(
         kept, outcome, reference.coverage, level, by_class, len(kept) != 1, sentence, reference.computed_from
@@ -109,11 +109,11 @@ def prediction_set(
 
 def _words(kept: Sequence[str], classes: Sequence[str], coverage: float) -> tuple[SetOutcome, str]:
     """What a set says."""
-    odds = f"at {coverage:.0%} coverage"
+    risk = f"at a {100 * (1 - coverage):.0f} % risk of error"
     if len(kept) == 1:
         others = " or ".join(c for c in classes if c not in kept)
-        return "one", f"The set holds {kept[0]} alone {odds}; this does not exclude {others}."
+        return "one", f"Only {kept[0]} is left {risk}; this does not exclude {others}."
     if not kept:
-        return "none", f"No class is usual for a case like this {odds}: the model abstains."
-    both = "both classes" if len(classes) == 2 else " and ".join(kept)
-    return "several", f"The set holds {both} {odds}: the model abstains."
+        return "none", f"No class is usual for a case like this {risk}: the model abstains."
+    open_ = "Neither class" if len(classes) == 2 else "None of " + " and ".join(kept)
+    return "several", f"{open_} can be ruled out {risk}: the model abstains."

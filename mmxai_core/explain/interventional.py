@@ -40,7 +40,7 @@ MAX_REGIONS = 4
 EXACT = "exact over each background row"
 SEMANTICS = (
     "A removed field takes the values of the bundle's background rows (interventional), a removed region of the image "
-    "is absent, as learned in training. Fields that were left unknown are not players."
+    "is absent, as learned in training. Fields that were left unknown have no part in it."
 )
 
 

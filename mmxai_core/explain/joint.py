@@ -19,9 +19,8 @@ from mmxai_core.explain.shapley import attribute, shapley_values
 from mmxai_core.results import Attribution
 
 SEMANTICS = (
-    "Removing a field makes it unknown; removing a region puts the learned absent-image token in place of its tokens "
-    "of both glances, after the Transformer, so that what its neighbours had already taken from it stays. "
-    "Fields that were left unknown are not players."
+    "Removing a field makes it unknown; removing a region takes it from the model as if no image were there, though "
+    "what its neighbours had already read of it stays. Fields that were left unknown have no part in it."
 )
 
 

@@ -58,12 +58,12 @@ _NECK: tuple[Layer, ...] = ("neck",)
 MENU: dict[Method, Entry] = {
     "grad_cam_pp": Entry("Grad-CAM++", True, _ANY, saliency.UNIT, saliency.SEMANTICS, 1),
     "grad_cam": Entry(
-        "Grad-CAM", True, _ANY, "Mean gradient x activation, summed over channels, in units of the class logit.",
+        "Grad-CAM", True, _ANY, "Mean gradient x activation, in points of the model's raw score.",
         "Support for this class where a channel helps on average over the whole glance; evidence that helps in one "
         "place and hurts in another cancels out.", 2,
     ),
     "layer_cam": Entry(
-        "LayerCAM", True, _ANY, "Positive gradient x activation at each place, in units of the class logit.",
+        "LayerCAM", True, _ANY, "Positive gradient x activation at each place, in points of the model's raw score.",
         "Support for this class place by place, without averaging a channel over the glance.", 2,
     ),
     "eigen_cam": Entry(
@@ -80,14 +80,13 @@ MENU: dict[Method, Entry] = {
         attention_rollout.METHOD, False, _NECK, attention_rollout.UNIT, attention_rollout.SEMANTICS, 1
     ),
     "relevance": Entry(
-        "Attention relevance", True, _NECK, "Gradient x token, carried back through the Transformer, in units of the "
-        "class logit.",
-        "Which places fed the tokens that raised this class, through attention; only positive parts are followed.", 1,
+        "Attention relevance", True, _NECK, "Attention weighted by its gradient, in points of the model's raw score.",
+        "Which places fed what raised this class, through attention; only positive parts are followed.", 1,
     ),
     "integrated_gradients": Entry(
-        "Integrated gradients on the features", True, _NECK, "Share of the class logit, against features of 0; only "
-        "positive shares are drawn.",
-        "How the logit is shared among the features of each place; against features of 0, which no image has.", 10,
+        "Integrated gradients on the features", True, _NECK, "Share of the model's raw score, against features of "
+        "0; only positive shares are drawn.",
+        "How the raw score is shared among the features of each place; against features of 0, which no image has.", 10,
     ),
 }  # fmt: skip
 

@@ -15,7 +15,7 @@ from mmxai_core.types import FloatArray, FloatMap
 
 METHOD, LAYER = "Attention rollout", "Transformer blocks and summary queries"
 SEMANTICS = (
-    "Where the image summaries draw their information from, through all Transformer blocks; it does not depend on the "
+    "Where the image summaries draw their information from, through all layers of attention; it does not depend on the "
     "class and does not say whether a place spoke for or against it."
 )
 UNIT = "Attention relative to an even spread over the canvas: 1 is average."

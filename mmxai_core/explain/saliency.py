@@ -30,7 +30,7 @@ SEMANTICS = (
     "Bright areas hold features whose increase would raise the score of this class; the map says where the model "
     "found support, not that the tissue there is diseased."
 )
-UNIT = "Sum over channels of positive gradient weight x activation, in units of the class logit; both glances added."
+UNIT = "Strength of the evidence, in points of the model's raw score for the class; both looks added."
 
 
 @dataclass(frozen=True, eq=False)

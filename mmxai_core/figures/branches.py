@@ -46,7 +46,8 @@ def branches_figure(account: BranchAccount, *, target: str, threshold: float) ->
         yaxis={
             "tickvals": rows, "range": [len(rows) - 0.4, -0.6], "automargin": True, "zeroline": False,
             "ticktext": [
-                f"{v.inputs.capitalize()}<br>{100 * v.probability:.0f} %, {v.entropy_bits:.2f} bit" for v in views
+                f"{v.inputs.capitalize()}<br>{100 * v.probability:.0f} %, uncertainty {v.entropy_bits:.2f}"
+                for v in views
             ],
         },
         xaxis={"title": {"text": f"Probability of {target}"}, "tickformat": ".0%", "range": [-0.02, 1.02]},

@@ -60,13 +60,13 @@ def _amount(value: float, by: str) -> str:
     """In words; what rounds to nothing is said to be small, not nothing."""
     if by == "change":
         return f"{value:.1f} points" if value >= 0.05 else "below 0.1 points"
-    return f"{value:.2f} bit" if abs(value) >= 0.005 else "below 0.01 bit"
+    return f"{value:.2f}" if abs(value) >= 0.005 else "below 0.01"
 
 
 def _axis(name: str, by: str) -> str:
     if by == "change":
         return f"Expected change ({name}, points)"
-    return "Expected fall of the uncertainty (bit)"
+    return "Expected fall of the uncertainty (1 = a coin toss)"
 
 
 def _hover(question: Question, name: str) -> str:

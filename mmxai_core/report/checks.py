@@ -46,7 +46,7 @@ class Check:
         """The verdict in words, so that it never rests on a colour."""
         if self.number.value is None:
             return "not computed"
-        return {True: "passes", False: "fails", None: "no bar"}[self.passed]
+        return {True: "passes", False: "fails", None: "not judged"}[self.passed]
 
 
 def checks(explanation: Explanation) -> tuple[Check, ...]:
@@ -93,7 +93,7 @@ class Support:
         return tuple(k for k in keys if self.by_key.get(k) is False)
 
     def untested(self, *keys: str) -> tuple[str, ...]:
-        """Those of `keys` that were not computed or have no bar."""
+        """Those of `keys` that were not computed or are held to nothing."""
         return tuple(k for k in keys if self.by_key.get(k) is None)
 
     @property

@@ -58,8 +58,8 @@ TERMS: tuple[Term, ...] = (
          "Hendrycks and Gimpel 2017; Lee et al. 2018", ("not the model's kind of input", "OOD"), _ANSWER),
     Term("90 % range", "Where the probability would lie in 9 of 10 ways in which the unknown fields may turn out.",
          _OURS, ("range over unknown fields",), _ANSWER),
-    Term("Uncertainty in bits", "How undecided the probabilities are: 0 bit is certain, 1 bit is a coin toss between "
-         "two classes.", "Shannon 1948", ("entropy", "bit"), _ANSWER),
+    Term("Uncertainty in bits", "How undecided the probabilities are, in bits: 0 is sure, 1 is a coin toss between two "
+         "classes.", "Shannon 1948", ("entropy", "bit"), _ANSWER),
     Term("Branch weight", "The share that the model itself gave to the image and to the clinical data in this case.",
          "Arevalo et al. 2017, Gated Multimodal Units", ("modality weight", "image weight", "clinical weight"),
          _ANSWER),
@@ -99,8 +99,8 @@ TERMS: tuple[Term, ...] = (
     Term("Similar cases", "Training cases that look alike to the model; they show its memory, not a matched group.",
          "Chen et al. 2019, This Looks Like That (the idea)", ("similar training cases",), _EVIDENCE),
 
-    Term("Reliability strip", "The row of tests of this explanation, each with its number, its bar and its verdict.",
-         _OURS, ("bar", "reliability check"), _TRUST),
+    Term("Reliability strip", "The row of tests of this explanation, each with its number, what it needs and its "
+         "verdict.", _OURS, ("bar", "reliability check"), _TRUST),
     Term("Strength of the evidence", "The share of maps made where the model's weights mean nothing that are weaker "
          "than this map.", "Adebayo et al. 2018 (the idea)", ("evidence",), _TRUST),
     Term("SSIM", "Structural similarity of two pictures: 1 is the same, 0 unlike; here of the map before and after a "

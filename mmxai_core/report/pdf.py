@@ -73,7 +73,7 @@ def _set_in_words(kept: PredictionSet | None) -> str:
             if e.measured is not None and e.low is not None and e.high is not None
         ]
         if measured:
-            text += f" Coverage measured within each class: {listed(measured)}."
+            text += f" True class kept when measured: {listed(measured)}."
         text += f" Calibrated for known fields: {kept.level.replace('+', ', ')}; from {kept.computed_from}."
     return text
 
@@ -117,8 +117,8 @@ def _strip(page: Page, case: ReportCase, y: float) -> None:
     columns = ((0.0, 56.0), (57.0, 12.0), (70.0, 14.0), (86.0, 16.0), (103.0, _WIDE - 103.0))
     names_at = page.common_size((c.number.name for c in made), columns[0][1], size=size)
     words_at = page.common_size((c.number.verdict for c in made), columns[4][1], size=size)
-    for (at, width), name in zip(columns, ("Check", "Value", "Bar", "Verdict", "In words"), strict=True):
-        align = "R" if name in ("Value", "Bar") else "L"
+    for (at, width), name in zip(columns, ("Check", "Value", "Needs", "Verdict", "In words"), strict=True):
+        align = "R" if name in ("Value", "Needs") else "L"
         page.one_line(name, MARGIN + at, top, width, size=size, bold=True, align=align)
     for i, check in enumerate(made, start=1):
         number, line = check.number, top + i * tall

@@ -80,8 +80,8 @@ def _wrong_kind(explanation: Explanation) -> tuple[str, ...]:
     said += [s for s in check.sentences[1:2] if s]
     name = class_name(prediction.positive_class)
     said.append(
-        f"The model still gives {percent(prediction.probability)} {name}, but neither its calibration nor its "
-        "coverage holds for such an input."
+        f"The model still gives {percent(prediction.probability)} {name}, but neither that number nor its "
+        "stated risk of error holds for such an input."
     )
     said.append("Maps and contributions are shown to examine the model, not the patient.")
     return tuple(said)
@@ -111,13 +111,13 @@ def _answer(explanation: Explanation) -> tuple[str, ...]:
     if kept.outcome == "not_calibrated":
         return call, kept.sentence.replace(". No class", "; no class")
     number = f"The probability of {name} is {percent(p)} ({likelihood(p)})"
-    asked = f"{percent(kept.coverage)} coverage within each class"
+    risk = f"a {percent(1 - kept.coverage)} risk of error"
     if kept.outcome == "several":
         named = [class_name(c) for c in kept.classes]
         ruled = f"neither {named[0]} nor {named[1]}" if len(named) == 2 else f"none of {listed(named)}"
-        return f"The model abstains: at {asked}, {ruled} can be left out.", f"{number}."
+        return f"The model abstains: at {risk}, {ruled} can be ruled out.", f"{number}."
     if kept.outcome == "none":
-        return f"The model abstains: at {asked}, no class is usual for a case like this.", f"{number}."
+        return f"The model abstains: at {risk}, no class is usual for a case like this.", f"{number}."
     if kept.classes[0] != prediction.predicted_class:
         cut = percent(prediction.threshold)
         return (f"{number}; the operating threshold of {cut} and the prediction set disagree: take it as undecided.",)
@@ -134,11 +134,11 @@ def _kept_one(kept: PredictionSet, prediction: Prediction) -> str:
     """A set of one class in words: what share of the others would be missed like this, asked and measured."""
     others = [c for c in prediction.classes if c not in kept.classes]
     only = class_name(kept.classes[0])
-    text = f"At {percent(kept.coverage)} coverage within each class the set holds {only} alone"
+    text = f"At a {percent(1 - kept.coverage)} risk of error, only {only} is left"
     parts = []
     for other in others:
         entry = kept.by_class.get(other)
-        missed = f"about {percent(1 - kept.coverage)} of {class_name(other)} cases would be left out in this way"
+        missed = f"about {percent(1 - kept.coverage)} of {class_name(other)} cases would be missed in this way"
         if entry is not None and entry.measured is not None:
             missed += f" ({percent(1 - entry.measured)} when measured)"
         parts.append(missed)
@@ -278,7 +278,7 @@ def limits(explanation: Explanation) -> tuple[str, ...]:
     elif len(prediction.image_scores) > 1:
         found.append(f"The maps are of one of {len(prediction.image_scores)} images: the one with the highest score.")
     if kept is None or kept.outcome == "not_calibrated":
-        found.append("How often such a call is right is not known: no coverage is calibrated for these inputs.")
+        found.append("How often such a call is right is not known: it was not measured for such inputs.")
     if prediction.unknown_fields:
         n = len(prediction.unknown_fields)
         found.append(f"{n} clinical {'field is' if n == 1 else 'fields are'} unknown; the model has not seen them.")

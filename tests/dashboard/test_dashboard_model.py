@@ -41,7 +41,7 @@ def test_the_drawing_shows_the_networks_own_shapes() -> None:
     said = texts(architecture_svg(shapes, SCHEMA, FACTS, theme="dark"))
     for part in (f"1 × {ARCH.canvas} × {ARCH.canvas}", f"{patches} × {ARCH.width} tokens", "2 blocks", "5 fields",
                  f"{ARCH.heads} × 5 × {patches}", "3 history, 1 descriptor, 1 assessment", "threshold 0.400",
-                 "scores ÷ 1.500", "no calibrated set"):  # fmt: skip
+                 "scores ÷ 1.500", "risk of error not known"):  # fmt: skip
         assert part in said, part
 
 
@@ -49,7 +49,7 @@ def test_another_network_is_another_drawing() -> None:
     arch = replace(ARCH, width=64, depth=1, queries=7)
     shapes = network_shapes(tiny_network(arch), SCHEMA)
     said = texts(architecture_svg(shapes, SCHEMA, replace(FACTS, coverage=0.9), theme="light"))
-    assert "7 × 64" in said and "1 blocks" in said and "set at 90 % coverage" in said
+    assert "7 × 64" in said and "1 blocks" in said and "risk of error set to 10 %" in said
     assert "7 image summaries" in equations(shapes) and "$d = 64$" in equations(shapes)
 
 
@@ -99,7 +99,7 @@ def test_the_shipped_bundle_is_told_from_its_metadata() -> None:
     bundle = load_bundle(Path(__file__).resolve().parents[2] / "pretrained" / "breast-us")
     assert "Youden" in operating_point(bundle) and f"{bundle.threshold:.3f}" in operating_point(bundle)
     rows = coverage_rows(bundle)
-    assert rows and all("%" in r["Coverage measured"] for r in rows)
+    assert rows and all("%" in r["True class kept, measured"] for r in rows)
     assert [r["Cohort"] for r in training_rows(bundle)] == [c["cohort"] for c in bundle.metadata["training_data"]]
     assert card_section(bundle.model_card(), "Limits").startswith("- ")
 

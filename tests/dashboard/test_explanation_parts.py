@@ -116,7 +116,7 @@ def test_failures_come_first_and_their_numbers_are_in_the_page() -> None:
     assert not app.exception
     lines = [m.value for m in app.markdown]
     assert lines[0] == "**1 of 2 tests fail.**"
-    assert "Evidence lies in the lesion: **0.17** :gray[(bar ≥ 0.25)]" in lines[1] and "Only 17 %." in lines[1]
+    assert "Evidence lies in the lesion: **0.17** :gray[(needs at least 0.25)]" in lines[1] and "Only 17 %." in lines[1]
     assert "Map stays the same under slight noise: **0.97**" in lines[2] and "SSIM" not in lines[2]
     assert lines[1].endswith(":gray[Counts the faint part.]") and "Said of what passes too." in lines[2]
     assert "Structural similarity" in app.markdown[2].help and "Computed from 8 copies" in app.markdown[2].help

@@ -80,9 +80,14 @@ def test_a_coverage_outside_0_to_1_is_refused() -> None:
 @pytest.mark.parametrize(
     ("probability", "kept", "outcome", "said"),
     [
-        (0.9, ("malignant",), "one", "The set holds malignant alone at 90% coverage; this does not exclude benign."),
-        (0.1, ("benign",), "one", "The set holds benign alone at 90% coverage; this does not exclude malignant."),
-        (0.5, ("benign", "malignant"), "several", "The set holds both classes at 90% coverage: the model abstains."),
+        (0.9, ("malignant",), "one", "Only malignant is left at a 10 % risk of error; this does not exclude benign."),
+        (0.1, ("benign",), "one", "Only benign is left at a 10 % risk of error; this does not exclude malignant."),
+        (
+            0.5,
+            ("benign", "malignant"),
+            "several",
+            "Neither class can be ruled out at a 10 % risk of error: the model abstains.",
+        ),
     ],
 )
 def test_sets_in_words(probability: float, kept: tuple[str, ...], outcome: str, said: str) -> None:
