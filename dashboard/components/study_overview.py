@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -23,21 +24,35 @@ from mmxai_core.reader_study.records import StudyRecord
 _NEXT = {"done": "done", "wait": "washout", "questionnaire": "questionnaire"}
 
 
-def reader_rows(study: StudyRecord) -> list[dict[str, object]]:
-    """How far each reader is."""
+def server_address(page: str | None) -> str:
+    """Where this program is reached, from the address of the page in the browser; "" where it is not known."""
+    return (page or "").rstrip("/").removesuffix("/studies")
+
+
+def reader_link(study: StudyRecord, reader: str, *, server: str) -> str:
+    """The address that opens a reader's session, and goes on where he stopped."""
+    return f"{server.strip().rstrip('/')}/session?{urlencode({'study': study.code, 'reader': reader})}"
+
+
+def reader_rows(study: StudyRecord, *, server: str) -> list[dict[str, object]]:
+    """How far each reader is.
+
+    Args:
+        study: The study.
+        server: Address that the links begin with.
+    """
     store, now = services.study_store(), datetime.now(UTC)
     rows = []
     for reader in study.protocol.readers:
         mine, kept = store.assignments(study, reader.code), store.kept(study, reader.code)
         step = course.next_step(study.protocol, mine, kept, now=now)
         how = course.progress(study.protocol, mine, kept)
-        query = urlencode({"study": study.code, "reader": reader.code})
         rows.append(
             {
                 "Reader": reader.code, "Group": reader.stratum, "Cases read": how.done / max(how.total, 1),
                 "Of": how.total, "Next": _NEXT.get(step.kind, f"case {how.done + 1}"),
                 "Last answer (UTC)": f"{kept[-1].saved_at:%Y-%m-%d %H:%M}" if kept else "none yet",
-                "Link": f"/session?{query}",
+                "Link": reader_link(study, reader.code, server=server),
             }
         )  # fmt: skip
     return rows
@@ -52,6 +67,22 @@ def tables_zip(study: StudyRecord) -> bytes:
         for name, frame in tables.all_tables(services.study_store(), study).items():
             archive.writestr(f"{name}.csv", tables.table_csv(frame))
     return out.getvalue()
+
+
+def links(study: StudyRecord, server: str) -> None:
+    """A line a reader, code and link, to be copied in one go."""
+    with st.expander("Links for the readers", icon=":material/link:"):
+        at = st.text_input(
+            "Address that readers use", server, key="readers-at",
+            help="Of this server, unless readers have one of their own (MMXAI_ROLE=reader).",
+        )  # fmt: skip
+        lines = [f"{r.code}\t{reader_link(study, r.code, server=at)}" for r in study.protocol.readers]
+        st.code("\n".join(lines), language=None, height="content" if len(lines) <= 10 else 240)
+        here_only = re.match(r"https?://(127\.0\.0\.1|localhost|\[::1\])(?=[:/]|$)", at.strip())
+        st.caption(
+            "The icon at the top right copies all of them. Give each reader his own line only: who has a link reads "
+            "under its code." + (" This address works on this computer only." if here_only else "")
+        )
 
 
 def study_overview(study: StudyRecord) -> None:
@@ -69,14 +100,18 @@ def study_overview(study: StudyRecord) -> None:
             f"This study is made for the model {wanted[:8]}; this program runs {here[:8]}, so its readers cannot go "
             "on. Start the program with MMXAI_BUNDLE set to the study's.", icon=":material/error:",
         )  # fmt: skip
-    rows = reader_rows(study)
+    server = server_address(st.context.url)
+    rows = reader_rows(study, server=server)
     st.dataframe(
         pd.DataFrame(rows), hide_index=True, alt="Readers and how far they are",
         column_config={
             "Cases read": st.column_config.ProgressColumn("Cases read", format="percent", min_value=0, max_value=1),
-            "Link": st.column_config.LinkColumn("Link for the reader", help="Opens that reader's session and goes on."),
+            "Link": st.column_config.LinkColumn(
+                "Session", display_text="Open", help="Opens that reader's session here and goes on."
+            ),
         },
     )  # fmt: skip
+    links(study, server)
     with st.container(horizontal=True):
         if pressed("Refresh", icon=":material/refresh:", key="refresh"):
             st.rerun()

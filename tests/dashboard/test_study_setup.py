@@ -14,6 +14,7 @@ from study_protocols import protocol
 from dashboard import study_drafts
 from dashboard.components.arms_table import follow_kinds, usual_arms
 from dashboard.components.protocol_summary import summary_lines
+from dashboard.components.study_overview import reader_link, server_address
 from mmxai_core.errors import StudyStoreError
 from mmxai_core.reader_study.assignment import assign
 from mmxai_core.reader_study.protocol import Arm, Design, Protocol
@@ -199,3 +200,23 @@ def test_what_is_to_be_locked_is_said_in_a_few_lines() -> None:
     unknown = protocol(arms=usual_arms("sequential"), cases=1)
     unknown = replace(unknown, cases=(replace(unknown.cases[0], truth=None),))
     assert "1 case: 1 of unknown truth; none for practice" in summary_lines(unknown)
+
+
+def test_links_for_readers_are_whole_addresses(tmp_path: Path) -> None:
+    assert server_address("https://site.example:8443/mmxai/studies") == "https://site.example:8443/mmxai"
+    assert (server_address("http://localhost:8501/studies/"), server_address(None)) == ("http://localhost:8501", "")
+    study = StudyStore(tmp_path / "store.sqlite").start(protocol().lock())
+    link = reader_link(study, "R01", server="https://site.example/mmxai/ ")
+    assert link == "https://site.example/mmxai/session?study=us-pilot&reader=R01"
+
+
+def test_the_links_are_copied_in_one_go_one_line_a_reader(app: AppTest, tmp_path: Path) -> None:
+    StudyStore(tmp_path / "ratings.sqlite").start(protocol().lock())
+    app.switch_page("views/studies.py").run()
+    next(t for t in app.text_input if t.label == "Address that readers use").set_value("http://localhost:8501").run()
+    assert "This address works on this computer only." in words(app)
+    next(t for t in app.text_input if t.label == "Address that readers use").set_value("https://site.example").run()
+    assert not app.exception and "this computer only" not in words(app)
+    assert app.code[0].value.splitlines() == [
+        f"R0{n}\thttps://site.example/session?study=us-pilot&reader=R0{n}" for n in (1, 2, 3)
+    ]
