@@ -1,0 +1,75 @@
+"""Study set-up's overview of one study: take in answers, make a new version, close it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from mmxai_core.errors import StudyStoreError
+from mmxai_core.reader_study.protocol import Arm, Case, Protocol, Questions, Reader
+from mmxai_core.reader_study.records import ItemAnswer, Slot
+from mmxai_core.reader_study.store import new_token
+from mmxai_core.reader_study.study_store import StudyStore
+
+CSV = "reader,arm,case,stage,value,committed_at\nR01,alone,C0,unaided,35,2026-11-01T10:00:00Z\n"
+
+
+@pytest.fixture
+def studies(app: AppTest, tmp_path: Path) -> tuple[AppTest, StudyStore]:
+    """The overview of one locked study, open."""
+    made = Protocol(
+        "pilot", "Pilot", (Arm("alone", "unaided"),),
+        tuple(Case(f"C{n}", bool(n % 2), clinical={"age": 40 + n}) for n in range(3)), (Reader("R01"), Reader("R02")),
+        questions=Questions(confidence="none", region=False),
+    )  # fmt: skip
+    store = StudyStore(tmp_path / "ratings.sqlite")
+    store.start(made.lock(at=datetime.now(UTC)))
+    return app.switch_page("views/studies.py").run(), store
+
+
+def press(app: AppTest, label: str) -> None:
+    next(b for b in app.button if b.label == label).click().run()
+    assert not app.exception, app.exception
+
+
+def said(app: AppTest) -> str:
+    return " ".join(e.value for kind in ("markdown", "success", "error", "subheader") for e in getattr(app, kind))
+
+
+def test_answers_made_elsewhere_are_taken_in_once_and_whole(studies: tuple[AppTest, StudyStore]) -> None:
+    app, store = studies
+    study = store.study("pilot")
+    app.file_uploader(key="import").upload("wrong.csv", CSV.replace("R01", "R09").encode(), "text/csv").run()
+    press(app, "Take them in")
+    (problem,) = app.error
+    assert "wrong.csv, row 2, column reader" in problem.value and store.kept(study) == ()
+    app.file_uploader(key="import").upload("readings.csv", CSV.encode(), "text/csv").run()
+    press(app, "Take them in")
+    assert "1 taken in, marked as imported" in said(app) and not app.error
+    (kept,) = store.kept(study)
+    assert (kept.reader, kept.answers[0].value) == ("R01", 35.0)
+
+
+def test_a_new_version_is_a_draft_that_names_what_it_comes_from(studies: tuple[AppTest, StudyStore]) -> None:
+    app, store = studies
+    press(app, "Change: new version")
+    draft = app.session_state["study"].draft
+    assert (draft.version, draft.parent) == (2, store.study("pilot").locked.sha256)
+    assert len(store.studies()) == 1, "nothing is started yet"
+
+
+def test_a_closed_study_takes_no_answer(studies: tuple[AppTest, StudyStore]) -> None:
+    app, store = studies
+    assert "Open · " in said(app)
+    press(app, "Close it")
+    assert "Closed · " in said(app) and store.is_closed(store.study("pilot"))
+    study, now = store.study("pilot"), datetime.now(UTC)
+    slot = Slot("reading", "reading", 1, "unaided", store.assignments(study, "R01")[0].id)
+    with pytest.raises(StudyStoreError, match="closed"):
+        store.save(study, "R01", slot, (ItemAnswer("opinion", value=10.0),), seen=0, token=new_token(), opened_at=now)
+    app.query_params["study"], app.query_params["reader"] = "pilot", "R01"
+    app.switch_page("views/session.py").run()
+    assert "The coordinator has closed this study" in " ".join(i.value for i in app.info)
