@@ -34,11 +34,11 @@ def pages() -> None:
     home = st.Page(views / "home.py", default=True, visibility="hidden")
     session = st.Page(views / "session.py", title="Reading session", icon=":material/visibility:", url_path="session")
     # A server for readers (MMXAI_ROLE=reader) has no page that could show the AI to one who has not yet answered; and
-    # while a reader is signed in, nothing on his page leads to one.
+    # while a reader is signed in, or has just left, nothing on his page leads to one.
     readers_only = os.environ.get("MMXAI_ROLE") == "reader"
     page = st.navigation(
         [home, session] if readers_only else all_pages(home, session),
-        position="hidden" if readers_only or state.study().reader else "top",
+        position="hidden" if readers_only or state.study().is_readers else "top",
     )
     st.set_page_config(page_title=f"{page.title or 'Case'} · MMXAI reading room")
     try:

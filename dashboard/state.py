@@ -309,7 +309,7 @@ def leave_study() -> StudySession:
     old = study()
     session = StudySession(
         draft=old.draft, draft_kept=old.draft_kept, draft_version=old.draft_version, tables=old.tables,
-        redrawn=old.redrawn, coordinator=old.coordinator,
+        redrawn=old.redrawn, coordinator=old.coordinator, left=old.left,
     )  # fmt: skip
     st.session_state[_STUDY_KEY] = session
     return session

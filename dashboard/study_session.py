@@ -36,6 +36,8 @@ class StudySession:
         ai: The AI's answer under way or done, by assignment id; server side until it may be revealed.
         scenes: Packed pictures of the open case, by key.
         back: Slot of the last answer while the reader changes it, or None.
+        left: Short id of the study that the reader has left in this tab; "" where none was, or once another page was
+            asked for.
         paused: True while the reader pauses: the image is hidden and the clock stands.
         draft: The protocol a coordinator works on, as it was opened, or None.
         draft_kept: That draft as it lies on the disk (`study_drafts`), or None where it does not yet.
@@ -57,6 +59,7 @@ class StudySession:
     ai: Mapping[int, AiJob] = field(default_factory=dict)
     scenes: Mapping[str, bytes] = field(default_factory=dict)
     back: Slot | None = None
+    left: str = ""
     paused: bool = False
     draft: Protocol | None = None
     draft_kept: Protocol | None = None
@@ -64,3 +67,8 @@ class StudySession:
     tables: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]] = field(default_factory=dict)
     redrawn: Mapping[str, int] = field(default_factory=dict)
     coordinator: bool = False
+
+    @property
+    def is_readers(self) -> bool:
+        """Whether a reader has this tab: signed in to a study, or just out of one."""
+        return bool(self.reader or self.left)

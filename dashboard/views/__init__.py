@@ -30,7 +30,7 @@ def frame_page(page: str = "") -> None:
         detail = "no model loaded"
         frame(detail)
         return
-    if os.environ.get("MMXAI_ROLE") == "reader" or state.study().reader:
+    if os.environ.get("MMXAI_ROLE") == "reader" or state.study().is_readers:
         frame(detail)
         return  # who reads for a study sees its cases only
     casebook.take_up_desk()

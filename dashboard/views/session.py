@@ -277,6 +277,7 @@ def top(
             st.rerun()
         if pressed("Leave", icon=":material/logout:", key="leave", help="What is kept stays; sign in to go on."):
             state.leave_study()
+            state.update_study(left=session.code)
             st.query_params.clear()
             st.rerun()
     if session.notice:

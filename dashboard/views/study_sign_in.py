@@ -1,12 +1,20 @@
-"""Sign-in of a study's reader: a study and a code, from the link or typed."""
+"""Sign-in of a study's reader: a study and a code, from the link or typed.
+
+Who leaves a study is told so and may sign in again. On a server for everybody the menu stays away from that tab until
+the other pages are asked for: they show the AI at once, and the reader may have cases left to read. This keeps the way
+clear and is no lock: who types another address of such a server gets there. A server with MMXAI_ROLE=reader has no
+other page. The code has to be typed anew, for the next at this screen may be another reader.
+"""
 
 from __future__ import annotations
+
+import os
 
 import streamlit as st
 
 from dashboard import services, state
 from dashboard.components.chrome import empty_state
-from dashboard.components.pressing import sent
+from dashboard.components.pressing import pressed, sent
 from dashboard.messages import markdown_safe
 from mmxai_core.errors import StudyStoreError
 from mmxai_core.reader_study.records import StudyRecord
@@ -29,6 +37,12 @@ def sign_in() -> StudyRecord | None:
             problem = str(error)
             state.leave_study()
     newest = {s.code: s for s in reversed(services.study_store().studies())}
+    left = newest.get(session.left)
+    if left is not None:
+        st.success(
+            f"You have left “{markdown_safe(left.for_readers.title)}”. What you answered is kept; sign in again to go "
+            "on.", icon=":material/logout:", width=560,
+        )  # fmt: skip
     open_ = [s for s in newest.values() if not services.study_store().is_closed(s)]
     if not open_:
         empty_state("No study is open", "A coordinator makes one on the **Study set-up** page and gives you a link.")
@@ -37,8 +51,9 @@ def sign_in() -> StudyRecord | None:
             st.subheader("Reading session", anchor=False)
             codes = [s.code for s in open_]
             titles = {s.code: s.for_readers.title for s in open_}
+            before = code or session.left
             chosen = st.selectbox(
-                "Study", codes, index=codes.index(code) if code in codes else 0, format_func=lambda c: titles[c]
+                "Study", codes, index=codes.index(before) if before in codes else 0, format_func=lambda c: titles[c]
             )
             typed = st.text_input(
                 "Reader code", reader, max_chars=32, placeholder="R01",
@@ -51,6 +66,11 @@ def sign_in() -> StudyRecord | None:
                     problem = str(error)
     if problem:
         st.error(markdown_safe(problem), icon=":material/error:")
+    if left is not None and os.environ.get("MMXAI_ROLE") != "reader":
+        st.caption("For the study's coordinator:")
+        if pressed("Show the other pages", icon=":material/menu:", key="other-pages"):
+            state.update_study(left="")
+            st.rerun()
     return None
 
 
@@ -60,7 +80,7 @@ def _enter(code: str, reader: str) -> StudyRecord:
     study = store.sign_in(code, name)
     if (session.code, session.reader) != (code, name):
         state.leave_study()
-        session = state.update_study(code=code, reader=name)
+        session = state.update_study(code=code, reader=name, left="")
         store.record(study, name, "signed_in", token=f"in-{session.run}")
         st.query_params.update(study=code, reader=name)
         st.rerun()  # the navigation goes while a reader is signed in

@@ -185,3 +185,35 @@ def test_another_model_than_the_studys_stops_the_session(app: AppTest, tmp_path:
     app.query_params["study"], app.query_params["reader"] = "us-pilot", "R01"
     app.switch_page("views/session.py").run()
     assert "another model" in said(app) and not app.number_input
+
+
+def test_who_leaves_is_told_so_and_gets_no_menu_before_asking_for_it(session: tuple[AppTest, StudyStore]) -> None:
+    app, _ = session
+    assert app.session_state["study"].is_readers
+    next(b for b in app.button if b.label == "Leave").click().run()
+    assert not app.exception and "You have left “Pilot”" in said(app)
+    (code,) = [t for t in app.text_input if t.label == "Reader code"]
+    assert code.value == ""  # the next at this screen may be another reader
+    assert app.session_state["study"].is_readers
+    next(b for b in app.button if b.label == "Show the other pages").click().run()
+    assert not app.session_state["study"].is_readers and "You have left" not in said(app)
+
+
+def test_who_has_left_signs_in_again_where_he_stopped(session: tuple[AppTest, StudyStore]) -> None:
+    app, _ = session
+    send(app, 30.0)
+    next(b for b in app.button if b.label == "Leave").click().run()
+    app.query_params.clear()
+    next(t for t in app.text_input if t.label == "Reader code").set_value("r01")
+    next(b for b in app.button if b.label == "Start or go on").click().run()
+    assert not app.exception and app.session_state["study"].left == ""
+    assert "You have left" not in said(app) and len(app.number_input) == 1
+
+
+def test_a_server_for_readers_has_no_other_pages_to_show(
+    session: tuple[AppTest, StudyStore], monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    app, _ = session
+    monkeypatch.setenv("MMXAI_ROLE", "reader")
+    next(b for b in app.button if b.label == "Leave").click().run()
+    assert "You have left" in said(app) and "Show the other pages" not in [b.label for b in app.button]
