@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import plotly.graph_objects as go
@@ -18,6 +18,8 @@ _ENDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.95, 0.98, 0.99, 0.995, 0.998, 
 _STEPS = (0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)
 #: Pixels of a row, of a row at its closest, and of everything that is no row.
 _PITCH, _TIGHT, _FRAME = 29.0, 17.0, 118.0
+#: Share of the axis that a number takes in the narrowest window.
+_NUMBER = 0.3
 #: Letters of a label on one line.
 _LETTERS = 30
 
@@ -61,7 +63,7 @@ def waterfall_figure(
     figure.add_bar(
         y=list(range(1, len(rows) + 1)), x=[s.value for s in rows], base=[s.start for s in rows], orientation="h",
         width=0.72, customdata=[s.player for s in rows], text=[say(s.value, space, sign=True) for s in rows],
-        textposition="outside", cliponaxis=False,
+        textposition="none",  # drawn below, where no line crosses it
         hovertext=[_hover(s, space, target) + _span_hover(spans.get(s.player), space) for s in rows],
         hovertemplate="%{hovertext}<extra></extra>",
         marker={
@@ -72,8 +74,7 @@ def waterfall_figure(
     )  # fmt: skip
     ends = [attribution.base_value, attribution.output]
     figure.add_scatter(
-        y=[0, len(rows) + 1], x=ends, mode="markers+text", text=[f"  {say(e, space)}" for e in ends],
-        textposition="middle right", marker={"symbol": "diamond", "size": 11, "color": "#93a1b0"},
+        y=[0, len(rows) + 1], x=ends, mode="markers", marker={"symbol": "diamond", "size": 11, "color": "#93a1b0"},
         hovertext=[_end_hover(e, space, target) for e in ends], hovertemplate="%{hovertext}<extra></extra>",
         cliponaxis=False,
     )  # fmt: skip
@@ -95,6 +96,8 @@ def waterfall_figure(
     low, high = min(span), max(span)
     pad = max(high - low, 1e-3) * 0.26
     view = [low - pad, high + pad]
+    zero = 0.0 if space != "probability" and view[0] < 0 < view[1] else None  # the line of even odds, where it is seen
+    _numbers(figure, rows, spans, ends, space, reach=_NUMBER * (view[1] - view[0]), line=zero)
     figure.update_layout(
         height=round(_FRAME + pitch * len(names)), margin={"l": 8, "r": 12, "t": 44, "b": 44}, showlegend=False,
         bargap=0.25, hoverlabel={"align": "left"}, dragmode=False,
@@ -124,6 +127,33 @@ def intervals(attribution: Attribution) -> dict[str, tuple[float, float]]:
         return {}
     sides = zip(attribution.players, attribution.interval, strict=True)
     return {player: (float(side[0]), float(side[1])) for player, side in sides}
+
+
+def _numbers(
+    figure: Any, rows: Sequence[Step], spans: Mapping[str, tuple[float, float]], ends: Sequence[float], space: str, *,
+    reach: float, line: float | None,
+) -> None:  # fmt: skip
+    """The numbers, each beyond its bar and interval, on the side where the line of even odds does not cross it."""
+    places = [(*_side(e, e, right=True, reach=reach, line=line), say(e, space)) for e in ends]
+    for step in rows:
+        reached = (step.start, step.end, *(step.start + side for side in spans.get(step.player, ())))
+        side = _side(min(reached), max(reached), right=step.value > 0, reach=reach, line=line)
+        places.append((*side, say(step.value, space, sign=True)))
+    figure.add_scatter(
+        x=[x for x, _, _ in places], y=[0, len(rows) + 1, *range(1, len(rows) + 1)], mode="markers+text",
+        name="numbers", text=[said for _, _, said in places],
+        # Unseen marks keep the numbers off what they belong to: a diamond is wider than a bar's end.
+        marker={"size": [15, 15, *(2 for _ in rows)], "color": "rgba(0,0,0,0)", "line": {"width": 0}},
+        textposition=["middle right" if right else "middle left" for _, right, _ in places],
+        customdata=["", "", *(s.player for s in rows)], hoverinfo="skip", cliponaxis=False,
+    )  # fmt: skip
+
+
+def _side(low: float, high: float, *, right: bool, reach: float, line: float | None) -> tuple[float, bool]:
+    """(where a number starts, whether it stands to the right of there); on the other side where the line crosses it."""
+    if line is not None and (high < line < high + reach if right else low - reach < line < low):
+        right = not right
+    return (high if right else low), right
 
 
 def _span_hover(span: tuple[float, float] | None, space: str) -> str:

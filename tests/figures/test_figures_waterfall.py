@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from synthetic_results import LABELS, attribution
 
 from mmxai_core.figures.account import probability_of, say, steps
 from mmxai_core.figures.waterfall import waterfall_figure
+from mmxai_core.results import Attribution
 
 
 @pytest.mark.parametrize("space", ["log_odds", "probability"])
@@ -54,6 +57,44 @@ def test_probability_space_speaks_in_points() -> None:
     figure = waterfall_figure(attribution(space="probability"), LABELS, target="malignant")
     assert figure.data[0].text[0] == "+31.2 points"
     assert "xaxis2" not in figure.layout.to_plotly_json()
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_no_line_crosses_a_number(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    values, base = rng.normal(0, 0.5, 4), float(rng.normal(0, 0.3))
+    account = replace(
+        attribution(), values=values, base_value=base, output=base + float(values.sum()),
+        interval=np.stack([values - 0.1, values + 0.1], 1),
+    )  # fmt: skip
+    figure = waterfall_figure(account, LABELS, target="malignant")
+    low, high = figure.layout.xaxis.range
+    numbers = next(t for t in figure.data if t.name == "numbers")
+    reach, gap = 0.3 * (high - low), 1e-9
+    joins = [(s.x0, s.y0, s.y1) for s in figure.layout.shapes]
+    rows = steps(account, LABELS)
+    assert len(numbers.x) == 6 and all(numbers.text)
+    for x, y, way in zip(numbers.x, numbers.y, numbers.textposition, strict=True):
+        left, right = (x, x + reach) if way == "middle right" else (x - reach, x)
+        lines = [*([0.0] if low < 0 < high else []), *(at for at, y0, y1 in joins if y0 <= y <= y1)]
+        assert not any(left + gap < at < right - gap for at in lines)
+        if 1 <= y <= 4:  # the interval is drawn from its low to its high end
+            row = rows[int(y) - 1]
+            ends = (row.end - 0.1, row.end + 0.1)
+            assert right <= min(ends) + gap or left >= max(ends) - gap
+
+
+def test_a_number_is_turned_round_only_where_the_line_of_even_odds_would_cross_it() -> None:
+    def said(account: Attribution) -> list[str]:
+        """Each number with an arrow to the side where it stands."""
+        drawn = next(t for t in waterfall_figure(account, LABELS, target="malignant").data if t.name == "numbers")
+        sides = ["<" if way == "middle left" else ">" for way in drawn.textposition]
+        return [side + text for side, text in zip(sides, drawn.text, strict=True)]
+
+    near = replace(attribution(), values=np.array([0.4, -0.7, 0.001, 0.6]), base_value=-0.31, output=-0.009)
+    assert said(near) == ["<-0.31", "<-0.01", "<-0.70", "<+0.60", "<+0.40", "<+0.00"]
+    far = replace(near, base_value=3.0, output=3.301)
+    assert said(far) == [">3.00", ">3.30", "<-0.70", ">+0.60", ">+0.40", ">+0.00"], "no line of even odds in sight"
 
 
 def test_an_account_that_does_not_add_up_is_not_drawn() -> None:
