@@ -67,6 +67,25 @@ def groups_panel(similar: SimilarGroups | None, *, positive: str, running: bool)
     st.caption(similar.semantics)
 
 
+def seen_before(found: SimilarCases) -> str:
+    """What the model may have learned from already: the open case, or those like it; "" where it learned from none.
+
+    Args:
+        found: From `mmxai_core.evaluation.similar_cases`.
+    """
+    if not found.trained:
+        return ""
+    if found.own_case:
+        return (
+            f"This case is in the cohort that the model learned from ({found.own_case}): its prediction is no test of "
+            "the model, and the cases below may be training cases too."
+        )
+    return (
+        "The model learned from this cohort: each case below may be one of its training cases, so that its outcome is "
+        "no independent evidence."
+    )
+
+
 def cases_panel(found: SimilarCases, *, own: Mapping[str, str], positive: str) -> None:
     """The nearest cases with their images.
 
@@ -78,13 +97,17 @@ def cases_panel(found: SimilarCases, *, own: Mapping[str, str], positive: str) -
     if not found.cases:
         st.info("No other case was found in this cohort.", icon=":material/info:")
         return
+    if said := seen_before(found):
+        st.warning(markdown_safe(said), icon=":material/school:")
+    training = ", may be a training case" if found.trained else ""
     for column, case in zip(st.columns(len(found.cases)), found.cases, strict=True):
         with column:
             outcome = case.outcome.replace("_", " ")
             st.image(case.image, width="stretch", clamp=True, alt=f"Case {case.case_id}, {outcome}")
             colour = "orange" if case.outcome == positive else "blue"
             st.markdown(
-                f":{colour}-badge[{outcome}] distance {case.distance:.2f}  \n:gray[{markdown_safe(case.case_id)}]"
+                f":{colour}-badge[{outcome}] distance {case.distance:.2f}  \n"
+                f":gray[{markdown_safe(case.case_id)}{training}]"
             )
             alike = [label for label, value in case.fields if own.get(label) == value]
             other = [f"{label}: {value}" for label, value in case.fields if own.get(label) not in (None, value)]

@@ -21,7 +21,7 @@ from dashboard.messages import markdown_safe
 from dashboard.views.on_demand import on_demand
 from mmxai_core.clinical import Value
 from mmxai_core.cohorts.registry import cohort_names, load_cohort
-from mmxai_core.evaluation.similar_cases import CaseIndex
+from mmxai_core.evaluation.similar_cases import CaseIndex, trained_cohorts
 from mmxai_core.explain.menu import MENU, Method, saliency_by_method
 from mmxai_core.explain.what_if import WhatIf
 from mmxai_core.model.worker import Cancelled, Progress
@@ -242,9 +242,7 @@ def similar(analysis: Analysis) -> None:
 
 def _trained_on() -> list[str]:
     """Cohorts that the bundle says it learned from and that there is an adapter for."""
-    rows = services.bundle().metadata.get("training_data")  # type: ignore[union-attr]
-    listed = [str(r.get("cohort")) for r in rows if isinstance(r, dict)] if isinstance(rows, list) else []
-    return [n for n in dict.fromkeys(listed) if n in cohort_names()]
+    return [n for n in trained_cohorts(services.bundle().metadata) if n in cohort_names()]
 
 
 def _wanted() -> str:

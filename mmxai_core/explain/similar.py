@@ -19,7 +19,8 @@ from mmxai_core.results.similar import FieldSummary, SimilarGroup, SimilarGroups
 SEMANTICS = (
     "Nearness in what the model's last layers read (image, clinical data and what each took from the other), so it is "
     "likeness as the model sees it. The model was trained on these cases: that they share its answer is no independent "
-    "evidence. Groups hold at least five cases; no single patient is described."
+    "evidence. The open case may be one of them: a group keeps no record of single cases. Groups hold at least five "
+    "cases; no single patient is described."
 )
 
 

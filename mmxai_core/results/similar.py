@@ -96,9 +96,13 @@ class SimilarCases:
         searched: How many cases were compared.
         cohort: Cohort name.
         semantics: What nearness means and what it does not show.
+        trained: True where the model learned from this cohort: any of these cases may be a training case.
+        own_case: Id of the open case in the cohort, where its picture is one of the cohort's; "" otherwise.
     """
 
     cases: tuple[SimilarCase, ...]
     searched: int
     cohort: str
     semantics: str
+    trained: bool = False
+    own_case: str = ""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from mmxai_core.clinical import ClinicalRecord
 from mmxai_core.cohorts.case import Case, Cohort
 from mmxai_core.errors import CancelledError, CohortError
 from mmxai_core.evaluation.cases import open_case
-from mmxai_core.evaluation.similar_cases import CaseIndex
+from mmxai_core.evaluation.similar_cases import CaseIndex, same_picture, trained_cohorts
 from mmxai_core.explain.fused_space import block_scale, fused_vectors
 from mmxai_core.explain.similar import bundle_prototypes
 from mmxai_core.explain.what_if import WhatIf
@@ -75,6 +76,7 @@ def test_neighbours_are_those_of_a_plain_search(predictor: Predictor, cohort: Co
     assert [c.case_id for c in got.cases] == expected
     assert len(got.cases) == 7 and got.searched == 9  # not itself, not the case without label, one patient once
     assert [c.distance for c in got.cases] == sorted(c.distance for c in got.cases)
+    assert got.own_case == "case0" and not got.trained, "the tiny bundle learned from no cohort"
     first = got.cases[0]
     case = next(c for c in cohort.cases if c.case_id == first.case_id)
     assert first.image.shape == Image.open(case.image).size[::-1] and first.outcome == case.label
@@ -84,8 +86,32 @@ def test_neighbours_are_those_of_a_plain_search(predictor: Predictor, cohort: Co
 def test_without_an_image_only_the_fields_count(predictor: Predictor, index: CaseIndex) -> None:
     got = index.nearest(predictor, None, index.records[2], count=3)
     assert got.cases[0].distance < 0.02  # the same fields, so the same place
+    assert got.own_case == ""
     known = index.records[2].values
     assert dict(got.cases[0].fields) == {SCHEMA[k].label: SCHEMA[k].describe(v) for k, v in known.items()}
+
+
+def test_a_cohort_that_the_model_learned_from_is_said_to_be_one(
+    predictor: Predictor, index: CaseIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [{"cohort": "made_up"}, {"cohort": "another"}, {"cohort": "made_up"}, "no row"]
+    changed = replace(predictor.bundle, metadata={**predictor.bundle.metadata, "training_data": rows})
+    monkeypatch.setattr(predictor, "bundle", changed)
+    assert trained_cohorts(changed.metadata) == ("made_up", "another") and trained_cohorts({}) == ()
+    assert index.nearest(predictor, None, index.records[2], count=1).trained
+
+
+def test_the_same_picture_saved_anew_is_not_its_own_neighbour(
+    predictor: Predictor, cohort: Cohort, index: CaseIndex, tmp_path: Path
+) -> None:
+    pixels = np.asarray(Image.open(cohort.cases[0].image)).astype(np.int64)
+    Image.fromarray((pixels + pixels % 2).astype(np.uint8)).save(tmp_path / "anew.png")  # other bytes, as good as equal
+    case = replace(cohort.cases[0], image=tmp_path / "anew.png")
+    encoded = predictor.encode(open_case(case, cohort, schema=SCHEMA).study)
+    got = index.nearest(predictor, encoded, index.records[0], count=20)
+    assert encoded.study.sha256 not in index.hashes
+    assert got.own_case == "case0" and "case0" not in [c.case_id for c in got.cases] and len(got.cases) == 7
+    assert not same_picture(np.zeros((4, 4), np.float32), np.zeros((4, 5), np.float32))
 
 
 def test_refusals(predictor: Predictor, cohort: Cohort, index: CaseIndex, tmp_path: Path) -> None:
