@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Mapping
 
 import numpy as np
@@ -42,6 +43,18 @@ def audit_table(audit: AttentionAudit, cross: CrossModal, labels: Mapping[str, s
             }
         )
     return pd.DataFrame(rows)
+
+
+def as_html(table: pd.DataFrame) -> str:
+    """A table whose headings and cells break, so that its last column is in sight in a narrow window too."""
+    head = "".join(f'<th scope="col">{html.escape(str(c))}</th>' for c in table.columns)
+    rows = "".join(
+        f'<tr><th scope="row">{html.escape(str(row[0]))}</th>'
+        + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in row[1:])
+        + "</tr>"
+        for row in table.itertuples(index=False)
+    )
+    return f'<table class="mmx-table"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
 
 
 def _rank(value: float) -> str:
@@ -89,8 +102,9 @@ def attention_panel(explanation: Explanation, grey: GreyImage | None, labels: Ma
     name = labels.get(chosen, chosen)
     captions = (
         f"**Where it looked** (attention): full colour at {DENSITY_REFERENCE:g} times even.",
-        f"**Where that was relevant** (gradient x attention): full colour at {DENSITY_REFERENCE:g} times even.",
-        f"**What hiding it did** (knock-out): orange speaks for {audit.target_class}, blue against; full colour at "
+        f"**Where that was relevant** (attention x how much it raised the class): full colour at "
+        f"{DENSITY_REFERENCE:g} times even.",
+        f"**What hiding it did**: orange speaks for {audit.target_class}, blue against; full colour at "
         f"{EFFECT_REFERENCE:g} log-odds.",
     )
     left, right = st.columns([5, 3], gap="medium")
@@ -104,9 +118,7 @@ def attention_panel(explanation: Explanation, grey: GreyImage | None, labels: Ma
             help="Rank correlations over image blocks (Spearman): 1 is the same order. Hidden: change of the log-odds "
             f"when the field cannot see its {audit.removed} most attended blocks, or as many random ones.",
         )
-        st.dataframe(
-            audit_table(audit, cross, labels), hide_index=True, row_height=28, alt="Audit of every field's attention"
-        )
+        st.html(as_html(audit_table(audit, cross, labels)))
         st.caption(f"{audit.semantics} Below a rank correlation of {audit.threshold:.2f} it is not told from chance.")
     with right:
         _shares(cross, labels, chosen)

@@ -1,4 +1,4 @@
-"""Kept ratings as a table."""
+"""Kept ratings as a table: few columns whose cells break, so that nothing runs out of a narrow window."""
 
 from __future__ import annotations
 
@@ -7,37 +7,47 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from mmxai_core.reader_study.instruments import Instrument
+from dashboard.messages import markdown_safe
+from mmxai_core.reader_study.instruments import Answer, Instrument, Item
 from mmxai_core.reader_study.store import SurveyResponse
 
 _SHORT = {
     "understanding": "Understanding", "confidence": "Confidence", "agree_prediction": "Prediction",
     "agree_region": "Region", "agree_factors": "Factors", "comment": "Comment",
 }  # fmt: skip
+#: More ratings than this scroll in a box of their own.
+_MANY = 6
 
 
-def ratings_frame(responses: Sequence[SurveyResponse], instrument: Instrument) -> pd.DataFrame:
-    """One row a rating, newest first; "no answer" where the reader said so."""
+def ratings_rows(responses: Sequence[SurveyResponse], instrument: Instrument) -> pd.DataFrame:
+    """One row a rating, newest first: when, of what, and every answer; "no answer" where the reader said so."""
     rows = []
     for r in responses:
-        row: dict[str, object] = {
-            "Saved (UTC)": r.saved_at.strftime("%Y-%m-%d %H:%M:%S"), "Case": r.about.case_code[:12],
-            "Model": f"{r.about.bundle} {r.about.bundle_sha256[:8]}",
-            "Shown": f"{r.about.predicted_class} ({100 * r.about.probability:.0f} %)", "Version": r.iteration,
-        }  # fmt: skip
-        for item in instrument.items:
-            answer = r.answer(item.id)
-            if answer is None or (answer.state == "no_answer" and item.kind == "text"):
-                shown = ""
-            elif answer.state == "no_answer":
-                shown = "no answer"
-            else:
-                shown = answer.text if item.kind == "text" else str(answer.value)
-            row[_SHORT.get(item.id, item.id)] = shown
-        rows.append(row)
+        about = r.about
+        said = [words for item in instrument.items if (words := _said(item, r.answer(item.id)))]
+        rows.append(
+            {
+                "Saved (UTC)": r.saved_at.strftime("%Y-%m-%d %H:%M:%S"),
+                "Case": f"{about.case_code[:12]}: {about.predicted_class} ({100 * about.probability:.0f} %), by "
+                f"{about.bundle} {about.bundle_sha256[:8]}",
+                "Answers": f"{'; '.join(said)} (version {r.iteration})".strip(),
+            }
+        )
     return pd.DataFrame(rows)
+
+
+def _said(item: Item, answer: Answer | None) -> str:
+    """The answer in words; "" where the question was not asked or no comment was made."""
+    name = _SHORT.get(item.id, item.id)
+    if answer is None or (item.kind == "text" and (answer.state == "no_answer" or not answer.text)):
+        return ""
+    if answer.state == "no_answer":
+        return f"{name}: no answer"
+    return f"{name}: {answer.text if item.kind == 'text' else answer.value}"
 
 
 def ratings_table(responses: Sequence[SurveyResponse], instrument: Instrument) -> None:
     """Shows the table."""
-    st.dataframe(ratings_frame(responses, instrument), hide_index=True, width="stretch", key="ratings")
+    rows = ratings_rows(responses, instrument).map(markdown_safe)
+    with st.container(height=560 if len(rows) > _MANY else "content", border=False, key="ratings"):
+        st.table(rows, border="horizontal", hide_index=True)

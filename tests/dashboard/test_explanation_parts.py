@@ -10,18 +10,18 @@ from streamlit.testing.v1 import AppTest
 from synthetic_results import attribution, cross_modal, explanation, prediction
 
 from dashboard.components.account_panel import AccountChoice, certificate, chosen_account
-from dashboard.components.attention_panel import audit_order, audit_table
+from dashboard.components.attention_panel import as_html, audit_order, audit_table
 from dashboard.components.input_words import NOT_VALID, check_sentences, stated
 from dashboard.components.joint_map_panel import scale_bar
 from dashboard.components.methods_panel import MethodChoice
 from dashboard.components.reliability_words import PLAIN, figure, plain_name
-from dashboard.components.similar_panel import group_rows, outcome_bar
+from dashboard.components.similar_panel import group_rows, outcome_bar, seen_before
 from dashboard.components.turning_panel import TurningRequest, changes_table
 from dashboard.components.what_if_panel import answer_gauge, is_seen, range_bar, seen_range
 from mmxai_core.clinical import Field
 from mmxai_core.results import AttentionAudit, InputCheck, JointAccount
 from mmxai_core.results.input_check import ImageCheck, InputFinding, InputScore
-from mmxai_core.results.similar import FieldSummary, SimilarGroup
+from mmxai_core.results.similar import FieldSummary, SimilarCases, SimilarGroup
 from mmxai_core.results.what_if import Counterfactual, FieldChange, FieldResponse, ResponsePoint, WhatIfAnswer
 
 AGE = Field("age", "Age", "numeric", "history", "", "years", (0, 120), (10, 90))
@@ -182,6 +182,8 @@ def test_attention_that_its_knockout_does_not_bear_out_is_marked_and_listed_firs
     assert rows["Attention and effect"].tolist() == ["0.10", "not defined", "0.80"]
     assert rows["Attended places hidden"].tolist() == ["0.050", "0.000", "0.020"]
     assert rows["Share of the image's attention"].tolist() == ["5.0 %", "20.0 %", "30.0 %"]
+    drawn = as_html(audit_table(audit(), cross_modal(), {"palpable": "Palpable <lump>"}))
+    assert drawn.count('scope="col"') == 8 and drawn.count('scope="row"') == 3 and "Palpable &lt;lump&gt;" in drawn
 
 
 def test_groups_say_outcomes_and_likeness_in_words() -> None:
@@ -195,6 +197,16 @@ def test_groups_say_outcomes_and_likeness_in_words() -> None:
     bar = outcome_bar({"malignant": 3, "benign": 7}, "malignant")
     assert 'aria-label="7 benign, 3 malignant"' in bar and bar.index("flex:7") < bar.index("flex:3")
     assert "for malignant" in scale_bar(2.0, "malignant")
+
+
+def test_what_the_model_may_have_learned_from_is_said() -> None:
+    def found(**told: object) -> SimilarCases:
+        return SimilarCases((), 9, "breast_lesions_usg", "", **told)
+
+    assert seen_before(found()) == "" and seen_before(found(own_case="case001")) == ""
+    assert "each case below may be one of its training cases" in seen_before(found(trained=True))
+    own = seen_before(found(trained=True, own_case="case001"))
+    assert "This case is in the cohort that the model learned from (case001)" in own and "may be training cases" in own
 
 
 def flagged(tail: float = 0.0) -> InputCheck:
