@@ -45,7 +45,7 @@ _COLUMNS = (11, 8)
 @st.fragment
 def clock(study: StudyRecord, step: Step, idle_s: float) -> None:
     """Counts the reader's time; a heartbeat is kept each few seconds, so that a kill loses no more."""
-    with boundary():
+    with boundary(), st.container(key="study-clock"):  # it shows nothing, and its style takes it out of the page's flow
         session = state.study()
         beat = activity(session.run + session.step, idle_s=idle_s, key=f"clock-{session.step}")
         if beat is None or step.slot is None:
@@ -144,6 +144,9 @@ def reading(study: StudyRecord, protocol: Protocol, step: Step, kept: tuple[Kept
     asks_region = bool(case.image) and any(q.kind == "region" for q in questions)
     left, right = st.columns(_COLUMNS, gap="medium")
     with right:
+        evidence = st.container(gap="xsmall")
+        form = st.container(key="study-answer", gap="xsmall")  # in view, however long the evidence above it is
+    with evidence:
         st.markdown(f"**{_STAGE_TITLES[step.slot.stage]}**")
         if step.slot.stage != "explanation":  # else the explanation needs the place
             show_values(case)
@@ -156,11 +159,12 @@ def reading(study: StudyRecord, protocol: Protocol, step: Step, kept: tuple[Kept
         none = asks_region and region_bar(mark, step, region)
         if step.slot.stage == "explanation":
             show_values(case)
-    with right:
-        if output is not None:
-            schema = services.bundle().schema
-            players = player_labels(schema, dict(schema.record(known_fields(case)).values)) | dict(REGION_LABELS)
+    if output is not None:
+        schema = services.bundle().schema
+        players = player_labels(schema, dict(schema.record(known_fields(case)).values)) | dict(REGION_LABELS)
+        with evidence:
             ai_panel(output, players, step.reveals)
+    with form:
         known = {a.item: a.value for a in last.answers if a.value is not None} if last else {}
         raw = question_form(
             questions, key=form_key(step), before=known,
@@ -254,7 +258,10 @@ def top(
     session = state.study()
     on_case = step.kind in ("reading", "ratings")
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        st.markdown(f"**{markdown_safe(protocol.title)}** · reader `{session.reader}`", width="content")
+        saved = session.notice if session.notice.startswith("Kept") else ""
+        with st.container(key="study-title", width="content", gap=None):
+            st.markdown(f"**{markdown_safe(protocol.title)}** · reader `{session.reader}`")
+            st.caption(f":green[{markdown_safe(saved)}]" if saved else "&nbsp;")  # its place is kept: nothing moves
         # Gone back to the case before: that one is among those done.
         number = progress.done + (step.assignment == coming.assignment)
         where = "Practice" if step.practice else f"Case {min(max(number, 1), progress.total)} of {progress.total}"
@@ -280,9 +287,8 @@ def top(
             state.update_study(left=session.code)
             st.query_params.clear()
             st.rerun()
-    if session.notice:
-        colour = "green" if session.notice.startswith("Kept") else "orange"
-        st.caption(f":{colour}[{markdown_safe(session.notice)}]")
+    if session.notice and not saved:
+        st.caption(f":orange[{markdown_safe(session.notice)}]")
 
 
 def main() -> None:

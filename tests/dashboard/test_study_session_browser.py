@@ -20,9 +20,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from playwright.sync_api import Browser, Page, WebSocket, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, WebSocket, expect, sync_playwright
 from pypdf import PdfReader
 
+from dashboard.components.arms_table import usual_arms
+from mmxai_core.reader_study.protocol import Case, Protocol, Reader
 from mmxai_core.reader_study.study_store import StudyStore
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -292,3 +294,35 @@ def open_everything(path: Path) -> set[str]:
             else:
                 assert data
     return kinds
+
+
+def test_nothing_moves_between_steps_and_the_answer_stays_in_view(server: Server, browser: Browser) -> None:
+    image = Case("C1", True, image="samples/phantom-b.dcm", clinical={"age": 61, "palpable": True})
+    made = Protocol("places", "Places", usual_arms("sequential"), (image,), (Reader("R01"),))
+    StudyStore(server.store).start(made.lock())
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    page.set_default_timeout(SLOW)
+    page.goto(f"{server.address}/session?study=places&reader=R01")
+    tops = []
+    for step, title in (
+        ("unaided", "Your reading, without the AI"),
+        ("ai", "With the AI's"),
+        ("explanation", "With the"),
+    ):
+        assert at_step(page) == step
+        tops.append(box_of(page.get_by_text(title).first)["y"])
+        for width, height in ((1024, 768), (1440, 900)):
+            page.set_viewport_size({"width": width, "height": height})
+            foot = box_of(page.locator(".mmx-foot"))["y"]
+            send = box_of(page.get_by_role("button", name=_SEND))
+            assert send["y"] + send["height"] <= foot, (step, width, send, foot)
+        if step != "explanation":
+            answer(page, step, 40)
+    assert max(tops) - min(tops) < 1, tops  # “Kept at ...” is there from the second step on
+    page.close()
+
+
+def box_of(place: Locator) -> dict[str, float]:
+    box = place.bounding_box()
+    assert box is not None
+    return dict(box)
