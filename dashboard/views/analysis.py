@@ -96,7 +96,7 @@ def show_section(section: Section) -> None:
     """Lines first, then figures, then tables and how it was computed."""
     st.subheader(section.title, anchor=False)
     if section.undefined:
-        st.info(f"Undefined: {markdown_safe(section.undefined)}", icon=":material/block:")
+        st.info(f"Not defined: {markdown_safe(section.undefined)}", icon=":material/block:")
     else:
         st.markdown("\n".join(f"- {markdown_safe(line)}" for line in section.lines))
     for number, chart in enumerate(section.charts):
@@ -145,11 +145,10 @@ def results(analysis: StudyAnalysis) -> None:
     desk = state.analysis_desk()
     with left:
         st.markdown(f"**{markdown_safe(analysis.study)}**")
-        undefined = {s.id for s in analysis.sections if s.undefined}
         chosen = st.radio(
             "Section", list(names), index=list(names).index(desk.section) if desk.section in names else 0,
-            format_func=lambda i: names[i] + (" (undefined)" if i in undefined else ""), key="analysis-section",
-            label_visibility="collapsed",
+            format_func=names.__getitem__, key="analysis-section", label_visibility="collapsed",
+            captions=[f"Not defined: {markdown_safe(s.undefined)}" if s.undefined else "" for s in analysis.sections],
         )  # fmt: skip
         if chosen != desk.section:
             state.update_analysis_desk(section=chosen)

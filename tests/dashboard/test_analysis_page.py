@@ -72,6 +72,20 @@ def test_rehearse_every_section_and_the_exports(page: AppTest) -> None:
         assert "imrmc/stages.imrmc" in archive.namelist()
 
 
+def test_what_is_not_defined_says_why_in_a_sentence(page: AppTest) -> None:
+    page.segmented_control(key="analysis-kind").set_value("Rehearse with simulated readers").run()
+    page.number_input(key="sim-readers").set_value(1)
+    page.number_input(key="analysis-replicates").set_value(200)
+    page.button(key="analyse-study").click().run()
+    finish(page)
+    radio = page.radio(key="analysis-section")
+    said = dict(zip(radio.options, radio.proto.captions, strict=True))
+    assert said["Accuracy"] == "" and said["Agreement between readers"].startswith("Not defined: no two readers")
+    radio.set_value("agreement").run()
+    assert page.info[0].value.startswith("Not defined: no two readers have rated a case in categories")
+    assert not [t for t in (*said, *said.values()) if "ndefined" in t]
+
+
 def test_tables_from_files_are_analysed_and_a_wrong_one_is_refused_in_a_sentence(page: AppTest) -> None:
     page.segmented_control(key="analysis-kind").set_value("Tables from files").run()
     good = pd.DataFrame(random_study(readers=2, cases=6)).to_csv(index=False).encode()
@@ -106,7 +120,7 @@ def test_charts_hold_the_values_of_the_analysis() -> None:
     forest = Forest("F", "AUC", (Point("p", 0.8, 0.7, 0.95, "g"), Point("q", None, reason="why")), 0.5, "chance")
     drawn = forest_figure(forest, ("#fff",)).data[0]
     assert (drawn.x[0], drawn.error_x.array[0], drawn.error_x.arrayminus[0]) == pytest.approx((0.8, 0.15, 0.1))
-    assert "q: undefined" in alt_text(forest)
+    assert "q: not defined" in alt_text(forest)
     roc = Curves("R", "x", "y", (Curve("A, r1", (0, 1), (0, 1), True), Curve("A", (0, 1), (0, 1))), True, True)
     assert [t.name for t in curves_figure(roc, ("#fff",)).data] == ["A, r1", "A", "chance"]
     assert "A, r1" not in alt_text(roc)

@@ -158,7 +158,7 @@ def _estimate(row: dict[str, object]) -> Estimate:
 def _line(row: dict[str, object], primary: MrmcResult | None) -> str:
     e = _estimate(row)
     if e.value is not None and e.low is None and primary is not None:
-        e = Estimate(e.value, None, None, e.n, "The comparison is undefined: " + primary.undefined)
+        e = Estimate(e.value, None, None, e.n, "The comparison is not defined: " + primary.undefined)
     text = difference_line("AUC averaged over readers", str(row["first"]), str(row["second"]), e, three)
     p = row["p"]
     told = f" {_p(float(str(p)))[0].upper()}{_p(float(str(p)))[1:]}." if p is not None else ""

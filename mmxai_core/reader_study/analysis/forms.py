@@ -103,7 +103,7 @@ def _line(q: Questionnaire, arm: str, s: Summary, forms: list[ScoredForm]) -> st
     incomplete = sum(f.score.value is None for f in forms)
     left = f" {incomplete} incomplete form{'s' * (incomplete != 1)} without a score." if incomplete else ""
     if s.mean is None:
-        return f"{where}: undefined. No complete form.{left}"
+        return f"{where}: not defined. No complete form.{left}"
     if s.low is None or s.high is None:
         return f"{where}: {s.mean:.3g} from {s.n} reader{'s' * (s.n != 1)}. {_why(s)}{left}"
     text = f"{where}: mean {s.mean:.3g} (95 % interval {s.low:.3g} to {s.high:.3g}) from {s.n} readers."

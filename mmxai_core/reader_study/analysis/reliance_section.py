@@ -140,7 +140,7 @@ def _rows(found: Reliance, about: str) -> list[dict[str, object]]:
 
 def _words(e: Estimate) -> str:
     if e.value is None:
-        return f"undefined ({e.reason.rstrip('.')})."
+        return f"not defined: {e.reason.rstrip('.')}."
     span = (
         f" (95 % interval {e.low:.0%} to {e.high:.0%})"
         if e.low is not None and e.high is not None

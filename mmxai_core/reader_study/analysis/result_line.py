@@ -36,9 +36,9 @@ def plain(value: float) -> str:
 
 
 def value_line(what: str, e: Estimate, write: Format = three) -> str:
-    """One estimate: value, interval and what it rests on, or why it is undefined."""
+    """One estimate: value, interval and what it rests on, or why it is not defined."""
     if e.value is None:
-        return f"{what}: undefined. {_closed(e.reason)}"
+        return f"{what}: not defined. {_closed(e.reason)}"
     if e.low is None or e.high is None:
         return f"{what}: {write(e.value)} (n = {e.n}). {_closed(e.reason or 'There is no interval')}"
     return f"{what}: {write(e.value)} (95 % interval {write(e.low)} to {write(e.high)}; n = {e.n})."
@@ -55,7 +55,7 @@ def difference_line(what: str, first: str, second: str, e: Estimate, write: Form
         write: How a difference is written.
     """
     if e.value is None:
-        return f"“{first}” against “{second}”, {what}: undefined. {_closed(e.reason)}"
+        return f"“{first}” against “{second}”, {what}: not defined. {_closed(e.reason)}"
     if e.low is None or e.high is None:
         return (
             f"“{first}” against “{second}”: difference in {what} {write(e.value)}, without an interval, so that "

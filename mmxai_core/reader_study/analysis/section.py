@@ -46,7 +46,7 @@ class Section:
 
 def undefined(section: str, title: str, reason: str, *notes: str) -> Section:
     """A section without a result, with the reason."""
-    return Section(section, title, (f"Undefined: {reason}",), notes=notes, undefined=reason)
+    return Section(section, title, (f"Not defined: {reason}",), notes=notes, undefined=reason)
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Json]]:

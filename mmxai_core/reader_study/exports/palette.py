@@ -45,9 +45,9 @@ def span_of(chart: Forest) -> tuple[float, float]:
 
 
 def written(chart: Forest, p: Point) -> str:
-    """Value and interval beside the point, or "undefined"."""
+    """Value and interval beside the point, or "not defined"."""
     if p.value is None:
-        return "undefined"
+        return "not defined"
 
     def one(v: float) -> str:
         return f"{100 * v:.0f} %" if chart.percent else f"{v:.3g}" if abs(v) >= 1 else f"{v:.3f}"

@@ -123,7 +123,7 @@ def report_pdf(analysis: StudyAnalysis, *, pictures: Mapping[str, bytes] | None 
         report.paragraph(f"Rating scale {p.scale.name or 'unnamed'}: {p.scale.reason}.", faint=True)
     report.paragraph(
         f"{analysis.options.replicates} bootstrap replicates, seed {analysis.options.seed}. Intervals: 95 %. "
-        "What is undefined says why.", faint=True, gap=3,
+        "What is not defined says why.", faint=True, gap=3,
     )  # fmt: skip
     for section in analysis.sections:
         _section(report, section, drawn)
@@ -165,7 +165,7 @@ def _table(report: _Report, name: str, frame: pd.DataFrame) -> None:
 
 def _cell(value: object) -> str:
     if value is None or value != value:
-        return "undefined"
+        return "not defined"
     if isinstance(value, float):
         return f"{value:.0f}" if value == int(value) and abs(value) < 1e6 and abs(value) >= 1 else f"{value:.3g}"
     return str(value)

@@ -16,7 +16,7 @@ from mmxai_core.reader_study.resampling import Estimate
          "(95 % interval -0.0001 to 0.200). Nor do they show that the two are alike"),
         (Estimate(0.1, 0.0, 0.2, 9), "The data do not show a difference"),
         (Estimate(0.1, None, None, 9, "Too few"), "without an interval, so that nothing can be concluded. Too few."),
-        (Estimate(None, None, None, 0, "No case."), "“B” against “A”, accuracy: undefined. No case."),
+        (Estimate(None, None, None, 0, "No case."), "“B” against “A”, accuracy: not defined. No case."),
     ],
 )  # fmt: skip
 def test_a_difference_is_claimed_only_where_the_interval_leaves_0_out(e: Estimate, expected: str) -> None:
@@ -25,5 +25,5 @@ def test_a_difference_is_claimed_only_where_the_interval_leaves_0_out(e: Estimat
 
 def test_values_and_points() -> None:
     assert value_line("AUC", Estimate(0.8, 0.7, 0.9, 12)) == "AUC: 0.800 (95 % interval 0.700 to 0.900; n = 12)."
-    assert value_line("AUC", Estimate(None, None, None, 0, "No case.")) == "AUC: undefined. No case."
+    assert value_line("AUC", Estimate(None, None, None, 0, "No case.")) == "AUC: not defined. No case."
     assert points(-0.042) == "-4.2 points"

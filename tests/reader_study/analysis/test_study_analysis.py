@@ -190,7 +190,7 @@ def test_small_studies_are_answered_or_undefined_with_a_reason(name: str) -> Non
         for line in section.lines:
             assert "nan" not in line.lower().replace("nanogram", "")
         if section.undefined:
-            assert section.lines[0].startswith("Undefined: ")
+            assert section.lines[0].startswith("Not defined: ")
     for table in all_tables(found).values():
         if {"value", "reason"} <= set(table.columns):
             assert (table.loc[table["value"].isna(), "reason"] != "").all()
