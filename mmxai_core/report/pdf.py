@@ -7,8 +7,8 @@ import math
 from mmxai_core.report.case import ReportCase
 from mmxai_core.report.checks import checks
 from mmxai_core.report.page import FAINT, HEIGHT, INK, LEADING, MARGIN, RULE, WIDTH, Page
-from mmxai_core.report.pdf_charts import attention, waterfall
-from mmxai_core.report.pdf_picture import pictures
+from mmxai_core.report.pdf_charts import attention, chart_rows, waterfall
+from mmxai_core.report.pdf_picture import highest, pictures
 from mmxai_core.report.summary import Summary, summarise
 from mmxai_core.report.wording import listed, percent, verdict
 from mmxai_core.results import PredictionSet
@@ -17,6 +17,10 @@ _WIDE = WIDTH - 2 * MARGIN
 #: Most clinical fields in the table.
 _MOST_FIELDS = 40
 _WRONG = (158, 42, 0)
+#: mm from the top of the page, and of a heading with its rule.
+_FOOT, _HEADING = 266.0, 5.2
+#: mm of a row of a chart, at most and where there is room to spare; of a chart's title and words; of both charts, most.
+_ROW, _LOOSE, _WORDS, _CHARTS = 4.2, 5.0, 12.0, 58.0
 
 
 def report_pdf(case: ReportCase) -> bytes:
@@ -28,11 +32,15 @@ def report_pdf(case: ReportCase) -> bytes:
     page = Page(title="MMXAI explanation report", made_at=case.analysed_at)
     summary = summarise(case.explanation, case.labels)
     _header(page, case)
-    _result(page, case, 20.5)
-    _evidence(page, case, min(_summary(page, summary, 39.0) + 2.5, 67.5), end=190.0)
-    _strip(page, case, 191.5)
-    _values(page, case, 241.0)
-    _foot(page, case, summary, 266.0)
+    below = _result(page, case, 20.5)
+    below = _summary(page, summary, min(below + 1.5, 39.0))
+    # What tables and words leave free goes to the evidence, and there to the pictures.
+    values = _FOOT - _HEADING - _rows(_cells(case))[1] - 1.2
+    strip = values - _HEADING - _strip_tall(case)
+    _evidence(page, case, min(below + 2.5, 67.5), end=strip - 1.5)
+    _strip(page, case, strip)
+    _values(page, case, values)
+    _foot(page, case, summary, _FOOT)
     return bytes(page.output())
 
 
@@ -45,8 +53,8 @@ def _header(page: Page, case: ReportCase) -> None:
     )
 
 
-def _result(page: Page, case: ReportCase, y: float) -> None:
-    """The answer, its set and its calibration; on an input of the wrong kind, that first."""
+def _result(page: Page, case: ReportCase, y: float) -> float:
+    """The answer, its set and its calibration; on an input of the wrong kind, that first. Returns where it ends."""
     explanation, prediction = case.explanation, case.explanation.prediction
     check = explanation.input_check
     flagged = check is not None and check.flagged
@@ -58,7 +66,7 @@ def _result(page: Page, case: ReportCase, y: float) -> None:
         parts.append(f"Branch weights: image {percent(gate['image'])}, clinical data {percent(gate['clinical'])}.")
     parts += [f"Calibrated: {case.calibration}." if case.calibration else ""]
     parts += list(prediction.notes)
-    page.block(" ".join(p for p in parts if p), MARGIN, y + 5.4, _WIDE, 12.6, size=7.4)
+    return page.block(" ".join(p for p in parts if p), MARGIN, y + 5.4, _WIDE, 12.6, size=7.4)
 
 
 def _set_in_words(kept: PredictionSet | None) -> str:
@@ -84,25 +92,32 @@ def _summary(page: Page, summary: Summary, y: float) -> float:
 
 
 def _evidence(page: Page, case: ReportCase, y: float, *, end: float) -> None:
-    """Pictures above; waterfall and attention below. A short summary leaves more room for the pictures."""
+    """Pictures above; waterfall and attention below, as high as their rows need: the rest is the pictures'."""
     explanation, image = case.explanation, case.image
     top = page.heading("Evidence", MARGIN, y, _WIDE)
-    below = top
+    below, rows = top, chart_rows(explanation.attribution, explanation.cross_modal)
     if image is None:
         page.one_line("No image was given: there is no map.", MARGIN, top, _WIDE, size=7.4)
         below += 6
     else:
-        tall = end - top - 62
+        free = end - top - 1 - min(_CHARTS, _WORDS + _ROW * rows)
+        tall = min(free, highest(image, _WIDE))
         pictures(page, image, explanation, (MARGIN, top, _WIDE, tall))
         below += tall + 1
     left, gap = 106.0, 6.0
-    tall = end - below - 4
+    tall = min(end - below, _WORDS + _LOOSE * rows) - 4
     page.one_line("What each input contributed", MARGIN, below, left, size=7, bold=True)
     waterfall(page, explanation.attribution, case.labels, explanation.target_class, (MARGIN, below + 4, left, tall))
     right = _WIDE - left - gap
     page.one_line("What the image asks of the fields", MARGIN + left + gap, below, right, size=7, bold=True)
     labels = {f.id: f.label for f in case.schema.fields}
     attention(page, explanation.cross_modal, labels, (MARGIN + left + gap, below + 4, right, tall))
+
+
+def _strip_tall(case: ReportCase) -> float:
+    """The height of the strip's rows with their head, mm."""
+    made = len(checks(case.explanation))
+    return min(3.5 * (made + 1), 43.0) if made else 4.0
 
 
 def _strip(page: Page, case: ReportCase, y: float) -> None:
@@ -112,7 +127,7 @@ def _strip(page: Page, case: ReportCase, y: float) -> None:
     if not made:
         page.one_line("No reliability number was computed.", MARGIN, top, _WIDE, size=7)
         return
-    tall = min(3.5, 43.0 / (len(made) + 1))
+    tall = _strip_tall(case) / (len(made) + 1)
     size = min(6.2, tall / 0.48)
     columns = ((0.0, 56.0), (57.0, 12.0), (70.0, 14.0), (86.0, 16.0), (103.0, _WIDE - 103.0))
     names_at = page.common_size((c.number.name for c in made), columns[0][1], size=size)
@@ -143,23 +158,35 @@ def _figure(value: float) -> str:
     return f"{value:.2f}" if abs(value) >= 0.01 or value == 0 else f"{value:.1g}"
 
 
-def _values(page: Page, case: ReportCase, y: float) -> None:
-    """Every clinical field; unknown as unknown."""
+def _cells(case: ReportCase) -> list[tuple[str, str, bool]]:
+    """(label, value, known) of every clinical field; unknown as unknown."""
     fields = case.schema.fields
-    known = sum(f.id in case.record.values for f in fields)
-    top = page.heading(f"Clinical data ({known} of {len(fields)} known)", MARGIN, y, _WIDE)
     shown = list(fields)
     if len(shown) > _MOST_FIELDS:  # the known ones first: they moved the number
         shown = sorted(shown, key=lambda f: f.id not in case.record.values)[: _MOST_FIELDS - 1]
     cells = [(f.label, f.describe(case.record.get(f.id)), f.id in case.record.values) for f in shown]
     if len(fields) > len(shown):
         cells.append((f"and {len(fields) - len(shown)} more", "see explanation.json", False))
+    return cells
+
+
+def _rows(cells: list[tuple[str, str, bool]]) -> tuple[int, float]:
+    """How many rows the fields take, and the mm of them all."""
+    rows = math.ceil(len(cells) / (3 if len(cells) <= 24 else 4))
+    return rows, min(3.8 * rows, 18.6) if cells else 4.0
+
+
+def _values(page: Page, case: ReportCase, y: float) -> None:
+    """The clinical fields."""
+    fields, cells = case.schema.fields, _cells(case)
+    known = sum(f.id in case.record.values for f in fields)
+    top = page.heading(f"Clinical data ({known} of {len(fields)} known)", MARGIN, y, _WIDE)
     if not cells:
         page.one_line("This model takes no clinical field.", MARGIN, top, _WIDE, size=7)
         return
     columns = 3 if len(cells) <= 24 else 4
-    rows = math.ceil(len(cells) / columns)
-    tall, gap = min(3.8, 18.6 / rows), 4.0
+    rows, high = _rows(cells)
+    tall, gap = high / rows, 4.0
     size, wide = min(6.6, tall / 0.48), (_WIDE - gap * (columns - 1)) / columns
     for i, (label, value, is_known) in enumerate(cells):
         x, line = MARGIN + i // rows * (wide + gap), top + i % rows * tall

@@ -15,6 +15,16 @@ from mmxai_core.results import MAX_RESIDUAL, Attribution, CrossModal
 MOST_ROWS = 16
 
 
+def chart_rows(account: Attribution, cross: CrossModal | None) -> int:
+    """Rows of the longer of the two charts.
+
+    Args:
+        account: What the waterfall draws: its bars, and both ends.
+        cross: What the attention's bars draw, or None.
+    """
+    return max(min(len(account.players), MOST_ROWS) + 2, 0 if cross is None else min(len(cross.fields), MOST_ROWS))
+
+
 def _rgb(colour: str) -> tuple[int, int, int]:
     return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
 
@@ -85,7 +95,7 @@ def waterfall(
         f"{scale_name} of {class_name(target)}. Solid: toward it; hatched: away. {account.estimator.capitalize()}, "
         f"{account.coalitions:,} combinations; residual {abs(account.residual):.0e}. {account.semantics}"
     )
-    page.block(foot_text, x, y + height - foot + 0.4, width, foot - 0.4, size=5.6, colour=FAINT)
+    page.block(foot_text, x, y + len(names) * tall + 0.8, width, foot - 0.8, size=5.6, colour=FAINT)
 
 
 def _bar(page: Page, x: float, y: float, width: float, height: float, *, toward: bool) -> None:
@@ -137,4 +147,4 @@ def attention(
         page.rect(x + left, y + i * tall + 0.16 * tall, max(reach * value / top, 0.15), 0.68 * tall, style="F")
         page.one_line(percent(value), x + left + reach * value / top + 0.8, line, 10, size=size)
     text = "Mean over the image's summaries; the rest goes to unknown fields. "
-    page.block(text + cross.semantics, x, y + height - foot + 0.4, width, foot - 0.4, size=5.6, colour=FAINT)
+    page.block(text + cross.semantics, x, y + len(rows) * tall + 0.8, width, foot - 0.8, size=5.6, colour=FAINT)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,8 @@ from mmxai_core.results import Explanation
 from mmxai_core.study import StudyImage
 from mmxai_core.types import Box, FloatMap
 
+#: mm: between the pictures, of a title, of the words below a picture, and the least width of words beside it.
+_GAP, _TITLE, _UNDER, _BESIDE = 6.0, 4.0, 8.5, 26.0
 #: Longer side of an embedded picture, pixels: 92 mm of it at 280 dots an inch.
 LONGEST = 1000
 #: Lengths of scale bars, mm.
@@ -68,21 +71,25 @@ def pictures(page: Page, image: StudyImage, explanation: Explanation, box: tuple
         box: (x, y, width, height) in mm.
     """
     x, y, width, height = box
-    gap, foot = 6.0, 8.5
-    half = (width - gap) / 2
+    half = (width - _GAP) / 2
     saliency = explanation.saliency
-    left = Frame.within(image, x, y + 4, half, height - 4 - foot)
-    right = Frame.within(image, x + half + gap, y + 4, half, height - 4 - foot)
+    tall = Frame.within(image, x, y + _TITLE, half, height - _TITLE - 1.5)
+    beside = half - tall.width >= _BESIDE  # a narrow picture leaves room for its words at its side
+    left = tall if beside else Frame.within(image, x, y + _TITLE, half, height - _TITLE - _UNDER)
+    right = replace(left, x=x + half + _GAP)
+    over, down = (left.width + 2, 0.0) if beside else (0.0, left.height + 1)
+    room = half - over
     page.one_line("Image", x, y, half, size=7, bold=True)
     _embed(page, np.round(np.repeat(image.grey[..., None], 3, axis=2) * 255).astype(np.uint8), left)
     if saliency is None:
-        page.block("No Grad-CAM++ map was computed.", x + half + gap, y, half, 8, size=7, colour=FAINT)
+        page.block("No Grad-CAM++ map was computed.", x + half + _GAP, y, half, 8, size=7, colour=FAINT)
     else:
         floor, reference = colour_scale(saliency, explanation.evidence_scale)
         title = f"{saliency.method} for {class_name(saliency.target_class)}"
-        page.one_line(title, right.x, y, right.width, size=7, bold=True)
+        page.one_line(title, right.x, y, half, size=7, bold=True)
         _embed(page, blend(image.grey, saliency.source, reference=reference, floor=floor, opacity=0.6), right)
-        _colour_bar(page, right.x, right.y + right.height + 1.2, half, floor, reference, saliency.unit)
+        bar = (right.x + over, right.y + down + 0.2, room, left.height if beside else _UNDER - 1)
+        _colour_bar(page, bar, floor, reference, saliency.unit, below=beside)
     drawn = [left] if saliency is None else [left, right]
     for frame in drawn:
         _contours(page, explanation.lesion_map, frame)
@@ -95,7 +102,17 @@ def pictures(page: Page, image: StudyImage, explanation: Explanation, box: tuple
     share = coloured_inside(explanation)
     inside = "" if share is None else f" {percent(share)} of the colour shown lies inside the solid line."
     note = f"{scale} Solid line: lesion map at {OUTLINE:.0%} or more. Dashed: second look, {whose}.{inside}"
-    page.block(note, x, left.y + left.height + 1, half, foot - 1, size=5.8, colour=FAINT)
+    page.block(note, x + over, left.y + down, room, left.height if beside else _UNDER - 1, size=5.8, colour=FAINT)
+
+
+def highest(image: StudyImage, width: float) -> float:
+    """The height of the box, mm, beyond which `pictures` could not draw larger: each then fills half of the width.
+
+    Args:
+        image: The explained image.
+        width: Of the box, mm.
+    """
+    return Frame.within(image, 0, 0, (width - _GAP) / 2, math.inf).height + _TITLE + _UNDER
 
 
 def _embed(page: Page, rgb: NDArray[np.uint8], frame: Frame) -> None:
@@ -144,10 +161,11 @@ def _scale_bar(page: Page, image: StudyImage, frame: Frame) -> str:
 
 
 def _colour_bar(
-    page: Page, x: float, y: float, width: float, floor: float, reference: float, unit: str
+    page: Page, box: tuple[float, float, float, float], floor: float, reference: float, unit: str, *, below: bool
 ) -> None:  # fmt: skip
-    """The colours with their numbers, in absolute units."""
-    table, steps, wide = lookup_table("inferno"), 64, 0.4 * width
+    """The colours with their numbers, in absolute units; the unit at their side or below."""
+    x, y, width, height = box
+    table, steps, wide = lookup_table("inferno"), 64, (1.0 if below else 0.4) * width
     for i in range(steps):
         page.set_fill_color(*(int(c) for c in table[round(i / (steps - 1) * 255)]))
         page.rect(x + i * wide / steps, y, wide / steps + 0.05, 1.6, style="F")
@@ -156,4 +174,5 @@ def _colour_bar(
     page.rect(x, y, wide, 1.6)
     page.one_line(f"{floor:.2g}", x, y + 1.9, 12, size=5.6, colour=INK)
     page.one_line(f"{reference:.2g}", x + wide - 12, y + 1.9, 12, size=5.6, align="R", colour=INK)
-    page.block(unit, x + wide + 2, y - 0.3, width - wide - 2, 7, size=5.6, colour=FAINT)
+    at = (x, y + 5, width, height - 5) if below else (x + wide + 2, y - 0.3, width - wide - 2, 7.0)
+    page.block(unit, *at, size=5.6, colour=FAINT)

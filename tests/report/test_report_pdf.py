@@ -14,9 +14,12 @@ import pytest
 from pypdf import PdfReader
 from synthetic_report import AT, RECORD, crowded, report_case, study
 
-from mmxai_core.report.page import HEIGHT, WIDTH, Page
+from mmxai_core.report import pdf
+from mmxai_core.report.page import HEIGHT, MARGIN, WIDTH, Page
 from mmxai_core.report.pdf import report_pdf
-from mmxai_core.results import InputCheck
+from mmxai_core.report.pdf_picture import highest, pictures
+from mmxai_core.results import Explanation, InputCheck
+from mmxai_core.study import StudyImage
 
 ROOT = Path(__file__).resolve().parents[2]
 _MM = 72 / 25.4
@@ -79,6 +82,33 @@ def test_a_crowded_case_stays_on_one_page_and_inside_it() -> None:
 @pytest.mark.parametrize("shape", [(400, 60), (60, 400), (3, 3)])
 def test_any_shape_of_image_fits(shape: tuple[int, int]) -> None:
     read(report_pdf(report_case(shape=shape)))
+
+
+def test_the_pictures_get_the_room_that_words_charts_and_tables_leave(monkeypatch: pytest.MonkeyPatch) -> None:
+    boxes: list[tuple[float, float, float, float]] = []
+
+    def drawn(page: Page, image: StudyImage, explanation: Explanation, box: tuple[float, float, float, float]) -> None:
+        boxes.append(box)
+        pictures(page, image, explanation, box)
+
+    monkeypatch.setattr(pdf, "pictures", drawn)
+    plain, small = report_case(shape=(90, 90)), report_case(shape=(30, 180))
+    for case in (plain, crowded(), small):
+        pieces = {t: HEIGHT - y for t, _, y in placed(read(report_pdf(case))[0])}
+        (title,) = (y for t, y in pieces.items() if t.startswith("What each input"))
+        _, y, _, height = boxes[-1]
+        assert y + height < title < y + height + 6, "the charts follow the pictures at once"
+    few, many, flat = (box[3] for box in boxes)
+    assert few == pytest.approx(highest(plain.image, WIDTH - 2 * MARGIN)), "each fills its half of the page"
+    assert flat == pytest.approx(highest(small.image, WIDTH - 2 * MARGIN)) and flat < 30 and 50 < many < few
+
+
+def test_a_narrow_picture_has_its_words_at_its_side() -> None:
+    def at(shape: tuple[int, int]) -> float:
+        (x,) = (x for t, x, _ in placed(read(report_pdf(report_case(shape=shape)))[0]) if t.startswith("Bar:"))
+        return x
+
+    assert at((400, 60)) > MARGIN + 10 and at((60, 90)) == pytest.approx(MARGIN, abs=0.5)
 
 
 def test_without_an_image_it_says_so() -> None:
