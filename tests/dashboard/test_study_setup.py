@@ -220,3 +220,23 @@ def test_the_links_are_copied_in_one_go_one_line_a_reader(app: AppTest, tmp_path
     assert app.code[0].value.splitlines() == [
         f"R0{n}\thttps://site.example/session?study=us-pilot&reader=R0{n}" for n in (1, 2, 3)
     ]
+
+
+def test_a_change_that_was_begun_goes_on_where_it_stopped(app: AppTest, tmp_path: Path) -> None:
+    StudyStore(tmp_path / "ratings.sqlite").start(protocol(cases=4).lock())
+    app.switch_page("views/studies.py").run()
+    press(app, "Change: new version")
+    field(app, "Title").set_value("Second round").run()
+    again = reloaded(app)
+    assert "Draft: **Second round** (us-pilot, version 2)" in words(again)
+    press(again, "Change: new version")
+    assert field(again, "Title").value == "Second round"
+
+
+def test_a_draft_that_cannot_be_kept_says_so_and_is_not_left_by_mistake(draft: AppTest, tmp_path: Path) -> None:
+    study_drafts.keep(protocol(title="Somebody else's", id="taken"))
+    field(draft, "Id").set_value("taken").run()
+    assert "A reload would lose the changes" in draft.warning[0].value
+    assert {d.id for d in study_drafts.drafts()} == {"pilot", "taken"}
+    field(draft, "Id").set_value("free").run()
+    assert not draft.warning and {d.id for d in study_drafts.drafts()} == {"free", "taken"}
