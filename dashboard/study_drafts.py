@@ -65,9 +65,12 @@ def keep(protocol: Protocol, *, instead_of: str = "") -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         number, name = tempfile.mkstemp(dir=path.parent, suffix=".part")  # readable by this account only
-        with os.fdopen(number, "w", encoding="utf-8") as file:
-            file.write(to_json(protocol))
-        Path(name).replace(path)
+        try:
+            with os.fdopen(number, "w", encoding="utf-8") as file:
+                file.write(to_json(protocol))
+            Path(name).replace(path)
+        finally:
+            Path(name).unlink(missing_ok=True)  # half a draft, with the truth, stays nowhere
     except OSError as error:
         raise StudyStoreError(f"The draft could not be kept ({error.strerror}).") from error
     if instead_of and instead_of != protocol.id:

@@ -240,3 +240,19 @@ def test_a_draft_that_cannot_be_kept_says_so_and_is_not_left_by_mistake(draft: A
     assert {d.id for d in study_drafts.drafts()} == {"pilot", "taken"}
     field(draft, "Id").set_value("free").run()
     assert not draft.warning and {d.id for d in study_drafts.drafts()} == {"free", "taken"}
+
+
+def test_a_disk_that_refuses_leaves_the_draft_before_and_nothing_half(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    monkeypatch.setenv("MMXAI_STORE", str(tmp_path / "ratings.sqlite"))
+    study_drafts.keep(protocol(title="Before"))
+
+    def refuse(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(StudyStoreError, match="could not be kept \\(No space left on device\\)"):
+        study_drafts.keep(protocol(title="After"), instead_of="us-pilot")
+    assert [p.name for p in (tmp_path / "drafts").iterdir()] == ["us-pilot.json"]
+    assert [d.protocol.title for d in study_drafts.drafts() if d.protocol] == ["Before"]
