@@ -132,7 +132,7 @@ def confirm(protocol: Protocol) -> None:
             f"Readers who have begun version {protocol.version - 1} stay on it until you close it; the others read "
             "this one. The answers of each version are analysed apart."
         )
-    if pressed("Lock and start", type="primary", key="confirm-start"):
+    if pressed("Lock and start", type="primary", key=f"confirm-start-{protocol.id}-{protocol.version}"):
         try:
             services.study_store().start(protocol.lock(at=datetime.now(UTC)))
         except StudyStoreError as error:

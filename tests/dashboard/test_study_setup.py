@@ -145,7 +145,7 @@ def test_other_cases_leave_what_was_typed(draft: AppTest) -> None:
 
 def test_a_locked_study_leaves_no_draft(draft: AppTest, tmp_path: Path) -> None:
     # AppTest runs no dialog on its own: both buttons in one run.
-    draft.session_state["presses"] = frozenset({"start", "confirm-start"})
+    draft.session_state["presses"] = frozenset({"start", "confirm-start-pilot-1"})
     draft.run()
     assert [s.code for s in StudyStore(tmp_path / "ratings.sqlite").studies()] == ["pilot"]
     assert not list((tmp_path / "drafts").iterdir())
