@@ -320,7 +320,10 @@ def main() -> None:
             icon=":material/error:",
         )
     elif state.study().paused:
-        st.info("Paused. The clock stands still, and the case is hidden. What was not committed is asked again.", icon=":material/pause:")
+        st.info(
+            "Paused. The clock stands still, and the case is hidden. What was not committed is asked again.",
+            icon=":material/pause:",
+        )
         if pressed("Go on", type="primary", icon=":material/play_arrow:", key="go-on"):
             state.update_study(paused=False, run=new_token())  # each run's clock counts from 0
             st.rerun()
