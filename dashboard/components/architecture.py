@@ -125,7 +125,7 @@ def architecture_svg(shapes: NetworkShapes, schema: ClinicalSchema, answer: Answ
     arrow("M1069 210 V228")
     box(968, 306, 202, 48, "Calibration", f"scores ÷ {answer.temperature:.3f}")
     risk = None if answer.coverage is None else 100 * (1 - answer.coverage)
-    kept = "risk of error not known" if risk is None else f"risk of error set to {risk:.0f} %"
+    kept = "exclusions not calibrated" if risk is None else f"wrong exclusions: {risk:.0f} %"
     box(968, 374, 202, 68, "Answer", f"threshold {answer.threshold:.3f}", kept)
     arrow("M1069 286 V304")
     arrow("M1069 354 V372")

@@ -109,11 +109,15 @@ def prediction_set(
 
 def _words(kept: Sequence[str], classes: Sequence[str], coverage: float) -> tuple[SetOutcome, str]:
     """What a set says."""
-    risk = f"at a {100 * (1 - coverage):.0f} % risk of error"
+    wrong = f"{100 * (1 - coverage):.0f} %"
     if len(kept) == 1:
         others = " or ".join(c for c in classes if c not in kept)
-        return "one", f"Only {kept[0]} is left {risk}; this does not exclude {others}."
+        return "one", (
+            f"Only {kept[0]} is left; this does not exclude {others} (about {wrong} of {others} cases are ruled out "
+            "wrongly)."
+        )
+    allowed = f"({wrong} of each class may be ruled out wrongly)"
     if not kept:
-        return "none", f"No class is usual for a case like this {risk}: the model abstains."
+        return "none", f"No class is usual for a case like this {allowed}: the model abstains."
     open_ = "Neither class" if len(classes) == 2 else "None of " + " and ".join(kept)
-    return "several", f"{open_} can be ruled out {risk}: the model abstains."
+    return "several", f"{open_} can be ruled out {allowed}: the model abstains."

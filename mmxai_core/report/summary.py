@@ -81,7 +81,7 @@ def _wrong_kind(explanation: Explanation) -> tuple[str, ...]:
     name = class_name(prediction.positive_class)
     said.append(
         f"The model still gives {percent(prediction.probability)} {name}, but neither that number nor its "
-        "stated risk of error holds for such an input."
+        "stated share of wrong exclusions holds for such an input."
     )
     said.append("Maps and contributions are shown to examine the model, not the patient.")
     return tuple(said)
@@ -111,13 +111,13 @@ def _answer(explanation: Explanation) -> tuple[str, ...]:
     if kept.outcome == "not_calibrated":
         return call, kept.sentence.replace(". No class", "; no class")
     number = f"The probability of {name} is {percent(p)} ({likelihood(p)})"
-    risk = f"a {percent(1 - kept.coverage)} risk of error"
+    allowed = f"({percent(1 - kept.coverage)} of each class may be ruled out wrongly)"
     if kept.outcome == "several":
         named = [class_name(c) for c in kept.classes]
         ruled = f"neither {named[0]} nor {named[1]}" if len(named) == 2 else f"none of {listed(named)}"
-        return f"The model abstains: at {risk}, {ruled} can be ruled out.", f"{number}."
+        return f"The model abstains: {ruled} can be ruled out {allowed}.", f"{number}."
     if kept.outcome == "none":
-        return f"The model abstains: at {risk}, no class is usual for a case like this.", f"{number}."
+        return f"The model abstains: no class is usual for a case like this {allowed}.", f"{number}."
     if kept.classes[0] != prediction.predicted_class:
         cut = percent(prediction.threshold)
         return (f"{number}; the operating threshold of {cut} and the prediction set disagree: take it as undecided.",)
@@ -131,17 +131,17 @@ def _call(prediction: Prediction) -> str:
 
 
 def _kept_one(kept: PredictionSet, prediction: Prediction) -> str:
-    """A set of one class in words: what share of the others would be missed like this, asked and measured."""
+    """A set of one class in words: what share of the others is wrongly ruled out like this, asked and measured."""
     others = [c for c in prediction.classes if c not in kept.classes]
     only = class_name(kept.classes[0])
-    text = f"At a {percent(1 - kept.coverage)} risk of error, only {only} is left"
+    text = f"Only {only} is left"
     parts = []
     for other in others:
         entry = kept.by_class.get(other)
-        missed = f"about {percent(1 - kept.coverage)} of {class_name(other)} cases would be missed in this way"
+        wrong = f"about {percent(1 - kept.coverage)} of {class_name(other)} cases are ruled out wrongly in this way"
         if entry is not None and entry.measured is not None:
-            missed += f" ({percent(1 - entry.measured)} when measured)"
-        parts.append(missed)
+            wrong += f" ({percent(1 - entry.measured)} when measured)"
+        parts.append(wrong)
     names = listed([class_name(c) for c in others], joint="or")
     return f"{text}; {listed(parts)}, so that {names} is not excluded."
 
@@ -226,7 +226,7 @@ def _place(explanation: Explanation, support: Support, made: Sequence[Check]) ->
         return f"How much of {whose} lies in the region that the model takes for the lesion is not known."
     share, coloured = percent(inside.number.value), coloured_inside(explanation)
     counts = "counting what is too faint to be coloured" + (
-        f"; {percent(coloured)} of the colour shown lies inside the outline" if coloured is not None else ""
+        f"; {percent(coloured)} of the colour as drawn lies inside the outline" if coloured is not None else ""
     )
     if not inside.passed:
         return (

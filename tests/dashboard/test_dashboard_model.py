@@ -41,7 +41,7 @@ def test_the_drawing_shows_the_networks_own_shapes() -> None:
     said = texts(architecture_svg(shapes, SCHEMA, FACTS, theme="dark"))
     for part in (f"1 × {ARCH.canvas} × {ARCH.canvas}", f"{patches} × {ARCH.width} tokens", "2 blocks", "5 fields",
                  f"{ARCH.heads} × 5 × {patches}", "3 history, 1 descriptor, 1 assessment", "threshold 0.400",
-                 "scores ÷ 1.500", "risk of error not known"):  # fmt: skip
+                 "scores ÷ 1.500", "exclusions not calibrated"):  # fmt: skip
         assert part in said, part
 
 
@@ -49,7 +49,7 @@ def test_another_network_is_another_drawing() -> None:
     arch = replace(ARCH, width=64, depth=1, queries=7)
     shapes = network_shapes(tiny_network(arch), SCHEMA)
     said = texts(architecture_svg(shapes, SCHEMA, replace(FACTS, coverage=0.9), theme="light"))
-    assert "7 × 64" in said and "1 blocks" in said and "risk of error set to 10 %" in said
+    assert "7 × 64" in said and "1 blocks" in said and "wrong exclusions: 10 %" in said
     assert "7 image summaries" in equations(shapes) and "$d = 64$" in equations(shapes)
 
 

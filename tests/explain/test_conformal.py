@@ -80,13 +80,24 @@ def test_a_coverage_outside_0_to_1_is_refused() -> None:
 @pytest.mark.parametrize(
     ("probability", "kept", "outcome", "said"),
     [
-        (0.9, ("malignant",), "one", "Only malignant is left at a 10 % risk of error; this does not exclude benign."),
-        (0.1, ("benign",), "one", "Only benign is left at a 10 % risk of error; this does not exclude malignant."),
+        (
+            0.9,
+            ("malignant",),
+            "one",
+            "Only malignant is left; this does not exclude benign (about 10 % of benign cases are ruled out wrongly).",
+        ),
+        (
+            0.1,
+            ("benign",),
+            "one",
+            "Only benign is left; this does not exclude malignant (about 10 % of malignant cases are ruled out "
+            "wrongly).",
+        ),
         (
             0.5,
             ("benign", "malignant"),
             "several",
-            "Neither class can be ruled out at a 10 % risk of error: the model abstains.",
+            "Neither class can be ruled out (10 % of each class may be ruled out wrongly): the model abstains.",
         ),
     ],
 )

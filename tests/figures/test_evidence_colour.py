@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from synthetic_results import explanation
 
-from mmxai_core.figures.evidence_colour import coloured_in_box, coloured_inside, counted
+from mmxai_core.figures.evidence_colour import coloured_inside, counted
 from mmxai_core.results import EvidenceScale, Explanation
 
 LESION, BOX = "Evidence inside the lesion region", "Evidence inside the drawn region"
@@ -29,17 +29,15 @@ def case(*, floor: float, lesion: float = 0.9) -> Explanation:
 
 def test_what_is_below_the_floor_is_not_counted_as_colour() -> None:
     assert coloured_inside(case(floor=0.2)) == pytest.approx(1.0)
-    assert coloured_inside(case(floor=0.0)) == pytest.approx(80 / (80 + 0.1 * 2300), rel=1e-5)
-
-
-def test_the_readers_box_is_asked_in_the_same_way() -> None:
-    assert coloured_in_box(case(floor=0.2)) == pytest.approx(0.5)
+    assert coloured_inside(case(floor=0.0)) == pytest.approx(
+        100 * 0.8**0.5 / (100 * 0.8**0.5 + 2300 * 0.1**0.5), rel=1e-5
+    )
 
 
 def test_nothing_is_said_where_nothing_is_coloured_or_outlined() -> None:
     assert coloured_inside(case(floor=0.9)) is None
     assert coloured_inside(case(floor=0.2, lesion=0.3)) is None
-    assert coloured_inside(explanation(image=False)) is None and coloured_in_box(explanation(image=False)) is None
+    assert coloured_inside(explanation(image=False)) is None
 
 
 def test_a_large_image_gives_the_same_share_from_every_third_pixel() -> None:
@@ -56,6 +54,6 @@ def test_the_note_says_what_is_counted_and_what_is_seen() -> None:
     made = case(floor=0.2)
     said = counted(made, LESION)
     assert "too faint to be coloured" in said and "100 % lies inside the outline" in said
-    assert "50 % lies inside the box" in counted(made, BOX)
+    assert counted(made, BOX) == "Counts all evidence, also what is too faint to be coloured."
     assert counted(made, "Map stability under noise (SSIM)") == ""
     assert "Of the colour" not in counted(case(floor=0.9), LESION)

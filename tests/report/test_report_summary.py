@@ -116,7 +116,7 @@ def test_no_sentence_of_the_grid_says_more_than_its_checks() -> None:
         if which == "one":
             assert "benign is not excluded" in text and "12 % when measured" in text, where
         if which in ("not_calibrated", "absent"):
-            assert "How sure" in text and "risk of error" not in text, where
+            assert "How sure" in text and "ruled out wrongly" not in text, where
         seen += 1
     assert seen > 500
 
@@ -127,7 +127,7 @@ def test_an_input_of_the_wrong_kind_is_said_first_and_silences_the_evidence() ->
         said = sentences(summarise(made, LABELS))
         assert said[0].startswith("This is not the model's kind of input") and 3 <= len(said) <= MOST
         text = " ".join(said)
-        assert "neither that number nor its stated risk of error holds" in text
+        assert "neither that number nor its stated share of wrong exclusions holds" in text
         assert not re.search(r"calls this|what spoke|lies in the region|checks? pass|abstains", text)
 
 
