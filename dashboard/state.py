@@ -67,6 +67,7 @@ class ReadingSession:
         problem: One sentence on what stopped the latest analysis, or "".
         reader: Reader code, or "".
         survey_token: Token of the survey form on screen.
+        survey_for: Reader code and explanation id that this form is about.
         survey_opened: When that form was first shown.
         scenes: Packed pictures by key, so that reruns send nothing.
         clicked: The bar of the account clicked last, or "".
@@ -108,6 +109,7 @@ class ReadingSession:
     problem: str = ""
     reader: str = ""
     survey_token: str = field(default_factory=new_token)
+    survey_for: tuple[str, str] = ("", "")
     survey_opened: datetime = field(default_factory=lambda: datetime.now(UTC))
     scenes: Mapping[str, PixelSource] = field(default_factory=dict)
     clicked: str = ""
@@ -284,9 +286,14 @@ def drop_presses() -> None:
     st.session_state[_PRESSES_KEY] = frozenset()
 
 
-def fresh_survey() -> None:
-    """A new survey form: new token, new opening time."""
-    update(survey_token=new_token(), survey_opened=datetime.now(UTC))
+def fresh_survey(*, reader: str, explanation: str) -> None:
+    """A new survey form: new token, new opening time.
+
+    Args:
+        reader: Whose it is.
+        explanation: Id of the explanation it rates: what was answered of another never stands in it.
+    """
+    update(survey_token=new_token(), survey_opened=datetime.now(UTC), survey_for=(reader, explanation))
 
 
 def study() -> StudySession:

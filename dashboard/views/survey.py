@@ -49,8 +49,10 @@ def sign_in() -> str:
 
 def ask(code: str, analysis: Analysis) -> None:
     """The form; on sending, the rating is committed and then confirmed."""
-    session = state.current()
     about = rated_case(analysis)
+    if state.current().survey_for != (code, about.explanation_id):
+        state.fresh_survey(reader=code, explanation=about.explanation_id)
+    session = state.current()
     check = analysis.explanation.input_check
     said = markdown_safe(stated(analysis.prediction, check))
     st.markdown(
@@ -83,7 +85,7 @@ def ask(code: str, analysis: Analysis) -> None:
         f"Rating {kept.id} is saved ({kept.saved_at:%H:%M:%S} UTC, version {kept.iteration}).",
         icon=":material/check_circle:",
     )
-    state.fresh_survey()
+    state.fresh_survey(reader=code, explanation=about.explanation_id)
     casebook.rated()
 
 

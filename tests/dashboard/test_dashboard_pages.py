@@ -144,6 +144,23 @@ def test_a_look_back_at_the_pictures_keeps_a_half_filled_rating(app: AppTest, tm
     assert all(r.value is None for r in app.radio) and not app.text_area[0].value, "a new form for a new rating"
 
 
+def test_a_half_filled_rating_stays_with_its_explanation_and_its_reader(app: AppTest) -> None:
+    clinical_only(app)
+    field(app, "number_input", "Age").set_value(51.0).run()
+    analysed(app)
+    page(app, "survey")
+    app.text_input[0].set_value("R07").run()
+    app.radio[0].set_value(4).run()
+    app.text_input[0].set_value("R08").run()
+    assert all(r.value is None for r in app.radio), "another reader's answers"
+    app.radio[0].set_value(2).run()
+    page(app, "case")
+    field(app, "number_input", "Age").set_value(71.0).run()
+    analysed(app)
+    page(app, "survey")
+    assert all(r.value is None for r in app.radio), "answers about another explanation"
+
+
 def test_a_part_of_an_explanation_is_not_taken_for_the_whole(app: AppTest) -> None:
     clinical_only(app)
     field(app, "number_input", "Age").set_value(51.0).run()
