@@ -45,8 +45,13 @@ def audit_table(audit: AttentionAudit, cross: CrossModal, labels: Mapping[str, s
     return pd.DataFrame(rows)
 
 
-def as_html(table: pd.DataFrame) -> str:
-    """A table whose headings and cells break, so that its last column is in sight in a narrow window too."""
+def as_html(table: pd.DataFrame, *, name: str) -> str:
+    """A table whose headings and cells break, so that its last column is in sight in a narrow window too.
+
+    Args:
+        table: Its first column holds the rows' headings.
+        name: What it is, for a screen reader.
+    """
     head = "".join(f'<th scope="col">{html.escape(str(c))}</th>' for c in table.columns)
     rows = "".join(
         f'<tr><th scope="row">{html.escape(str(row[0]))}</th>'
@@ -54,7 +59,8 @@ def as_html(table: pd.DataFrame) -> str:
         + "</tr>"
         for row in table.itertuples(index=False)
     )
-    return f'<table class="mmx-table"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
+    name = html.escape(name, quote=True)
+    return f'<table class="mmx-table" aria-label="{name}"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
 
 
 def _rank(value: float) -> str:
@@ -118,7 +124,7 @@ def attention_panel(explanation: Explanation, grey: GreyImage | None, labels: Ma
             help="Rank correlations over image blocks (Spearman): 1 is the same order. Hidden: change of the log-odds "
             f"when the field cannot see its {audit.removed} most attended blocks, or as many random ones.",
         )
-        st.html(as_html(audit_table(audit, cross, labels)))
+        st.html(as_html(audit_table(audit, cross, labels), name="Audit of every field's attention"))
         st.caption(f"{audit.semantics} Below a rank correlation of {audit.threshold:.2f} it is not told from chance.")
     with right:
         _shares(cross, labels, chosen)

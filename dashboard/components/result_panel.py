@@ -145,7 +145,7 @@ def result_panel(
         st.html(strip)
     kept = valid and prediction_set is not None and prediction_set.outcome != "not_calibrated"
     lines = [prediction_set.sentence] if kept and prediction_set is not None else []
-    if lines := [*lines, left_open] if left_open else lines:
+    if lines := [*lines, left_open] if left_open and valid else lines:
         st.markdown("  \n".join(map(markdown_safe, lines)))  # one paragraph: a second one would cost a gap
     if valid and calibrated:
         st.caption(f"{frequency(prediction)} {calibrated}")

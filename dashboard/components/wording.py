@@ -7,7 +7,7 @@ from mmxai_core.report.summary import case_view
 from mmxai_core.report.wording import likelihood, percent, verdict
 from mmxai_core.results import Explanation
 
-__all__ = ["left_open", "likelihood", "names", "percent", "player_labels", "verdict"]
+__all__ = ["left_open", "likelihood", "names", "open_range", "percent", "player_labels", "verdict"]
 
 
 def names(schema: ClinicalSchema, ids: tuple[str, ...]) -> str:
@@ -28,4 +28,14 @@ def left_open(explanation: Explanation) -> str:
         explanation: The explanation, as far as it is computed.
     """
     view = case_view(explanation)
-    return f"{100 * view.low:.0f} to {100 * view.high:.0f} % were every field known." if view and view.unknown else ""
+    return open_range(view.low, view.high) if view and view.unknown else ""
+
+
+def open_range(low: float, high: float) -> str:
+    """A range over what the unknown fields may be, in one sentence.
+
+    Args:
+        low: Its end, probability.
+        high: Its other end.
+    """
+    return f"{100 * low:.0f} to {100 * high:.0f} % were every field known (90 % range)."

@@ -14,7 +14,7 @@ from dashboard.components.study_facts import show_facts
 from dashboard.components.study_input import Choice, choose_study
 from dashboard.components.study_scene import study_scene
 from dashboard.components.viewer import pack, viewer
-from dashboard.components.wording import left_open
+from dashboard.components.wording import left_open, open_range
 from dashboard.messages import boundary, markdown_safe, sentence
 from dashboard.views import model_or_stop
 from dashboard.views.following import follow_job
@@ -144,6 +144,9 @@ def open_line(session: state.ReadingSession) -> str:
         return ""
     # While a case is analysed again, the earlier analysis is still the session's: its range is of another prediction.
     said = left_open(analysis.explanation) if analysis is not None and analysis.prediction is first.prediction else ""
+    told = session.first_for
+    if not said and told is not None and told.low is not None and told.high is not None:
+        said = open_range(told.low, told.high)  # kept with the answer; the pictures are not there yet, or not any more
     running = "is being computed" if session.job is not None else "was not computed"
     return said or f"What the unknown fields leave open {running}."
 

@@ -189,7 +189,9 @@ def in_brief(explanation: Explanation, code: str) -> str:
         code: Of the case in the worklist, or "".
     """
     parts = [f"Case {code}."] if code else []
-    parts += [said] if (said := left_open(explanation)) else []
+    check = explanation.input_check  # of another kind of input no number holds
+    flagged = check is not None and check.flagged
+    parts += [said] if not flagged and (said := left_open(explanation)) else []
     told = tests_of(explanation)
     if told is not None:
         failed = [markdown_safe(name) for name in told.failed]

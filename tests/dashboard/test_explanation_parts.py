@@ -182,8 +182,13 @@ def test_attention_that_its_knockout_does_not_bear_out_is_marked_and_listed_firs
     assert rows["Attention and effect"].tolist() == ["0.10", "not defined", "0.80"]
     assert rows["Attended places hidden"].tolist() == ["0.050", "0.000", "0.020"]
     assert rows["Share of the image's attention"].tolist() == ["5.0 %", "20.0 %", "30.0 %"]
-    drawn = as_html(audit_table(audit(), cross_modal(), {"palpable": "Palpable <lump>"}))
-    assert drawn.count('scope="col"') == 8 and drawn.count('scope="row"') == 3 and "Palpable &lt;lump&gt;" in drawn
+    drawn = as_html(audit_table(audit(), cross_modal(), {"palpable": "Palpable <lump>"}), name="Audit")
+    assert (
+        'aria-label="Audit"' in drawn
+        and drawn.count('scope="col"') == 8
+        and drawn.count('scope="row"') == 3
+        and "Palpable &lt;lump&gt;" in drawn
+    )
 
 
 def test_groups_say_outcomes_and_likeness_in_words() -> None:
