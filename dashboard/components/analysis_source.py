@@ -39,8 +39,8 @@ class Source:
 def choose_source() -> Source | None:
     """Draws the choice; None while nothing is chosen."""
     kind = st.segmented_control(
-        "What to analyse", (STORE, FILES, SIMULATED), default=STORE, key="analysis-kind", required=True,
-        label_visibility="collapsed",
+        "What to analyse", (STORE, FILES, SIMULATED), default=STORE, key="analysis-kind",
+        persist_state="session", required=True, label_visibility="collapsed",
     )  # fmt: skip
     if kind == FILES:
         return _from_files()
@@ -109,16 +109,20 @@ def _simulated() -> Source | None:
         "Ratings by the model of Roe and Metz; all else are plain draws. Everything made of them says SIMULATED."
     )
     a, b, c, d = st.columns(4)
-    design = a.selectbox("Design", list(_DESIGNS), format_func=_DESIGNS.__getitem__, key="sim-design")
-    readers = b.number_input("Readers", 1, 50, 5, key="sim-readers")
-    positives = c.number_input("Positive cases", 1, 500, 20, key="sim-positives")
-    negatives = d.number_input("Negative cases", 1, 500, 20, key="sim-negatives")
+    design = a.selectbox(
+        "Design", list(_DESIGNS), format_func=_DESIGNS.__getitem__, key="sim-design", persist_state="session"
+    )
+    readers = b.number_input("Readers", 1, 50, 5, key="sim-readers", persist_state="session")
+    positives = c.number_input("Positive cases", 1, 500, 20, key="sim-positives", persist_state="session")
+    negatives = d.number_input("Negative cases", 1, 500, 20, key="sim-negatives", persist_state="session")
     a, b, c, d, e = st.columns(5)
-    unaided = a.number_input("AUC unaided", 0.55, 0.99, 0.78, 0.01, key="sim-unaided")
-    ai = b.number_input("AUC with AI", 0.55, 0.99, 0.84, 0.01, key="sim-ai")
-    explanation = c.number_input("AUC with explanation", 0.55, 0.99, 0.86, 0.01, key="sim-explanation")
-    planted = d.number_input("Planted AI errors", 0, 200, 4, key="sim-seeded")
-    seed = e.number_input("Seed", 0, 10**9, 0, key="sim-seed")
+    unaided = a.number_input("AUC unaided", 0.55, 0.99, 0.78, 0.01, key="sim-unaided", persist_state="session")
+    ai = b.number_input("AUC with AI", 0.55, 0.99, 0.84, 0.01, key="sim-ai", persist_state="session")
+    explanation = c.number_input(
+        "AUC with explanation", 0.55, 0.99, 0.86, 0.01, key="sim-explanation", persist_state="session"
+    )
+    planted = d.number_input("Planted AI errors", 0, 200, 4, key="sim-seeded", persist_state="session")
+    seed = e.number_input("Seed", 0, 10**9, 0, key="sim-seed", persist_state="session")
     try:
         plan = Rehearsal(
             design=design, readers=readers, positives=positives, negatives=negatives, seeded_wrong=planted, seed=seed,

@@ -23,12 +23,18 @@ def options() -> Options:
     """Choices that have a safe default, out of the way."""
     with st.popover("Options", icon=":material/tune:"):
         (a, b), (c, d) = st.columns(2), st.columns(2)
-        scale = a.text_input("Rating scale", key="analysis-scale", placeholder="the commonest", help="Its name in the "
-                             "readings; blank: the one with most readings.")  # fmt: skip
-        threshold = b.number_input("Positive from", value=None, key="analysis-threshold", placeholder="as planned",
-                                   help="A rating at or above it calls the case positive.")  # fmt: skip
-        replicates = c.number_input("Bootstrap draws", 200, 20_000, 2000, 200, key="analysis-replicates")
-        seed = d.number_input("Seed of the draws", 0, 10**9, 0, key="analysis-seed")
+        scale = a.text_input(
+            "Rating scale", key="analysis-scale", persist_state="session", placeholder="the commonest",
+            help="Its name in the readings; blank: the one with most readings.",
+        )  # fmt: skip
+        threshold = b.number_input(
+            "Positive from", value=None, key="analysis-threshold", persist_state="session", placeholder="as planned",
+            help="A rating at or above it calls the case positive.",
+        )  # fmt: skip
+        replicates = c.number_input(
+            "Bootstrap draws", 200, 20_000, 2000, 200, key="analysis-replicates", persist_state="session"
+        )
+        seed = d.number_input("Seed of the draws", 0, 10**9, 0, key="analysis-seed", persist_state="session")
     return Options(scale=scale.strip() or None, threshold=threshold, replicates=replicates, seed=seed)
 
 

@@ -124,3 +124,15 @@ def test_charts_hold_the_values_of_the_analysis() -> None:
     roc = Curves("R", "x", "y", (Curve("A, r1", (0, 1), (0, 1), True), Curve("A", (0, 1), (0, 1))), True, True)
     assert [t.name for t in curves_figure(roc, ("#fff",)).data] == ["A, r1", "A", "chance"]
     assert "A, r1" not in alt_text(roc)
+
+
+def test_the_settings_of_a_rehearsal_are_there_when_the_coordinator_comes_back(app: AppTest) -> None:
+    app.switch_page("views/analysis.py").run()
+    app.segmented_control(key="analysis-kind").set_value("Rehearse with simulated readers").run()
+    app.number_input(key="sim-readers").set_value(7).run()
+    app.number_input(key="analysis-replicates").set_value(400).run()
+    app.switch_page("views/model.py").run()
+    app.switch_page("views/analysis.py").run()
+    assert app.segmented_control(key="analysis-kind").value == "Rehearse with simulated readers"
+    assert app.number_input(key="sim-readers").value == 7
+    assert app.number_input(key="analysis-replicates").value == 400
