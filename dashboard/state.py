@@ -315,8 +315,8 @@ def leave_study() -> StudySession:
     """Sign out of a reader study; a coordinator's draft stays."""
     old = study()
     session = StudySession(
-        draft=old.draft, draft_kept=old.draft_kept, draft_version=old.draft_version, tables=old.tables,
-        redrawn=old.redrawn, coordinator=old.coordinator, left=old.left,
+        draft=old.draft, draft_kept=old.draft_kept, draft_offered=old.draft_offered, draft_version=old.draft_version,
+        tables=old.tables, redrawn=old.redrawn, coordinator=old.coordinator, left=old.left,
     )  # fmt: skip
     st.session_state[_STUDY_KEY] = session
     return session
@@ -329,7 +329,10 @@ def open_draft(protocol: Protocol | None, *, kept: Protocol | None = None) -> No
         protocol: What fills the form; None closes the draft.
         kept: The same draft as it lies on the disk; None where it does not yet.
     """
-    update_study(draft=protocol, draft_kept=kept, draft_version=study().draft_version + 1, tables={}, redrawn={})
+    update_study(
+        draft=protocol, draft_kept=kept, draft_offered=None, draft_version=study().draft_version + 1, tables={},
+        redrawn={},
+    )  # fmt: skip
 
 
 def table_base(key: str, first: pd.DataFrame) -> pd.DataFrame:

@@ -41,6 +41,8 @@ class StudySession:
         paused: True while the reader pauses: the image is hidden and the clock stands.
         draft: The protocol a coordinator works on, as it was opened, or None.
         draft_kept: That draft as it lies on the disk (`study_drafts`), or None where it does not yet.
+        draft_offered: What was last given to the disk to keep. A run that is cut short right after has not noted it in
+            `draft_kept`, but it lies there.
         draft_version: Changes when another draft is opened, so that its form is drawn afresh.
         tables: Editable tables of the draft as last seen, by key; they outlive a visit to another page.
         redrawn: How often a table of the draft was drawn anew with other cells, by name.
@@ -63,6 +65,7 @@ class StudySession:
     paused: bool = False
     draft: Protocol | None = None
     draft_kept: Protocol | None = None
+    draft_offered: Protocol | None = None
     draft_version: int = 0
     tables: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]] = field(default_factory=dict)
     redrawn: Mapping[str, int] = field(default_factory=dict)

@@ -63,20 +63,39 @@ def edit(base: Protocol) -> None:
     with head:
         what = f"version {base.version} of {base.id}" if base.version > 1 else "a new study"
         st.subheader(f"Protocol of {what}", anchor=False, width="stretch")
-    fill_in(base)
+    saved = fill_in(base)
     with head:  # last, so that what was typed right before is kept
-        kept = state.study().draft_kept
-        if pressed(
-            "Back to the studies", icon=":material/arrow_back:", key="back-to-studies", disabled=kept is None,
-            help="This draft is not kept yet." if kept is None else "The draft is kept.",
-        ):  # fmt: skip
+        if way_back(saved=saved):
             state.open_draft(None)
             st.rerun()
-        discard_choice(kept.id if kept else "", label="Discard the draft")
+        kept = state.study().draft_kept
+        discard_choice(kept.id if kept else "", label="Discard the draft", only=kept)
 
 
-def fill_in(base: Protocol) -> None:
-    """The form, what is wrong, what would be read, and the button that locks it."""
+def way_back(*, saved: bool) -> bool:
+    """The way back to the studies; it asks once more where what is on screen would be lost by it.
+
+    Args:
+        saved: Whether what is on screen is what is kept.
+    """
+    if saved:
+        return pressed(
+            "Back to the studies", icon=":material/arrow_back:", key="back-to-studies", help="The draft is kept."
+        )
+    with st.popover("Back to the studies", icon=":material/arrow_back:"):
+        st.markdown(
+            "What is on screen is not kept. "
+            + ("It goes; what was kept before stays." if state.study().draft_kept else "Nothing of it was kept before.")
+        )
+        return pressed("Leave without it", key="leave-unkept")
+
+
+def fill_in(base: Protocol) -> bool:
+    """The form, what is wrong, what would be read, and the button that locks it.
+
+    Returns:
+        Whether what is on screen is what is kept.
+    """
     kept = state.study().draft_kept
     load_cases(kept or base)
     protocol, problems = protocol_form(base, version=state.study().draft_version)
@@ -88,8 +107,8 @@ def fill_in(base: Protocol) -> None:
         )
         if kept is not None:
             st.caption("Until then the draft is kept as it was before.")
-        return
-    keep_draft(protocol)
+        return False
+    saved = keep_draft(protocol)
     here = problems_here(protocol, services.bundle())
     for problem in here:
         st.error(markdown_safe(problem), icon=":material/error:")
@@ -106,19 +125,38 @@ def fill_in(base: Protocol) -> None:
             )  # fmt: skip
             if pressed("Lock and start", type="primary", icon=":material/lock:", key="start", disabled=bool(here)):
                 confirm(protocol)
+    return saved
 
 
-def keep_draft(protocol: Protocol) -> None:
-    """Keep the draft where it has changed, so that a reload of the page loses nothing."""
-    kept = state.study().draft_kept
+def keep_draft(protocol: Protocol) -> bool:
+    """Keep the draft where it has changed, so that a reload of the page loses nothing; returns whether it is kept."""
+    kept = last_kept()
     if protocol == kept:
-        return
+        return True
     try:
-        study_drafts.keep(protocol, instead_of=kept.id if kept else "")
+        if any(s.code == protocol.id and s.version >= protocol.version for s in services.study_store().studies()):
+            raise StudyStoreError(
+                f"Version {protocol.version} of the study {protocol.id!r} has been started; go back to the studies"
+                + (", or choose another id." if protocol.version == 1 else ".")
+            )
+        state.update_study(draft_offered=protocol)
+        remark = study_drafts.keep(protocol, instead_of=kept)
     except StudyStoreError as error:
         st.warning(markdown_safe(f"A reload would lose the changes. {error}"), icon=":material/cloud_off:")
-        return
+        return False
     state.update_study(draft_kept=protocol)
+    if remark:
+        st.warning(markdown_safe(remark), icon=":material/warning:")
+    return True
+
+
+def last_kept() -> Protocol | None:
+    """The draft as this window kept it last; what a run that was cut short gave to the disk counts."""
+    session = state.study()
+    offered = session.draft_offered
+    if offered is not None and offered != session.draft_kept and study_drafts.holds(offered):
+        session = state.update_study(draft_kept=offered)
+    return session.draft_kept
 
 
 @st.dialog("Lock and start this study?", width="medium")
@@ -133,12 +171,17 @@ def confirm(protocol: Protocol) -> None:
             "this one. The answers of each version are analysed apart."
         )
     if pressed("Lock and start", type="primary", key=f"confirm-start-{protocol.id}-{protocol.version}"):
+        kept = last_kept()
+        with suppress(OSError):  # a study may start where no draft can be kept
+            if problem := study_drafts.objection(protocol, instead_of=kept):
+                st.error(markdown_safe(f"Not started. {problem}"), icon=":material/error:")
+                return
         try:
             services.study_store().start(protocol.lock(at=datetime.now(UTC)))
         except StudyStoreError as error:
             st.error(markdown_safe(sentence(error)), icon=":material/error:")
             return
-        if (kept := state.study().draft_kept) is not None:
+        if kept is not None:
             with suppress(StudyStoreError):  # the study has started; a draft that stays can be discarded later
                 study_drafts.discard(kept.id)
         state.open_draft(None)
@@ -167,12 +210,16 @@ def load_cases(base: Protocol) -> None:
 
 
 def _reopen(base: Protocol, cases: tuple[Case, ...]) -> None:
-    state.open_draft(replace(base, cases=cases), kept=state.study().draft_kept)
+    state.open_draft(replace(base, cases=cases), kept=last_kept())
 
 
 def choose() -> None:
     """The studies and drafts there are, and the ways to make one."""
-    studies, drafts = services.study_store().studies(), study_drafts.drafts()
+    studies = services.study_store().studies()
+    try:
+        drafts, problem = study_drafts.drafts(), ""
+    except StudyStoreError as error:
+        drafts, problem = (), sentence(error)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader("Reader studies", anchor=False, width="stretch")
         if pressed("New study", type="primary", icon=":material/add:", key="new-study"):
@@ -188,7 +235,9 @@ def choose() -> None:
                     st.error("The file is not UTF-8 text.", icon=":material/error:")
                 except ProtocolError as error:
                     st.error("\n".join(f"- {markdown_safe(p)}" for p in error.problems[:8]), icon=":material/error:")
-    draft_list(drafts)
+    if problem:
+        st.warning(markdown_safe(problem), icon=":material/warning:")
+    draft_list(drafts, started={s.code: s.version for s in reversed(studies)})
     if not studies and not drafts:
         empty_state(
             "No study yet",

@@ -163,7 +163,7 @@ def test_two_drafts_never_take_each_others_place(
         study_drafts.keep(second)
     study_drafts.keep(replace(second, id="other"))
     with pytest.raises(StudyStoreError):  # renamed onto the first
-        study_drafts.keep(second, instead_of="other")
+        study_drafts.keep(second, instead_of=replace(second, id="other"))
     assert {d.id: d.protocol.title for d in study_drafts.drafts() if d.protocol} == {
         "us-pilot": "First",
         "other": "Second",
@@ -238,21 +238,26 @@ def test_a_draft_that_cannot_be_kept_says_so_and_is_not_left_by_mistake(draft: A
     field(draft, "Id").set_value("taken").run()
     assert "A reload would lose the changes" in draft.warning[0].value
     assert {d.id for d in study_drafts.drafts()} == {"pilot", "taken"}
+    assert not [b for b in draft.button if b.label == "Back to the studies"]  # one press does not leave it
+    assert "What is on screen is not kept. It goes; what was kept before stays." in words(draft)
     field(draft, "Id").set_value("free").run()
     assert not draft.warning and {d.id for d in study_drafts.drafts()} == {"free", "taken"}
+    press(draft, "Back to the studies")
+    assert opened(draft) is None
 
 
 def test_a_disk_that_refuses_leaves_the_draft_before_and_nothing_half(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # fmt: skip
     monkeypatch.setenv("MMXAI_STORE", str(tmp_path / "ratings.sqlite"))
-    study_drafts.keep(protocol(title="Before"))
+    before = protocol(title="Before")
+    study_drafts.keep(before)
 
     def refuse(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "replace", refuse)
     with pytest.raises(StudyStoreError, match="could not be kept \\(No space left on device\\)"):
-        study_drafts.keep(protocol(title="After"), instead_of="us-pilot")
+        study_drafts.keep(protocol(title="After"), instead_of=before)
     assert [p.name for p in (tmp_path / "drafts").iterdir()] == ["us-pilot.json"]
     assert [d.protocol.title for d in study_drafts.drafts() if d.protocol] == ["Before"]
