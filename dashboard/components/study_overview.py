@@ -13,6 +13,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import services, state, study_drafts
+from dashboard.components.draft_list import continue_choice
 from dashboard.components.pressing import pressed
 from dashboard.messages import RESEARCH_USE, markdown_safe, sentence
 from mmxai_core.errors import StudyStoreError
@@ -73,7 +74,7 @@ def links(study: StudyRecord, server: str) -> None:
     """A line a reader, code and link, to be copied in one go."""
     with st.expander("Links for the readers", icon=":material/link:"):
         at = st.text_input(
-            "Address that readers use", server, key="readers-at",
+            "Address that readers use", server, key="readers-at", persist_state="session",
             help="Of this server, unless readers have one of their own (MMXAI_ROLE=reader).",
         )  # fmt: skip
         lines = [f"{r.code}\t{reader_link(study, r.code, server=at)}" for r in study.protocol.readers]
@@ -83,6 +84,43 @@ def links(study: StudyRecord, server: str) -> None:
             "The icon at the top right copies all of them. Give each reader his own line only: who has a link reads "
             "under its code." + (" This address works on this computer only." if here_only else "")
         )
+
+
+def revise(study: StudyRecord, *, newest: int) -> None:
+    """The way to a new version: to the draft of it that was begun; where another one is in its place, a choice.
+
+    Args:
+        study: The version on screen.
+        newest: The newest one that was started.
+    """
+    label, icon = "Change: new version", ":material/edit:"
+    there, version = study_drafts.find(study.code), study.version + 1
+    kept = there.protocol if there else None
+    if newest != study.version:
+        pressed(
+            label, icon=icon, key="revise", disabled=True, help=f"Version {newest} is there already; change that one."
+        )
+    elif there is None or (kept is not None and kept.parent == study.locked.sha256):
+        if pressed(label, icon=icon, key="revise"):
+            state.open_draft(kept or replace(study.protocol, version=version, parent=study.locked.sha256), kept=kept)
+            st.rerun()
+    else:
+        with st.popover(label, icon=icon):
+            which = f"version {kept.version}" if kept else "one that this version of the program cannot read"
+            st.markdown(
+                f"Another draft of this study is kept, {which}, last changed {there.changed_at:%Y-%m-%d %H:%M} UTC. A "
+                "study has one draft: go on with that one, or discard it. A discarded draft cannot be brought back."
+            )
+            if kept is not None and kept.version > newest:
+                continue_choice(there, label="Go on with that draft", key="revise-other")
+            if pressed(f"Discard it and change version {study.version}", key="revise-instead"):
+                try:
+                    study_drafts.discard(study.code, only=kept)
+                except StudyStoreError as error:
+                    st.error(markdown_safe(sentence(error)), icon=":material/error:")
+                    return
+                state.open_draft(replace(study.protocol, version=version, parent=study.locked.sha256))
+                st.rerun()
 
 
 def study_overview(study: StudyRecord) -> None:
@@ -123,17 +161,7 @@ def study_overview(study: StudyRecord) -> None:
             "Protocol (TOML)", to_toml(protocol), f"{study.code}-v{study.version}.toml", "application/toml",
             icon=":material/download:", on_click="ignore", key="toml",
         )  # fmt: skip
-        newest = max(s.version for s in store.studies() if s.code == study.code)
-        if pressed(
-            "Change: new version", icon=":material/edit:", key="revise", disabled=newest != study.version,
-            help=f"Version {newest} is there already; change that one." if newest != study.version else None,
-        ):  # fmt: skip
-            kept = next((d.protocol for d in study_drafts.drafts() if d.id == study.code), None)
-            if kept is not None and kept.parent == study.locked.sha256:
-                state.open_draft(kept, kept=kept)  # this change was begun before
-            else:
-                state.open_draft(replace(protocol, version=study.version + 1, parent=study.locked.sha256))
-            st.rerun()
+        revise(study, newest=max(s.version for s in store.studies() if s.code == study.code))
         with st.popover("Close the study", icon=":material/lock:", disabled=closed):
             st.markdown("No more answers will be taken; what is kept stays. This cannot be undone.")
             if pressed("Close it", key="close-study"):

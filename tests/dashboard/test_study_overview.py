@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dashboard import study_drafts
 from mmxai_core.errors import StudyStoreError
 from mmxai_core.reader_study.protocol import Arm, Case, Protocol, Questions, Reader
 from mmxai_core.reader_study.records import ItemAnswer, Slot
@@ -59,6 +61,43 @@ def test_a_new_version_is_a_draft_that_names_what_it_comes_from(studies: tuple[A
     draft = app.session_state["study"].draft
     assert (draft.version, draft.parent) == (2, store.study("pilot").locked.sha256)
     assert len(store.studies()) == 1, "nothing is started yet"
+
+
+@pytest.mark.parametrize("how", ["Go on with that draft", "Discard it and change version 1"])
+def test_a_new_version_beside_another_draft_of_the_study_is_a_choice(
+    studies: tuple[AppTest, StudyStore], how: str
+) -> None:  # fmt: skip
+    app, store = studies
+    study = store.study("pilot")
+    other = replace(study.protocol, title="From a file", version=2, parent="0" * 64)
+    study_drafts.keep(other)
+    app.run()
+    assert not [b for b in app.button if b.label == "Change: new version"]
+    assert "Another draft of this study is kept, version 2" in said(app)
+    press(app, how)
+    draft = app.session_state["study"].draft
+    assert draft.parent == (other.parent if how.startswith("Go on") else study.locked.sha256)
+    assert not app.warning
+    assert [d.protocol and d.protocol.title for d in study_drafts.drafts()] == [draft.title]
+
+
+def test_a_draft_that_cannot_be_read_makes_way_for_a_new_version(studies: tuple[AppTest, StudyStore]) -> None:
+    app, store = studies
+    study_drafts.keep(store.study("pilot").protocol)
+    (study_drafts.folder() / "pilot.json").write_text("{}")
+    app.run()
+    assert "is kept, one that this version of the program cannot read" in said(app)
+    assert not [b for b in app.button if b.label == "Go on with that draft"]
+    press(app, "Discard it and change version 1")
+    assert not app.warning and [d.protocol and d.protocol.version for d in study_drafts.drafts()] == [2]
+
+
+def test_the_address_that_readers_use_outlives_a_visit_to_another_page(studies: tuple[AppTest, StudyStore]) -> None:
+    app, _ = studies
+    app.text_input(key="readers-at").set_value("https://site.example").run()
+    app.switch_page("views/model.py").run()
+    app.switch_page("views/studies.py").run()
+    assert app.text_input(key="readers-at").value == "https://site.example"
 
 
 def test_a_closed_study_takes_no_answer(studies: tuple[AppTest, StudyStore]) -> None:
