@@ -76,11 +76,11 @@ class StudyTables:
 
     @property
     def name(self) -> str:
-        """The study's name."""
+        """The study's name; its title where it has no rows but those of practice."""
         for frame in (self.readings, self.ratings):
             if len(frame) and str(frame["study"].iloc[0]):
                 return str(frame["study"].iloc[0])
-        return "study"
+        return self.title or "study"
 
     @property
     def simulated(self) -> bool:

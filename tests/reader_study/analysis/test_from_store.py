@@ -57,6 +57,15 @@ def test_what_the_store_lacks_is_said(store_file: Path) -> None:
     store.close()
 
 
+def test_a_study_that_was_only_practised_has_its_title(tmp_path: Path) -> None:
+    store = StudyStore(tmp_path / "study.sqlite")
+    study = store.start(protocol(practice=1, title="Spring round").lock(at=OPENED))
+    read_on(store, study, "R01", steps=1)
+    found = tables_from_store(store, study)
+    assert found.readings.empty and found.ratings.empty and found.name == "Spring round"
+    store.close()
+
+
 def test_the_command_analyses_the_store_and_prints_one_object(
     store_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
