@@ -322,6 +322,40 @@ def test_nothing_moves_between_steps_and_the_answer_stays_in_view(server: Server
     page.close()
 
 
+def test_the_answer_leaves_a_low_window_to_the_evidence_and_an_error_of_the_clock_is_seen(
+    server: Server, browser: Browser
+) -> None:  # fmt: skip
+    image = Case("C1", True, image="samples/phantom-b.dcm", clinical={"age": 61, "palpable": True})
+    made = Protocol("low", "Low windows", usual_arms("sequential"), (image,), (Reader("R01"),))
+    StudyStore(server.store).start(made.lock())
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    page.set_default_timeout(SLOW)
+    page.goto(f"{server.address}/session?study=low&reader=R01")
+    assert at_step(page) == "unaided"
+    answer = page.locator(":has(> .st-key-study-answer)").last
+    found = {}
+    for width, height in ((1440, 900), (1024, 768), (1440, 600), (800, 900)):
+        page.set_viewport_size({"width": width, "height": height})
+        found[width, height] = answer.evaluate("e => getComputedStyle(e).position")
+    assert [p == "sticky" for p in found.values()] == [True, True, False, False], found
+    # The clock takes no place; what `boundary` says beside it does.
+    page.set_viewport_size({"width": 1440, "height": 900})
+    clock = page.locator(":has(> * > * > .st-key-study-clock)").last
+    assert box_of(clock)["height"] == 0
+    clock.evaluate("""e => {
+        const said = Object.assign(document.createElement("div"), {textContent: "Something went wrong"});
+        said.dataset.testid = "stAlert";
+        e.append(said);
+    }""")
+    said = page.get_by_text("Something went wrong")
+    assert box_of(said)["height"] > 10 and box_of(clock)["width"] > 100
+    assert said.evaluate(
+        "e => { const b = e.getBoundingClientRect();"
+        " return document.elementFromPoint(b.x + 5, b.y + b.height / 2) === e; }"
+    )
+    page.close()
+
+
 def box_of(place: Locator) -> dict[str, float]:
     box = place.bounding_box()
     assert box is not None
