@@ -3,7 +3,8 @@
 Who leaves a study is told so and may sign in again. On a server for everybody the menu stays away from that tab until
 the other pages are asked for: they show the AI at once, and the reader may have cases left to read. This keeps the way
 clear and is no lock: who types another address of such a server gets there. A server with MMXAI_ROLE=reader has no
-other page. The code has to be typed anew, for the next at this screen may be another reader.
+other page. The form asks for the code anew, for the next at this screen may be another reader; the browser's Back still
+leads to the address with the code in it, which signs in as the link does, and who leaves is told so.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ def sign_in() -> StudyRecord | None:
     if left is not None:
         st.success(
             f"You have left “{markdown_safe(left.for_readers.title)}”. What you answered is kept; sign in again to go "
-            "on.", icon=":material/logout:", width=560,
+            "on. The browser's Back goes on under your code as well: close this tab if others use this screen.",
+            icon=":material/logout:", width=560,
         )  # fmt: skip
     open_ = [s for s in newest.values() if not services.study_store().is_closed(s)]
     if not open_:

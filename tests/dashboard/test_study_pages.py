@@ -192,6 +192,7 @@ def test_who_leaves_is_told_so_and_gets_no_menu_before_asking_for_it(session: tu
     assert app.session_state["study"].is_readers
     next(b for b in app.button if b.label == "Leave").click().run()
     assert not app.exception and "You have left “Pilot”" in said(app)
+    assert "The browser's Back goes on under your code as well: close this tab" in said(app)
     (code,) = [t for t in app.text_input if t.label == "Reader code"]
     assert code.value == ""  # the next at this screen may be another reader
     assert app.session_state["study"].is_readers
