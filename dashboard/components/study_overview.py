@@ -130,7 +130,8 @@ def study_overview(study: StudyRecord) -> None:
     st.markdown(
         f"{'Closed' if closed else 'Open'} · {protocol.design.kind} · {len(protocol.arms)} "
         f"{'arm' if len(protocol.arms) == 1 else 'arms'} · "
-        f"{len(protocol.study_cases)} {'case' if len(protocol.study_cases) == 1 else 'cases'} · locked {study.locked.locked_at:%Y-%m-%d %H:%M} UTC · "
+        f"{len(protocol.study_cases)} {'case' if len(protocol.study_cases) == 1 else 'cases'} · "
+        f"locked {study.locked.locked_at:%Y-%m-%d %H:%M} UTC · "
         f"hash `{study.locked.sha256[:16]}`"
     )
     if (wanted := protocol.bundle_sha256) and wanted != (here := services.bundle().sha256):
