@@ -23,7 +23,7 @@ from mmxai_core.errors import CancelledError, ClinicalValueError, MmxaiError, St
 from mmxai_core.results import BranchAccount, FirstAnswer
 from mmxai_core.study import Study
 from mmxai_core.types import Box
-from mmxai_core.worklist import SITE, Analysed, NewCase, Source, WorklistCase
+from mmxai_core.worklist import SITE, Analysed, NewCase, Source, WorklistCase, select
 from mmxai_core.worklist.case import flags_of
 
 #: Name of the cookie that marks this browser, and of the case in a page's address.
@@ -96,6 +96,18 @@ def close() -> None:
     state.close_study()
     if ADDRESS in st.query_params:
         del st.query_params[ADDRESS]
+
+
+def line_up() -> None:
+    """The open case among the others for next and previous, where the worklist has not shown it yet."""
+    session = state.current()
+    if not session.case or session.case in session.queue:
+        return
+    try:
+        cases = select(services.worklist().cases(owners()), session.query)
+    except StudyStoreError:  # the page goes on; only the way to the other cases is not there
+        return
+    state.update(queue=tuple(c.code for c in cases))
 
 
 def _show(case: WorklistCase, study: Study | None, name: str) -> None:

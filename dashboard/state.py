@@ -238,6 +238,11 @@ def first_view(usual: str) -> str | None:
     return None if VIEW_KEY in st.session_state else usual
 
 
+def last_choice(key: str, usual: str) -> str:
+    """What a choice stands at, drawn or not; `usual` before it is drawn first."""
+    return str(st.session_state.get(key) or usual)
+
+
 def keep_scene(key: str, packed: PixelSource) -> PixelSource:
     """Keep a packed picture of this case for the next rerun."""
     update(scenes={**current().scenes, key: packed})
@@ -294,6 +299,27 @@ def fresh_survey(*, reader: str, explanation: str) -> None:
         explanation: Id of the explanation it rates: what was answered of another never stands in it.
     """
     update(survey_token=new_token(), survey_opened=datetime.now(UTC), survey_for=(reader, explanation))
+
+
+def start_widget(key: str, value: Any) -> None:
+    """What a widget without a value of its own starts from, where it holds nothing yet.
+
+    Args:
+        key: Its key.
+        value: Of it; None leaves it empty.
+    """
+    if key not in st.session_state:
+        st.session_state[key] = value
+
+
+def widget(key: str) -> Any:
+    """What a widget holds, or None; for callbacks, which run before the page."""
+    return st.session_state.get(key)
+
+
+def set_widget(key: str, value: Any) -> None:
+    """Change what a widget holds, from another one's callback."""
+    st.session_state[key] = value
 
 
 def study() -> StudySession:

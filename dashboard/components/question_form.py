@@ -8,6 +8,7 @@ from typing import Any
 
 import streamlit as st
 
+from dashboard import state
 from dashboard.components.pressing import sent
 from mmxai_core.reader_study.case_questions import Question
 from mmxai_core.reader_study.questionnaires import Questionnaire, pair_id
@@ -35,15 +36,48 @@ def question_form(
         Entries by item id (None: left open) when the reader sent the form; None while it is not sent.
     """
     known = before or {}
-    raw: dict[str, Any] = {}
+    # A probability stands outside the form: in it, its two controls could not follow one another.
+    raw: dict[str, Any] = {
+        q.id: _percent(q, key=f"{key}-{q.id}", before=known.get(q.id)) for q in questions if q.kind == "percent"
+    }
     with st.form(f"form-{key}", border=False, enter_to_submit=True):
         for question in questions:
-            if question.kind != "region":
+            if question.kind not in ("region", "percent"):
                 raw[question.id] = _ask(question, key=f"{key}-{question.id}", before=known.get(question.id))
         done = sent(
             label, type="primary", icon=":material/check:", disabled=closed, shortcut=SHORTCUT, key=f"send-{key}"
         )
     return raw if done else None
+
+
+def _percent(question: Question, *, key: str, before: Any) -> float | None:
+    """A number to type, and tens for the mouse: what is done last counts, and both show it."""
+    typed, tens = key, f"{key}-tens"
+    start = float(before) if isinstance(before, (int, float)) else None
+    state.start_widget(typed, start)
+    state.start_widget(tens, _ten(start))
+    value: float | None = st.number_input(
+        f"{question.text}  (0 {question.low}, 100 {question.high})", 0.0, 100.0, None, 5.0, "%g", key=typed,
+        placeholder="0 to 100 %", width=420,
+        on_change=lambda: state.set_widget(tens, _ten(state.widget(typed))),
+    )  # fmt: skip
+
+    def pick() -> None:
+        picked = state.widget(tens)
+        if picked is None:  # pressed once more: the answer stays, and what is lit shows it
+            state.set_widget(tens, _ten(state.widget(typed)))
+        else:
+            state.set_widget(typed, float(picked))
+
+    st.segmented_control(
+        f"{question.text} Tens", list(range(0, 101, 10)), key=tens, label_visibility="collapsed", on_change=pick
+    )
+    return value
+
+
+def _ten(value: float | None) -> int | None:
+    """The ten that a value is, or None."""
+    return int(value) if value is not None and value % 10 == 0 else None
 
 
 def _ask(question: Question, *, key: str, before: Any) -> Any:
@@ -54,17 +88,6 @@ def _ask(question: Question, *, key: str, before: Any) -> Any:
         return st.radio(
             question.text, options, index=at, horizontal=True, key=key, format_func=lambda v: words.get(v, str(v))
         )
-    if question.kind == "percent":
-        start = float(before) if isinstance(before, (int, float)) else None
-        typed = st.number_input(
-            f"{question.text}  (0 {question.low}, 100 {question.high})", 0.0, 100.0, start, 5.0, "%g", key=key,
-            placeholder="0 to 100 %", width=420,
-        )  # fmt: skip
-        # For the mouse; a number typed since counts more, for it is finer.
-        picked = st.segmented_control(
-            f"{question.text} Tens", list(range(0, 101, 10)), key=f"{key}-tens", label_visibility="collapsed"
-        )
-        return float(picked) if picked is not None and typed == start else typed
     labels = dict(question.options)
     if question.kind == "category":
         ids = list(labels)

@@ -229,8 +229,10 @@ def show_form(session: state.ReadingSession, schema: ClinicalSchema) -> list[str
     return problems
 
 
-def head(session: state.ReadingSession) -> None:
+def head() -> None:
     """Which case this is, and the way to the others."""
+    casebook.line_up()
+    session = state.current()
     before, after = neighbours(session.queue, session.case) if session.queue else (None, None)
     asked = case_bar(
         session.study_name, session.case, place=place_of(session), before=before is not None,
@@ -268,7 +270,7 @@ def main() -> None:
             open_choice(choice, schema)
             st.rerun()
         return
-    head(session)
+    head()
     casebook.ask_for_pictures()
     session = state.current()
     left, right = st.columns([11, 10], gap="medium")

@@ -88,3 +88,35 @@ def test_leaving_signs_out_and_the_link_signs_in_again(session: tuple[AppTest, S
     app.run()
     commit(app, 70.0)
     assert kept(store) == [30.0, 70.0]
+
+
+def tens(app: AppTest):
+    return next(b for b in app.button_group if b.key.endswith("-tens"))
+
+
+def test_the_last_of_number_and_tens_counts_and_both_show_it(session: tuple[AppTest, StudyStore]) -> None:
+    app, store = session
+    assert app.number_input[0].value is None and tens(app).value is None, "nothing may be preselected"
+    app.number_input[0].set_value(55.0).run()
+    tens(app).set_value(80).run()
+    assert app.number_input[0].value == 80.0
+    next(b for b in app.button if b.label.startswith("Commit")).click().run()
+    tens(app).set_value(30).run()
+    assert app.number_input[0].value == 30.0
+    app.number_input[0].set_value(55.0).run()
+    assert tens(app).value is None, "30 is not lit beside 55"
+    next(b for b in app.button if b.label.startswith("Commit")).click().run()
+    app.number_input[0].set_value(20.0).run()
+    assert tens(app).value == 20
+    next(b for b in app.button if b.label.startswith("Commit")).click().run()
+    assert not app.exception and not app.warning and kept(store) == [80.0, 55.0, 20.0]
+
+
+def test_an_answer_that_is_changed_starts_with_both_controls(session: tuple[AppTest, StudyStore]) -> None:
+    app, store = session
+    commit(app, 30.0)
+    press(app, "Change last answer")
+    assert (app.number_input[0].value, tens(app).value) == (30.0, 30)
+    tens(app).set_value(90).run()
+    next(b for b in app.button if b.label.startswith("Commit")).click().run()
+    assert kept(store) == [90.0]

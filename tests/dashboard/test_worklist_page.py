@@ -124,6 +124,34 @@ def test_a_closed_case_stays_closed_and_stays_in_the_list(store: WorklistStore) 
     assert case.code == code and case.values["age"] == 41.0
 
 
+@pytest.mark.usefixtures("app")
+def test_what_is_analysed_again_on_the_explanation_page_is_kept(store: WorklistStore) -> None:
+    app = open_sample(signed_in("R01"), 0)
+    field(app, "number_input", "Age").set_value(41.0).run()
+    analysed(app)
+    field(app, "number_input", "Age").set_value(77.0).run()
+    page(app, "explanation")
+    assert "Out of date" in said(app)
+    button(app, "Analyse again").click().run()
+    wait(app, lambda a: session(a).job is None, "the second analysis did not end")
+    assert "Out of date" not in said(app)
+    (case,) = store.cases(("R01",))
+    told = case.analysed
+    assert told is not None and case.is_current and told.values["age"] == 77.0
+    assert told.probability == session(app).analysis.prediction.probability
+
+
+@pytest.mark.usefixtures("app", "store")
+def test_previous_and_next_need_no_visit_to_the_worklist() -> None:
+    first = session(open_sample(signed_in("R01"), 0)).case
+    app = open_sample(signed_in("R01"), 1)
+    second = session(app).case
+    assert {first, second} <= set(session(app).queue)
+    at = session(app).queue.index(second)
+    button(app, "Next" if at == 0 else "Previous").click().run()
+    assert session(app).case == first
+
+
 @pytest.mark.usefixtures("app", "store")
 def test_another_reader_cannot_take_a_case_up_by_its_address() -> None:
     code = session(open_sample(signed_in("R01"), 0)).case
