@@ -20,6 +20,8 @@ FIELD_WIDTH = 190
 #: With more prefilled fields than this, the line above the form says it once for all.
 BADGES = 4
 _WORDS = {"unknown": "Unknown", "no": "No", "yes": "Yes"}
+#: First option of a choice: Streamlit's own clear button is there only while a field starts empty. No category has it.
+NOT_KNOWN = ""
 
 
 def help_text(field: Field) -> str:
@@ -142,10 +144,10 @@ def _field(
             key=key, help=help_text(field) or None,
         )  # fmt: skip
         return field.parse(raw)
-    ids = list(field.category_ids)
-    shown = dict(field.categories)
+    ids = [NOT_KNOWN, *field.category_ids]
+    shown = {NOT_KNOWN: _WORDS["unknown"], **dict(field.categories)}
     raw = st.selectbox(
-        label, ids, index=None if value is None else ids.index(str(value)), placeholder="Unknown",
-        format_func=lambda c: shown.get(c, c), key=key, help=help_text(field) or None,
+        label, ids, index=0 if value is None else ids.index(str(value)), format_func=lambda c: shown.get(c, c),
+        key=key, help=help_text(field) or None,
     )  # fmt: skip
     return field.parse(raw)

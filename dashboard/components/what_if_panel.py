@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from dashboard.components.charts import chart
+from dashboard.components.clinical_form import NOT_KNOWN
 from dashboard.components.pressing import pressed
 from dashboard.messages import markdown_safe, sentence
 from mmxai_core.clinical import ClinicalSchema, Field, Value
@@ -202,11 +203,11 @@ def _widget(field: Field, start: Value | None, response: FieldResponse, version:
             )  # fmt: skip
             st.html(range_bar(field, response))
         return float(at) if known else None
-    ids = list(field.category_ids)
-    names = dict(field.categories)
+    ids = [NOT_KNOWN, *field.category_ids]
+    names = {NOT_KNOWN: _WORDS["unknown"], **dict(field.categories)}
     seen = {str(p.value): p.seen for p in response.points}
-    return st.selectbox(
-        label, ids, index=None if start is None else ids.index(str(start)), placeholder="Unknown", key=key,
-        persist_state="session",
+    chosen = st.selectbox(
+        label, ids, index=0 if start is None else ids.index(str(start)), key=key, persist_state="session",
         format_func=lambda c: names.get(c, c) + ("" if seen.get(c, True) else " (hardly seen in training)"),
     )  # fmt: skip
+    return chosen or None

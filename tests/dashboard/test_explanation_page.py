@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,8 +16,10 @@ from dashboard.jobs import Analysis
 from dashboard.state import ReadingSession
 from dashboard.views.panels import VIEWS
 from mmxai_core.explain.explainer import Explainer
+from mmxai_core.figures.account import say
 from mmxai_core.model.bundle import load_bundle
 from mmxai_core.predict import Predictor
+from mmxai_core.results import REGION_LABELS, Attribution
 from mmxai_core.study import PixelGeometry, Study, StudyImage
 
 KNOWN = {"age": 51.0, "palpable": True, "margin": "rough"}
@@ -125,6 +128,65 @@ def test_a_field_switched_off_shows_what_it_adds(app: AppTest, image_case: Analy
     assert "**What Age adds:**" in text(app)
 
 
+def test_one_field_has_one_number_wherever_the_page_says_it(
+    app: AppTest, image_case: Analysis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dashboard.components.viewer.viewer", lambda *_, **__: SimpleNamespace(layer="field:age"))
+    explanation = image_case.explanation
+    joint, whole = explanation.joint, explanation.attribution
+    assert joint is not None
+    # As different as a trained model's accounts are, so that two decimals tell them apart.
+    apart = replace(joint, removal=replace(joint.removal, values=joint.removal.values + 0.5))
+    case = replace(image_case, explanation=replace(explanation, joint=apart))
+    regional = say(apart.removal.value_of("age"), "log_odds", sign=True)
+    as_one = say(whole.value_of("age"), "log_odds", sign=True)
+    points = say(explanation.attribution_probability.value_of("age"), "probability", sign=True)
+    show(app, case)
+    assert f"moves the prediction by {regional} log-odds" in text(app)
+    choose(app, "explanation-view", "joint_map")
+    assert f"Age {regional}" in joint_map_fields(app) and "(lesion, ring, rest; removed: unknown)" in text(app)
+    choose(choose(app, "explanation-view", "account"), "account-image", "whole")
+    assert f"moves the prediction by {as_one} log-odds" in text(app)
+    choose(app, "explanation-view", "joint_map")
+    assert f"Age {as_one}" in joint_map_fields(app) and "(whole; removed: unknown)" in text(app)
+    choose(choose(app, "explanation-view", "account"), "account-scale", "probability")
+    assert f"moves the prediction by {points}, " in text(app) and "points log-odds" not in text(app)
+    choose(app, "explanation-view", "joint_map")
+    assert f"Age {points}" in joint_map_fields(app) and "percentage points, as under Account" in text(app)
+
+
+def joint_map_fields(app: AppTest) -> list[str]:
+    """What the fields of the joint map are called, with their numbers."""
+    return [str(o.content) for b in app.button_group if b.key and "joint-map-field" in b.key for o in b.proto.options]
+
+
+def as_grid(account: Attribution) -> Attribution:
+    """An account whose region of the image is one of the grid's."""
+    parts = [p for p in account.players if p in REGION_LABELS]
+    return replace(account, players=tuple("image_upper_left" if p == parts[0] else p for p in account.players))
+
+
+def test_a_grid_against_other_patients_is_not_claimed_where_the_image_is_one_input(
+    app: AppTest, image_case: Analysis
+) -> None:
+    explanation, joint = image_case.explanation, image_case.explanation.joint
+    assert joint is not None  # a bundle with typical records has their accounts: of the grid, with the image whole
+    regional = replace(joint, background=joint.removal, background_rows=9)
+    grid = replace(joint, partition="grid", removal=as_grid(joint.removal), background=explanation.attribution)
+    case = replace(image_case, explanation=replace(explanation, joint=regional))
+    show(app, case)
+    reading = app.session_state["reading"]
+    app.session_state["reading"] = replace(reading, kept={(explanation.id, "grid"): grid})
+    calm(choose(app, "account-image", "grid"))
+    assert "3 x 3 grid; removed: unknown" in text(app) and "not available here" not in text(app)
+    choose(app, "account-removed", "background")
+    said = text(app)
+    assert "Whole; removed: another patient's" in said and "3 x 3 grid; removed: another patient's" not in said
+    assert "so the 3 x 3 grid is not available here: the image counts as one input." in said
+    choose(app, "account-image", "lesion")
+    assert "Lesion, ring, rest; removed: another patient's" in text(app) and "not available here" not in text(app)
+
+
 def test_the_grid_is_computed_once_and_kept(app: AppTest, image_case: Analysis) -> None:
     calm(choose(show(app, image_case, "together"), "account-image", "grid"))
     kept = app.session_state["reading"].kept[(image_case.explanation.id, "grid")]
@@ -153,6 +215,17 @@ def test_what_if_answers_and_the_case_keeps_its_values_until_they_are_used(
     button(app, "Use these values").click().run()
     assert dict(app.session_state["reading"].values) == {**KNOWN, "age": 80.0}
     assert "Out of date" in text(app) and not button(app, "Analyse again").disabled
+
+
+def test_a_choice_of_what_if_can_be_made_unknown_and_stays_so(app: AppTest, clinical_case: Analysis) -> None:
+    calm(show(app, clinical_case, "what_if"))
+    margin = next(s for s in app.selectbox if s.label == "Margin")
+    assert margin.options[0] == "Unknown" and margin.value == "rough"
+    margin.set_value("").run()
+    assert "Margin: Rough → unknown" in text(app)
+    app.switch_page("views/model.py").run()
+    app.switch_page("views/explanation.py").run()
+    assert "Margin: Rough → unknown" in text(calm(app)), "left and come back"
 
 
 def test_the_search_keeps_age_and_history_unless_unlocked_and_its_answer_can_be_tried(

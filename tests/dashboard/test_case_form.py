@@ -1,0 +1,43 @@
+"""The clinical form on the Case page: unknown again, names for a screen reader, undo past a refused value."""
+
+from __future__ import annotations
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+
+def button(app: AppTest, label: str):
+    return next(b for b in app.button if b.label == label)
+
+
+def field(app: AppTest, kind: str, label: str):
+    return next(w for w in getattr(app, kind) if w.label.startswith(label))
+
+
+def values(app: AppTest) -> dict[str, object]:
+    assert not app.exception, app.exception
+    return dict(app.session_state["reading"].values)
+
+
+def captions(app: AppTest) -> list[str]:
+    return [c.value for c in app.caption]
+
+
+@pytest.fixture
+def form(app: AppTest) -> AppTest:
+    app.switch_page("views/case.py").run()
+    button(app, "Enter clinical data only").click().run()
+    return app
+
+
+def test_a_choice_can_be_made_unknown_again_by_itself(form: AppTest) -> None:
+    margin = field(form, "selectbox", "Margin")
+    assert margin.options == ["Unknown", "Smooth", "Rough"] and margin.index == 0
+    margin.select("Rough").run()
+    assert values(form) == {"margin": "rough"}
+    form.switch_page("views/model.py").run()
+    form.switch_page("views/case.py").run()  # drawn anew, from a value that is set: no other way to clear it then
+    field(form, "number_input", "Age").set_value(51.0).run()
+    assert field(form, "selectbox", "Margin").index == 2
+    field(form, "selectbox", "Margin").select("Unknown").run()
+    assert values(form) == {"age": 51.0}
