@@ -48,8 +48,20 @@ def outlier_note(field: Field, value: Value | None) -> str:
     return f"Unusual: outside {lo:g} to {hi:g}{unit} (1.5 IQR rule); the model reads it as {near:g}{unit}."
 
 
-def label_of(field: Field, value: Value | None, prefilled: Mapping[str, str], initial: Mapping[str, Value]) -> str:
-    """The field's name with its unit, its usual range, and a mark on where the value came from or that it was changed.
+def label_of(field: Field) -> str:
+    """The field's name with its unit and its usual range. A screen reader is given it as it stands: plain words only.
+
+    Args:
+        field: The field.
+    """
+    label = markdown_safe(field.label + (f" ({field.unit})" if field.unit else ""))
+    if field.kind == "numeric":
+        label += f" · usual {field.scale[0]:.0f} to {field.scale[1]:.0f}"
+    return label
+
+
+def mark_of(field: Field, value: Value | None, prefilled: Mapping[str, str], initial: Mapping[str, Value]) -> str:
+    """A mark that a field's value was changed, or on where it came from, as Markdown; "" where there is none.
 
     Args:
         field: The field.
@@ -57,14 +69,11 @@ def label_of(field: Field, value: Value | None, prefilled: Mapping[str, str], in
         prefilled: Where a prefilled value came from, by field id.
         initial: The values that the file or the sample gave.
     """
-    label = markdown_safe(field.label + (f" ({field.unit})" if field.unit else ""))
-    if field.kind == "numeric":
-        label += f" · usual {field.scale[0]:.0f} to {field.scale[1]:.0f}"
     if value != initial.get(field.id):
-        return label + " :orange-badge[changed]"
+        return ":orange-badge[changed]"
     if field.id in prefilled and value is not None and len(prefilled) <= BADGES:
-        return label + f" :blue-badge[{prefilled[field.id]}]"
-    return label
+        return f":blue-badge[{markdown_safe(prefilled[field.id])}]"
+    return ""
 
 
 def changes(values: Mapping[str, Value], prefilled: Mapping[str, str], initial: Mapping[str, Value]) -> str:
@@ -112,24 +121,23 @@ def clinical_form(
             for field in fields:
                 with st.container(width=FIELD_WIDTH, gap="xxsmall"):
                     try:
-                        value = _field(field, values.get(field.id), prefilled, initial, version)
+                        value = _field(field, values.get(field.id), version)
                     except ClinicalValueError as error:
                         problems.append(str(error))
                         st.caption(f":red[{markdown_safe(str(error))}]")
                         continue
                     if value is not None:
                         known[field.id] = value
+                    if mark := mark_of(field, value, prefilled, initial):
+                        st.caption(mark)
                     note = outlier_note(field, value)
                     if note:
                         st.caption(f":orange[{markdown_safe(note)}]")
     return known, problems
 
 
-def _field(
-    field: Field, value: Value | None, prefilled: Mapping[str, str], initial: Mapping[str, Value], version: int
-) -> Value | None:
-    key = f"field-{version}-{field.id}"
-    label = label_of(field, value, prefilled, initial)
+def _field(field: Field, value: Value | None, version: int) -> Value | None:
+    key, label = f"field-{version}-{field.id}", label_of(field)
     if field.kind == "yes_no":
         start = "unknown" if value is None else "yes" if value else "no"
         raw: object = st.segmented_control(

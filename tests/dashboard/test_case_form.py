@@ -41,3 +41,15 @@ def test_a_choice_can_be_made_unknown_again_by_itself(form: AppTest) -> None:
     assert field(form, "selectbox", "Margin").index == 2
     field(form, "selectbox", "Margin").select("Unknown").run()
     assert values(form) == {"age": 51.0}
+
+
+def test_a_changed_field_keeps_the_name_that_a_screen_reader_says(form: AppTest) -> None:
+    names = {w.label for kind in ("number_input", "selectbox", "button_group") for w in getattr(form, kind)}
+    field(form, "number_input", "Age").set_value(51.0).run()
+    field(form, "selectbox", "Margin").set_value("rough").run()
+    field(form, "button_group", "Palpable").set_value("yes").run()
+    assert {w.label for kind in ("number_input", "selectbox", "button_group") for w in getattr(form, kind)} == names
+    assert not [n for n in names if any(c in n for c in "[]:\\")]
+    assert captions(form).count(":orange-badge[changed]") == 3
+    button(form, "Reset").click().run()
+    assert ":orange-badge[changed]" not in captions(form)

@@ -18,7 +18,7 @@ from tiny_bundle import SCHEMA, tiny_network, tiny_study, write_tiny_bundle
 from dashboard import comparing, tour_steps, triage, uploads
 from dashboard.batch import Batch, Line, start
 from dashboard.components import worklist_rows
-from dashboard.components.clinical_form import changes, label_of
+from dashboard.components.clinical_form import changes, label_of, mark_of
 from dashboard.components.compare_panel import compare_table
 from dashboard.components.result_panel import calibration, frequency, gauge
 from dashboard.tour_steps import CLEAR, STEPS, WRONG, Moment
@@ -180,16 +180,13 @@ def test_a_case_compared_without_groups_and_branches(explainer: Explainer, tmp_p
 
 def test_the_form_marks_what_changed_and_says_the_usual_range() -> None:
     age, lump = SCHEMA["age"], SCHEMA["palpable"]
-    assert label_of(age, 40.0, {"age": "from header"}, {"age": 40.0}).endswith(
-        "usual 10 to 90 :blue-badge[from header]"
-    )
-    assert label_of(age, 41.0, {"age": "from header"}, {"age": 40.0}).endswith(":orange-badge[changed]")
-    assert (
-        label_of(lump, None, {}, {"palpable": True}).endswith("[changed]")
-        and label_of(lump, None, {}, {}) == lump.label
-    )
+    assert label_of(age) == "Age (years) · usual 10 to 90" and label_of(lump) == lump.label
+    assert mark_of(age, 40.0, {"age": "from header"}, {"age": 40.0}) == ":blue-badge[from header]"
+    assert mark_of(age, 41.0, {"age": "from header"}, {"age": 40.0}) == ":orange-badge[changed]"
+    assert mark_of(lump, None, {}, {"palpable": True}) == ":orange-badge[changed]"
+    assert mark_of(lump, None, {}, {}) == ""
     many = dict.fromkeys(SCHEMA.ids, "from sample")
-    assert label_of(lump, True, many, {"palpable": True}) == lump.label
+    assert mark_of(lump, True, many, {"palpable": True}) == ""
     assert changes({"age": 41.0}, many, {"age": 40.0, "palpable": True}) == "5 values from sample, 2 changed"
     assert changes({}, {}, {}) == ""
 
