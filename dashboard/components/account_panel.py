@@ -6,16 +6,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
+from dashboard import state
 from dashboard.components.charts import chart, clickable_chart
 from dashboard.messages import markdown_safe
+from mmxai_core.explain.interventional import MAX_REGIONS
 from mmxai_core.figures.account import say
 from mmxai_core.figures.interaction_network import SMALL, Pair, image_synergy, network_figure, strongest_pairs
 from mmxai_core.figures.interactions import interaction_figure
 from mmxai_core.figures.waterfall import waterfall_figure
-from mmxai_core.results import MAX_RESIDUAL, Attribution, Explanation, JointAccount
+from mmxai_core.results import MAX_RESIDUAL, REGION_LABELS, Attribution, Explanation, JointAccount
 
 IMAGE_AS = {"lesion": "Lesion, ring, rest", "grid": "3 x 3 grid", "whole": "Whole"}
+#: The parts of `IMAGE_AS`' lesion.
+LESION_PARTS = ("image_lesion", "image_ring", "image_rest")
 REMOVED = {"removal": "Unknown", "background": "Another patient's"}
 SCALES = {"log_odds": "Log-odds", "probability": "Probability"}
 #: Most pixels of the waterfall: with the controls above it, what a 1440 x 900 window leaves beside the viewer.
@@ -39,11 +44,26 @@ class AccountChoice:
     space: str
 
 
-def account_choice(*, image: bool) -> AccountChoice:
+def last_account_choice(*, image: bool) -> AccountChoice:
+    """What the choices of `account_choice` stand at, for what is drawn without or before them.
+
+    Args:
+        image: Whether the case has an image to split.
+    """
+    image_as = state.last_choice("account-image", "lesion") if image else "whole"
+    return AccountChoice(
+        image_as, state.last_choice("account-removed", "removal"), state.last_choice("account-scale", "log_odds")
+    )  # fmt: skip
+
+
+def account_choice(*, image: bool) -> tuple[AccountChoice, DeltaGenerator]:
     """The scale, and under "Inputs" what the image is split into and what a removed value becomes.
 
     Args:
         image: Whether the case has an image to split.
+
+    Returns:
+        The choice, and the place beside it for what is shown of it.
     """
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         space = st.segmented_control(
@@ -65,8 +85,44 @@ def account_choice(*, image: bool) -> AccountChoice:
                 help="Unknown: the field is left open, as in the form (token removal). Another patient's: it takes "
                 "the values of the bundle's typical records, one after the other (interventional), with error bars.",
             )  # fmt: skip
-        st.caption(f"{IMAGE_AS[str(image_as)]}; removed: {REMOVED[str(removed)].lower()}", width="content")
-    return AccountChoice(str(image_as), str(removed), str(space))
+        beside = st.empty()
+    return AccountChoice(str(image_as), str(removed), str(space)), beside
+
+
+def image_shown_as(choice: AccountChoice, account: Attribution) -> str:
+    """How an account does treat the image, a key of `IMAGE_AS`: not always as it was asked to.
+
+    Args:
+        choice: What the reader wants.
+        account: What is shown.
+    """
+    parts = [p for p in account.players if p in REGION_LABELS]
+    if not parts:
+        return choice.image_as
+    return "whole" if "image" in parts else "lesion" if parts[0] in LESION_PARTS else "grid"
+
+
+def shown_as(choice: AccountChoice, account: Attribution) -> str:
+    """What the account on screen is of, e.g. "Whole; removed: unknown"."""
+    return f"{IMAGE_AS[image_shown_as(choice, account)]}; removed: {REMOVED[choice.removed].lower()}"
+
+
+def why_whole(choice: AccountChoice, account: Attribution, *, computed: bool) -> str:
+    """Why the image is one input where its parts were asked for, in one sentence; else "".
+
+    Args:
+        choice: What the reader wants.
+        account: What is shown.
+        computed: Whether the account of the parts is there.
+    """
+    if image_shown_as(choice, account) == choice.image_as:
+        return ""
+    if not computed:
+        return "The parts of the image are still being computed; until then it counts as one input."
+    return (
+        f"Against another patient's values the image is split into {MAX_REGIONS} parts at most, so the 3 x 3 grid is "
+        "not available here: the image counts as one input."
+    )
 
 
 def chosen_account(

@@ -12,7 +12,7 @@ from mmxai_core.figures.account import say
 from mmxai_core.figures.audit import effect_on_source
 from mmxai_core.figures.cross_modal import DENSITY_FLOOR, DENSITY_REFERENCE, image_to_clinical_share
 from mmxai_core.figures.evidence_colour import colour_scale
-from mmxai_core.results import EvidenceScale, Explanation, JointAccount, SaliencyMap, UnifiedMap
+from mmxai_core.results import Attribution, EvidenceScale, Explanation, JointAccount, SaliencyMap, UnifiedMap
 from mmxai_core.results.joint import REGION_LABELS
 from mmxai_core.study import StudyImage
 from mmxai_core.types import FloatMap
@@ -83,8 +83,8 @@ def brush(explanation: Explanation, labels: Mapping[str, str]) -> Brush | None:
         explanation: The explanation.
         labels: Label of each field.
     """
-    cross, account = explanation.cross_modal, explanation.attribution
-    if cross is None or account.withheld:
+    cross, account = explanation.cross_modal, usual_account(explanation)
+    if cross is None or account.withheld or explanation.attribution.withheld:
         return None
     fields = tuple((f, labels.get(f, f), account.value_of(f)) for f in cross.fields if f in account.players)
     effects: dict[str, FloatMap] = {}
@@ -156,14 +156,27 @@ def layer_of(player: str, explanation: Explanation) -> str | None:
     return None
 
 
-def field_sentence(explanation: Explanation, field: str, label: str) -> str:
-    """What one field does in this case, both ways, in one sentence of numbers; "" where it is not known."""
-    account = explanation.attribution
+def usual_account(explanation: Explanation) -> Attribution:
+    """The account a reader meets first: among the regions of the image once they are computed, till then the whole."""
+    return explanation.attribution if explanation.joint is None else explanation.joint.removal
+
+
+def field_sentence(explanation: Explanation, field: str, label: str, *, account: Attribution | None = None) -> str:
+    """What one field does in this case, both ways, in one sentence of numbers; "" where it is not known.
+
+    Args:
+        explanation: The explanation.
+        field: The field.
+        label: What to call it, with its value.
+        account: The one on screen, so that one bar and one sentence have one number; None for the usual one.
+    """
+    account = account or usual_account(explanation)
     if field not in account.players:
         return ""
     value = account.value_of(field)
     way = "toward" if value > 0 else "away from"
-    text = f"{label}. It moves the prediction by {say(value, account.space, sign=True)} log-odds, {way} "
+    unit = "" if account.space == "probability" else " log-odds"  # points name themselves
+    text = f"{label}. It moves the prediction by {say(value, account.space, sign=True)}{unit}, {way} "
     text += explanation.target_class.replace("_", " ")
     if explanation.cross_modal is not None and field in explanation.cross_modal.fields:
         share = image_to_clinical_share(explanation.cross_modal)[field]

@@ -10,16 +10,15 @@ from dashboard.messages import markdown_safe
 from mmxai_core.figures.account import say
 from mmxai_core.figures.colour import AWAY, TOWARD
 from mmxai_core.figures.unified import signed_blend
-from mmxai_core.results import Explanation
+from mmxai_core.results import Attribution, Explanation
 from mmxai_core.types import GreyImage
 
 _ALL = ""
 
 
-def field_order(explanation: Explanation) -> list[str]:
-    """The fields of the map, the largest contribution first."""
+def field_order(explanation: Explanation, account: Attribution) -> list[str]:
+    """The fields of the map, the largest contribution of an account first."""
     assert explanation.unified is not None
-    account = explanation.attribution
     worth = {p: abs(float(v)) for p, v in zip(account.players, account.values, strict=True)}
     return sorted(explanation.unified.fields, key=lambda f: -worth.get(f, 0.0))
 
@@ -34,13 +33,17 @@ def scale_bar(reference: float, target: str) -> str:
     )
 
 
-def joint_map_panel(explanation: Explanation, grey: GreyImage | None, labels: Mapping[str, str]) -> None:
+def joint_map_panel(
+    explanation: Explanation, grey: GreyImage | None, labels: Mapping[str, str], *, account: Attribution, how: str
+) -> None:  # fmt: skip
     """The map, and beside it what the chosen field adds.
 
     Args:
         explanation: The explanation, with its unified map.
         grey: Display grey of the image explained.
         labels: Label of each field.
+        account: Whose contributions stand beside the fields: the one the page shows.
+        how: How that account treats the image and what it removes.
     """
     unified = explanation.unified
     if grey is None or (explanation.cross_modal is None and unified is None):
@@ -57,17 +60,17 @@ def joint_map_panel(explanation: Explanation, grey: GreyImage | None, labels: Ma
     pictures, switches = st.columns([5, 2], gap="medium")
     with switches:
         st.markdown("**Switch a field off**", help="Shows what making this field unknown takes from the map.")
-        account = explanation.attribution
         named = {
             f: f"{labels.get(f, f)} {say(account.value_of(f), account.space, sign=True)}"
-            for f in field_order(explanation)
+            for f in field_order(explanation, account)
         }
         with st.container(key="joint-map-field"):
             chosen = st.pills(
                 "Field", list(named), format_func=named.__getitem__, key=f"joint-map-field-{explanation.id}",
                 persist_state="session", label_visibility="collapsed", wrap=True,
             )  # fmt: skip
-        st.caption(f"Beside each field: its contribution to {explanation.target_class}, log-odds.")
+        unit = "percentage points" if account.space == "probability" else "log-odds"
+        st.caption(f"Beside each field: its contribution to {target}, {unit}, as under Account ({how}).")
     with pictures:
         left, right = st.columns(2, gap="small")
         with left:

@@ -7,18 +7,22 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard import casebook, jobs, services, state
+from dashboard import casebook, services, state
 from dashboard.components import downloads
 from dashboard.components.account_panel import (
     WATERFALL,
+    AccountChoice,
     account_choice,
     chosen_account,
     interactions_panel,
+    last_account_choice,
+    shown_as,
     waterfall_panel,
+    why_whole,
 )
 from dashboard.components.attention_panel import attention_panel
 from dashboard.components.chrome import empty_state
-from dashboard.components.evidence import field_of, field_sentence, layer_of, scene
+from dashboard.components.evidence import field_of, field_sentence, layer_of, scene, usual_account
 from dashboard.components.input_words import NOT_VALID, check_sentences, stated
 from dashboard.components.joint_map_panel import joint_map_panel
 from dashboard.components.pressing import pressed
@@ -90,7 +94,9 @@ def picture(
     with st.container(key="evidence"):
         chosen = field_of(viewer(packed, key="evidence-viewer", layer=layer).layer)
         if chosen:
-            st.markdown(markdown_safe(field_sentence(explanation, chosen, players.get(chosen, chosen))))
+            account, _ = account_on_screen(analysis)
+            said = field_sentence(explanation, chosen, players.get(chosen, chosen), account=account)
+            st.markdown(markdown_safe(said))
     return chosen
 
 
@@ -126,7 +132,8 @@ def wide(view: str, analysis: Analysis, labels: Mapping[str, str], players: Mapp
             regions = tuple(p for p in account.players if p in REGION_LABELS)
             interactions_panel(account, players, target=target(analysis), regions=regions)
     elif view == "joint_map":
-        joint_map_panel(explanation, grey_of(analysis), labels)
+        account, choice = account_on_screen(analysis)
+        joint_map_panel(explanation, grey_of(analysis), labels, account=account, how=shown_as(choice, account).lower())
     elif view == "attention":
         attention_panel(explanation, grey_of(analysis), labels, field="")
     elif view == "similar":
@@ -138,7 +145,7 @@ def wide(view: str, analysis: Analysis, labels: Mapping[str, str], players: Mapp
 def choose_account(analysis: Analysis) -> Attribution | None:
     """The account the reader chose; None, and said, where it is not there yet."""
     explanation, running = analysis.explanation, state.current().job is not None
-    choice = account_choice(image=analysis.study is not None)
+    choice, beside = account_choice(image=analysis.study is not None)
     joint = explanation.joint
     if choice.image_as == "grid":
         if running:
@@ -150,7 +157,23 @@ def choose_account(analysis: Analysis) -> Attribution | None:
     account, why = chosen_account(choice, explanation, joint)
     if account is None:
         st.info(why, icon=":material/info:")
+        return None
+    beside.caption(shown_as(choice, account), width="content")
+    if said := why_whole(choice, account, computed=joint is not None):
+        st.caption(said)
     return account
+
+
+def account_on_screen(analysis: Analysis) -> tuple[Attribution, AccountChoice]:
+    """The account that Account shows as it stands, with its choice: one field, one number, wherever it is said."""
+    explanation = analysis.explanation
+    choice = last_account_choice(image=analysis.study is not None)
+    grid = state.kept(explanation.id, "grid") if choice.image_as == "grid" else explanation.joint
+    if choice.image_as != "grid" or grid is not None:
+        account, _ = chosen_account(choice, explanation, grid)
+        if account is not None:
+            return account, choice
+    return usual_account(explanation), AccountChoice("lesion", "removal", "log_odds")
 
 
 def target(analysis: Analysis) -> str:
@@ -168,17 +191,6 @@ def save(analysis: Analysis) -> None:
     """Downloads."""
     with st.popover("Take away", icon=":material/download:"):
         downloads.take_away(analysis, services.bundle(), services.predictor().device, code=state.current().case)
-
-
-def again() -> None:
-    """Analyse what is on the Case page now."""
-    session = state.current()
-    record = services.bundle().schema.record(dict(session.values))
-    job = jobs.start(
-        services.predictor(), services.explainer(), session.study, record, roi=session.roi,
-        roi_image=session.roi_image, known=session.analysis,
-    )  # fmt: skip
-    state.update(job=job, problem="")
 
 
 def in_brief(explanation: Explanation, code: str) -> str:
@@ -250,7 +262,7 @@ def main() -> None:
     if session.job is None and not analysis.is_about(session.study, record, session.roi):
         left, right = st.columns([13, 3], vertical_alignment="center")
         left.warning("Out of date: something changed after this analysis.", icon=":material/history:")
-        right.button("Analyse again", type="primary", on_click=again, key="again", width="stretch")
+        right.button("Analyse again", type="primary", on_click=casebook.begin, key="again", width="stretch")
     head(analysis)
     evidence()
 

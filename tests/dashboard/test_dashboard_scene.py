@@ -125,6 +125,19 @@ def test_a_field_says_what_it_did_in_numbers() -> None:
     assert field_sentence(explanation(), "halo", "Halo") == ""
 
 
+def test_sentence_and_list_of_fields_quote_the_account_that_is_on_screen() -> None:
+    case, account = explanation(), attribution()
+    regional = replace(account, values=account.values + 0.03)
+    joint = JointAccount("lesion", (), None, None, regional, regional, None, None, 0, 7)
+    case = replace(case, joint=joint)
+    assert "-0.67 log-odds" in field_sentence(case, "palpable", "Lump"), "regions, as Account shows first"
+    assert "-0.70 log-odds" in field_sentence(case, "palpable", "Lump", account=case.attribution)
+    odds = replace(account, space="probability", values=account.values / 10)
+    assert "by -7.0 points, away from" in field_sentence(case, "palpable", "Lump", account=odds)
+    made = brush(case, LABELS)
+    assert made is not None and [f[2] for f in made.fields] == pytest.approx([0.43, -0.67, 0.031])
+
+
 @pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed; the browser test runs the script too")
 def test_the_scripts_parse_as_one_module(tmp_path: Path) -> None:
     folder = Path(__file__).resolve().parents[2] / "dashboard" / "components" / "viewer"
