@@ -206,10 +206,16 @@ def change_values(values: Mapping[str, Value], *, redraw: bool = False) -> None:
     )  # fmt: skip
 
 
-def undo() -> None:
-    """Take back the latest change of the form."""
+def undo(*, refused: bool) -> None:
+    """Take back the latest change of the form.
+
+    Args:
+        refused: True where the form shows a value that was refused: that is the latest change then, and it alone goes.
+    """
     session = current()
-    if session.undo:
+    if refused:
+        update(form_version=session.form_version + 1)
+    elif session.undo:
         update(values=session.undo[-1], undo=session.undo[:-1], form_version=session.form_version + 1)
 
 

@@ -106,7 +106,8 @@ def clinical_form(
         version: Changes when the widgets must forget what they hold.
 
     Returns:
-        (known values by field id, one sentence for each value that breaks its field's rule).
+        (known values by field id, one sentence for each value that breaks its field's rule: such a field keeps the
+        value that it starts from).
     """
     known: dict[str, Value] = {}
     problems: list[str] = []
@@ -125,6 +126,8 @@ def clinical_form(
                     except ClinicalValueError as error:
                         problems.append(str(error))
                         st.caption(f":red[{markdown_safe(str(error))}]")
+                        if field.id in values:
+                            known[field.id] = values[field.id]
                         continue
                     if value is not None:
                         known[field.id] = value

@@ -209,12 +209,14 @@ def show_form(session: state.ReadingSession, schema: ClinicalSchema) -> list[str
         values, problems = clinical_form(
             schema, session.values, session.prefilled, initial=session.initial, version=session.form_version
         )
-    if not problems:
-        state.change_values(values)
+    state.change_values(values)  # what is refused is not among them: its field's last valid value is
     session = state.current()
     with tools:  # after the form, so that the buttons know what was just entered
         st.subheader("Clinical data", anchor=False, width="content")
-        st.button("Undo", icon=":material/undo:", on_click=state.undo, disabled=not session.undo, key="undo")
+        # No callback: it would run before the form is read, and what was entered last would not be what it takes back.
+        if pressed("Undo", icon=":material/undo:", disabled=not session.undo and not problems, key="undo"):
+            state.undo(refused=bool(problems))
+            st.rerun()
         st.button(
             "All unknown", on_click=state.change_values, args=({},), kwargs={"redraw": True}, key="all-unknown",
             disabled=not session.values and not problems,

@@ -53,3 +53,39 @@ def test_a_changed_field_keeps_the_name_that_a_screen_reader_says(form: AppTest)
     assert captions(form).count(":orange-badge[changed]") == 3
     button(form, "Reset").click().run()
     assert ":orange-badge[changed]" not in captions(form)
+
+
+def test_undo_after_a_refused_value_goes_back_to_the_last_valid_one(form: AppTest) -> None:
+    age = "number_input", "Age"
+    for value in (34.0, 67.0, -8.0, 300.0):
+        field(form, *age).set_value(value).run()
+    assert button(form, "Analyse").disabled
+    button(form, "Undo").click().run()
+    assert field(form, *age).value == 67.0 and values(form) == {"age": 67.0}
+    assert not button(form, "Analyse").disabled
+    button(form, "Undo").click().run()
+    assert field(form, *age).value == 34.0
+
+
+def test_undo_takes_back_a_refused_value_where_it_is_all_there_is(form: AppTest) -> None:
+    assert button(form, "Undo").disabled
+    field(form, "number_input", "Age").set_value(300.0).run()
+    button(form, "Undo").click().run()
+    assert field(form, "number_input", "Age").value is None and button(form, "Undo").disabled
+
+
+def test_a_refused_value_keeps_what_is_entered_in_other_fields(form: AppTest) -> None:
+    field(form, "number_input", "Age").set_value(67.0).run()
+    field(form, "number_input", "Age").set_value(300.0).run()
+    field(form, "selectbox", "Margin").set_value("rough").run()
+    assert values(form) == {"age": 67.0, "margin": "rough"}
+    button(form, "Undo").click().run()
+    assert field(form, "number_input", "Age").value == 67.0 and field(form, "selectbox", "Margin").value == "rough"
+
+
+def test_a_value_typed_in_the_same_moment_as_undo_is_what_undo_takes_back(form: AppTest) -> None:
+    for value in (34.0, 67.0):
+        field(form, "number_input", "Age").set_value(value).run()
+    field(form, "number_input", "Age").set_value(300.0)
+    button(form, "Undo").click().run()
+    assert field(form, "number_input", "Age").value == 67.0
