@@ -65,6 +65,7 @@ class ReadingSession:
         job: The analysis under way, or None.
         analysis: The latest finished analysis, or None.
         problem: One sentence on what stopped the latest analysis, or "".
+        cancelled: True where the reader cancelled the latest analysis that has ended.
         reader: Reader code, or "".
         survey_token: Token of the survey form on screen.
         survey_for: Reader code and explanation id that this form is about.
@@ -107,6 +108,7 @@ class ReadingSession:
     job: Job | None = None
     analysis: Analysis | None = None
     problem: str = ""
+    cancelled: bool = False
     reader: str = ""
     survey_token: str = field(default_factory=new_token)
     survey_for: tuple[str, str] = ("", "")

@@ -113,7 +113,7 @@ def no_result(sentence: str) -> None:
 def result_panel(
     prediction: Prediction, schema: ClinicalSchema, *, stale: bool, explained: bool = True,
     check: InputCheck | None = None, prediction_set: PredictionSet | None = None, calibrated: str = "",
-    seconds: float | None = None, left_open: str = "",
+    seconds: float | None = None, left_open: str = "", stopped: str = "",
 ) -> None:  # fmt: skip
     """Shows a prediction.
 
@@ -127,6 +127,7 @@ def result_panel(
         calibrated: From `calibration`, or "".
         seconds: What the whole analysis took, where it has ended.
         left_open: What the unknown fields leave open, or that it is still being computed; its line is kept for it.
+        stopped: What Cancel left, or ""; said in the place of the time.
     """
     valid = check is None or not check.flagged  # coverage is promised for the model's kind of input only
     if check is not None and not valid:
@@ -153,8 +154,8 @@ def result_panel(
         st.caption(f":orange[{markdown_safe(' '.join(check_sentences(check)[1:]))}]")
     unknown = prediction.unknown_fields
     took = "" if seconds is None else f" Analysed in {seconds:.1f} s."
+    took = f" :orange[{markdown_safe(stopped)}]" if stopped else markdown_safe(took)
     st.caption(
-        markdown_safe(basis(prediction, schema))
-        + (markdown_safe(took) if explained else " :blue[Explanation still being computed.]"),
+        markdown_safe(basis(prediction, schema)) + (took if explained else " :blue[Explanation still being computed.]"),
         help=f"Unknown: {names(schema, unknown)}" if len(unknown) > LISTED else None,
     )

@@ -17,7 +17,7 @@ from dashboard.components.viewer import pack, viewer
 from dashboard.components.wording import left_open, open_range
 from dashboard.messages import boundary, markdown_safe, sentence
 from dashboard.views import model_or_stop
-from dashboard.views.following import follow_job
+from dashboard.views.following import explains_answer, follow_job, stopped
 from mmxai_core import io
 from mmxai_core.clinical import ClinicalSchema
 from mmxai_core.errors import StudyReadError
@@ -109,7 +109,9 @@ def show_result(problems: list[str]) -> None:
     nothing = session.study is None and not session.values
     blocked = bool(problems) or nothing or session.pixels_gone
     answered = casebook.is_answered(session) and not problems
-    ready = answered and session.analysis is not None
+    ready = answered and explains_answer(session)
+    said = stopped(session)
+    timed = session.analysis if session.job is None and not said and explains_answer(session) else None
     if session.job is not None:  # in the place of the buttons, so that nothing below moves
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             with st.container():
@@ -127,12 +129,12 @@ def show_result(problems: list[str]) -> None:
             session.first.prediction, schema, stale=not answered, explained=session.job is None,
             check=session.first.input_check, prediction_set=session.first.prediction_set,
             calibrated=calibration(services.bundle().results(), session.first),
-            seconds=session.analysis.seconds if session.analysis is not None and session.job is None else None,
-            left_open=open_line(session),
+            seconds=timed.seconds if timed is not None else None, left_open=open_line(session), stopped=said,
         )  # fmt: skip
     elif session.job is None:
         no_result(
             "Fill in at least one field; without an image the model has nothing else to go by." if nothing else
+            "Cancelled before there was a prediction." if session.cancelled else
             "Not analysed yet. Fields left unknown are fine: the model was trained for that."
         )  # fmt: skip
 

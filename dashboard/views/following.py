@@ -24,6 +24,31 @@ def parts_left_out(explanation: Explanation) -> str:
     return f"Stopped before: {', '.join(left)}." if left else ""
 
 
+def explains_answer(session: state.ReadingSession) -> bool:
+    """True where the explanation on hand is of the same inputs as the prediction on hand: Cancel may part them."""
+    analysis, told = session.analysis, session.first_for
+    return (
+        analysis is not None and told is not None and analysis.study is session.study
+        and dict(analysis.record.values) == dict(told.values) and analysis.roi == told.roi
+    )  # fmt: skip
+
+
+def stopped(session: state.ReadingSession) -> str:
+    """What Cancel or a failure left of the latest analysis, beside its prediction; "" where it is whole, or runs."""
+    analysis = session.analysis
+    if session.job is not None:
+        return ""
+    if analysis is not None and explains_answer(session):
+        if left_out := parts_left_out(analysis.explanation):
+            return f"Cancelled. {left_out}" if session.cancelled else left_out
+        return "Cancelled. The explanation is of an earlier analysis of the same values." if session.cancelled else ""
+    if not session.cancelled:
+        return ""
+    return "Cancelled before its explanation." + (
+        " The explanation on hand is of the analysis before." if analysis is not None else ""
+    )
+
+
 def _take_first(job: Job) -> bool:
     """Put the prediction into the session; True where it was not there."""
     session = state.current()
@@ -53,11 +78,12 @@ def follow_job(*, show: bool) -> None:
         if job.done:
             error = job.error
             if error is None:
-                state.update(job=None, analysis=job.result(), problem="")
+                state.update(job=None, analysis=job.result(), problem="", cancelled=False)
             elif isinstance(error, CancelledError):
-                state.update(job=None, problem="")
+                state.update(job=None, problem="", cancelled=True)
             else:
-                state.update(job=None, problem=sentence(error) if isinstance(error, MmxaiError) else incident(error))
+                said = sentence(error) if isinstance(error, MmxaiError) else incident(error)
+                state.update(job=None, problem=said, cancelled=False)
             st.rerun()
         if job.partial is not None and session.analysis is not job.partial:
             state.update(analysis=job.partial)

@@ -1,9 +1,16 @@
-"""The clinical form on the Case page: unknown again, names for a screen reader, undo past a refused value."""
+"""The Case page: unknown again, names for a screen reader, undo past a refused value, what Cancel leaves."""
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import Future
+from dataclasses import replace
+
 import pytest
 from streamlit.testing.v1 import AppTest
+
+from dashboard.jobs import Job
+from mmxai_core.errors import CancelledError
 
 
 def button(app: AppTest, label: str):
@@ -89,3 +96,71 @@ def test_a_value_typed_in_the_same_moment_as_undo_is_what_undo_takes_back(form: 
     field(form, "number_input", "Age").set_value(300.0)
     button(form, "Undo").click().run()
     assert field(form, "number_input", "Age").value == 67.0
+
+
+def said(app: AppTest) -> str:
+    assert not app.exception, app.exception
+    kinds = ("markdown", "caption", "warning", "html")
+    return " ".join(m.value for kind in kinds for m in app.get(kind)).replace("\\", "")
+
+
+def analysed(app: AppTest) -> AppTest:
+    button(app, "Analyse").click().run()
+    end = time.monotonic() + 120
+    while app.session_state["reading"].job is not None and time.monotonic() < end:
+        time.sleep(0.05)
+        app.run()
+    assert "Analysed in" in said(app)
+    return app
+
+
+def cancelled(app: AppTest, *, age: float, predicted: bool, partial: bool = False) -> AppTest:
+    """A second analysis, of this age, that the reader cancels with or without a prediction there."""
+    session = app.session_state["reading"]
+    earlier = session.analysis
+    record = replace(earlier.record, values={"age": age})
+    first = replace(session.first, prediction=replace(session.first.prediction))
+    job = Job(first=first if predicted else None, record=record, _future=Future())
+    if partial:
+        part = replace(earlier.explanation, parts=("maps", "joint"))
+        job.partial = replace(earlier, record=record, prediction=first.prediction, explanation=part)
+    app.session_state["reading"] = replace(
+        session, values={"age": age}, form_version=session.form_version + 1, job=job, first=None, first_for=None
+    )
+    app.run()
+    assert "Analysed in" not in said(app)
+    job._future.set_exception(CancelledError("Stopped."))
+    button(app, "Cancel").click().run()
+    assert app.session_state["reading"].job is None
+    return app
+
+
+def test_a_cancelled_analysis_says_so_and_takes_no_time_of_an_earlier_one(form: AppTest) -> None:
+    field(form, "number_input", "Age").set_value(51.0).run()
+    cancelled(analysed(form), age=80.0, predicted=True)
+    assert "Cancelled before its explanation. The explanation on hand is of the analysis before." in said(form)
+    assert "Analysed in" not in said(form) and "Out of date" not in said(form)
+    analyse = next(b for b in form.button if b.key == "analyse")
+    assert analyse.proto.type == "primary", "the explanation on hand is not of this prediction"
+    analysed(form)
+    assert "Cancelled" not in said(form)
+
+
+def test_an_analysis_cancelled_before_its_prediction_says_so(form: AppTest) -> None:
+    field(form, "number_input", "Age").set_value(51.0).run()
+    cancelled(analysed(form), age=80.0, predicted=False)
+    assert "Cancelled before there was a prediction." in said(form) and "Analysed in" not in said(form)
+
+
+def test_an_analysis_cancelled_halfway_says_which_parts_are_missing(form: AppTest) -> None:
+    field(form, "number_input", "Age").set_value(51.0).run()
+    cancelled(analysed(form), age=80.0, predicted=True, partial=True)
+    assert "Cancelled. Stopped before: attention test, reliability strip, what to ask next." in said(form)
+    assert "Analysed in" not in said(form)
+
+
+def test_a_cancelled_analysis_of_the_same_values_leaves_the_earlier_explanation(form: AppTest) -> None:
+    field(form, "number_input", "Age").set_value(51.0).run()
+    cancelled(analysed(form), age=51.0, predicted=True)
+    assert "Cancelled. The explanation is of an earlier analysis of the same values." in said(form)
+    assert "Analysed in" not in said(form)
