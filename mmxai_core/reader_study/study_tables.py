@@ -62,6 +62,7 @@ class StudyTables:
         image_shapes: (height, width) in pixels of the source image, by the same keys.
         wordings: What was asked, by item id, where the registry of instruments does not know it.
         title: What the coordinator calls the study; "" where it is not known.
+        closed: True where the coordinator has closed it; tables from files do not say.
     """
 
     readings: pd.DataFrame
@@ -73,6 +74,7 @@ class StudyTables:
     image_shapes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     wordings: Mapping[str, str] = field(default_factory=dict)
     title: str = ""
+    closed: bool = False
 
     @property
     def name(self) -> str:
@@ -96,13 +98,14 @@ class StudyTables:
 
 
 def tables_from_frames(
-    frames: Mapping[str, pd.DataFrame], *, title: str = "", **maps: Mapping[str, object]
+    frames: Mapping[str, pd.DataFrame], *, title: str = "", closed: bool = False, **maps: Mapping[str, object]
 ) -> StudyTables:  # fmt: skip
     """Checked tables; an absent table is empty.
 
     Args:
         frames: By table name; `readings` or `ratings` must have a row.
         title: What the coordinator calls the study.
+        closed: Whether it takes no more answers.
         **maps: `maps`, `image_shapes` and `wordings` of `StudyTables`.
 
     Raises:
@@ -126,7 +129,7 @@ def tables_from_frames(
             if name == "cases":
                 known = checked["readings"].drop_duplicates("case").set_index("case")["truth"]
                 checked[name]["truth"] = checked[name]["case"].map(known).astype(float)
-    return StudyTables(**checked, title=title, **maps)  # type: ignore[arg-type]  # the two maps, by name
+    return StudyTables(**checked, title=title, closed=closed, **maps)  # type: ignore[arg-type]  # the two maps, by name
 
 
 def read_tables(path: Path) -> StudyTables:

@@ -29,7 +29,8 @@ def tables_from_store(store: StudyStore, study: StudyRecord | None) -> StudyTabl
     if frames["readings"].empty and frames["ratings"].empty:
         raise StudyStoreError(f"Nobody has answered anything in {study.code}, version {study.version}, yet.")
     wordings = {q.id: q.text for arm in study.protocol.arms for q in case_questions(study.protocol, arm.id)}
-    return tables_from_frames(frames, wordings=wordings, title=study.protocol.title)
+    closed = store.is_closed(study)
+    return tables_from_frames(frames, wordings=wordings, title=study.protocol.title, closed=closed)
 
 
 def named_study(store: StudyStore, code: str, version: int | None = None) -> StudyRecord | None:

@@ -66,6 +66,9 @@ def _progress(tables: StudyTables, found: dict[str, pd.DataFrame]) -> str:
         return f"Every assigned case has been read ({done})."
     open_cases = joined[joined["read"].isna()].groupby("reader").size().rename("cases_open").reset_index()
     found["cases_open"] = open_cases
+    if tables.closed:
+        left = "was not read and will not be" if missing == 1 else "were not read and will not be"
+        return f"The study is closed: {_count(missing, 'assigned case')} of {len(joined)} {left}."
     return f"{_count(missing, 'assigned case')} of {len(joined)} not read yet: results may change."
 
 

@@ -57,6 +57,24 @@ def test_what_the_store_lacks_is_said(store_file: Path) -> None:
     store.close()
 
 
+def test_what_a_closed_study_lacks_will_not_come(tmp_path: Path) -> None:
+    store = StudyStore(tmp_path / "study.sqlite")
+    study = store.start(protocol(cases=4, readers=1).lock(at=OPENED))
+    read_on(store, study, "R01", steps=3)
+
+    def lines() -> str:
+        return " ".join(analyse_study(tables_from_store(store, study), Options(replicates=50))["overview"].lines)
+
+    before = lines()
+    assert "not read yet: results may change." in before and "closed" not in before
+    store.close_study(study)
+    found = lines()
+    missing = before.split(" assigned cases")[0].split()[-1]
+    assert f"The study is closed: {missing} assigned cases of 4 were not read and will not be." in found
+    assert "may change" not in found
+    store.close()
+
+
 def test_a_study_that_was_only_practised_has_its_title(tmp_path: Path) -> None:
     store = StudyStore(tmp_path / "study.sqlite")
     study = store.start(protocol(practice=1, title="Spring round").lock(at=OPENED))
