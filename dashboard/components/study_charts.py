@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
+from collections.abc import Sequence
 from typing import Any
 
 import plotly.graph_objects as go
@@ -13,6 +15,8 @@ from mmxai_core.reader_study.analysis.charts import Chart, Curves, DivergingBars
 from mmxai_core.reader_study.exports.palette import DASHES, MARKERS, groups_of, span_of, step_colours, written
 
 _CONFIG = {"displayModeBar": False, "responsive": True}
+#: As many numbers as a chart of 340 pixels has room for beside its axis.
+_MOST_TICKS = 9
 #: Okabe and Ito, lighter on a dark page.
 _ON_DARK = ("#56b4e9", "#e69f00", "#2fc49a", "#e08bbd", "#f0e442", "#ff8a4c", "#b8c4ce")
 _ON_LIGHT = ("#0072b2", "#c65300", "#00785a", "#a84f85", "#8a6d00", "#2a86b8", "#5b6670")
@@ -154,10 +158,25 @@ def curves_figure(chart: Curves, colours: tuple[str, ...]) -> Any:
                            line={"color": "#8796a5", "width": 1, "dash": "dot"})  # fmt: skip
     figure.update_layout(**_layout(480 if chart.square else 340))
     figure.update_xaxes(title=chart.x_axis, zeroline=False)
-    figure.update_yaxes(title=chart.y_axis, zeroline=False)
+    figure.update_yaxes(title=chart.y_axis, zeroline=False, automargin=True)
     if chart.square:
         figure.update_xaxes(range=[-0.01, 1.01], constrain="domain")
         figure.update_yaxes(range=[-0.01, 1.01], scaleanchor="x", constrain="domain")
     elif chart.curves and max(max(c.y) for c in chart.curves) > 20 * min(min(c.y) for c in chart.curves):
-        figure.update_yaxes(type="log")
+        figure.update_yaxes(**log_axis([y for c in chart.curves for y in c.y]))
     return figure
+
+
+def log_axis(values: Sequence[float]) -> dict[str, Any]:
+    """A logarithmic axis whose few ticks are whole numbers: Plotly's own write "2" and "5" between powers of ten."""
+    low, high = math.log10(min(v for v in values if v > 0)), math.log10(max(values))
+    room = 0.05 * (high - low) + 0.02  # a marker on the edge is seen whole
+    for steps in ((1, 2, 5), (1, 3), (1,)):
+        ticks = [m * 10**k for k in range(math.floor(low), math.ceil(high) + 1) for m in steps]
+        ticks = [t for t in ticks if low - room <= math.log10(t) <= high + room]
+        if len(ticks) <= _MOST_TICKS:
+            break
+    return {
+        "type": "log", "range": [low - room, high + room], "tickvals": ticks,
+        "ticktext": [f"{t:,g}" if t < 1 else f"{t:,.0f}" for t in ticks],
+    }  # fmt: skip

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import math
 import time
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -124,6 +126,20 @@ def test_charts_hold_the_values_of_the_analysis() -> None:
     roc = Curves("R", "x", "y", (Curve("A, r1", (0, 1), (0, 1), True), Curve("A", (0, 1), (0, 1))), True, True)
     assert [t.name for t in curves_figure(roc, ("#fff",)).data] == ["A, r1", "A", "chance"]
     assert "A, r1" not in alt_text(roc)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [(8, 640, "10 20 50 100 200 500"), (20, 12_000, "20 50 100 200 500 1,000 2,000 5,000 10,000"),
+     (10, 1e6, "10 100 1,000 10,000 100,000 1,000,000")],
+)  # fmt: skip
+def test_a_logarithmic_axis_has_few_whole_numbers_with_room_beside_it(low: float, high: float, ticks: str) -> None:
+    chart = Curves("Cases", "Readers", "Cases", (Curve("a", (2, 12), (high, low)),), markers=True)
+    axis = curves_figure(chart, ("#fff",)).layout.yaxis
+    assert axis.automargin and axis.type == "log" and list(axis.ticktext) == ticks.split()
+    assert axis.range[0] < math.log10(low) and axis.range[1] > math.log10(high)
+    linear = curves_figure(replace(chart, curves=(Curve("a", (2, 12), (30, 20)),)), ("#fff",)).layout.yaxis
+    assert linear.automargin and linear.type is None
 
 
 def test_the_settings_of_a_rehearsal_are_there_when_the_coordinator_comes_back(app: AppTest) -> None:
