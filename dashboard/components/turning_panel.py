@@ -86,6 +86,14 @@ def turning_panel(search: CounterfactualSearch, *, schema: ClinicalSchema, versi
             )
             if pressed("Try these values", key=f"turning-try-{version}-{number}", icon=":material/tune:"):
                 tried = found
-    refused = f" {search.implausible} turned the decision but are implausible." if search.implausible else ""
-    st.caption(f"{search.evaluated:,} changed records tried.{refused}", help=markdown_safe(search.semantics))
+    st.caption(tried_sentence(search), help=markdown_safe(search.semantics))
     return tried
+
+
+def tried_sentence(search: CounterfactualSearch) -> str:
+    """How many records were tried, and how many of those that turned the decision were refused."""
+    tried = f"{search.evaluated:,} changed {'record' if search.evaluated == 1 else 'records'} tried."
+    if not search.implausible:
+        return tried
+    be = "is" if search.implausible == 1 else "are"
+    return f"{tried} {search.implausible:,} turned the decision but {be} implausible."

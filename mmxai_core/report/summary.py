@@ -6,7 +6,7 @@ named, and an input of the wrong kind is said first and silences the evidence al
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mmxai_core.figures.evidence_colour import coloured_inside
@@ -53,18 +53,21 @@ class Summary:
         return " ".join(self.sentences)
 
 
-def summarise(explanation: Explanation, labels: Mapping[str, str]) -> Summary:
+def summarise(
+    explanation: Explanation, labels: Mapping[str, str], *, check_name: Callable[[str], str] = str
+) -> Summary:  # fmt: skip
     """The summary of an explanation.
 
     Args:
         explanation: The explanation; parts that are missing are said to be missing.
         labels: What to call each player, e.g. "Age: 57 years"; one without a label is called by its id.
+        check_name: What a check is called where the summary is read; as in the result, if not given.
     """
     check = explanation.input_check
     if check is not None and check.flagged:
         return Summary(_wrong_kind(explanation), limits(explanation))
     support, made = Support.of(explanation), checks(explanation)
-    caution, spread, tally = _caution(explanation), _range(explanation), _tally(made)
+    caution, spread, tally = _caution(explanation), _range(explanation), _tally(made, check_name)
     evidence = (_account(explanation, support, labels), _place(explanation, support, made))
     kept = [s for s in (caution, *_answer(explanation), spread, *evidence, tally) if s]
     while len(kept) > MOST:  # the page itself shows both
@@ -239,12 +242,12 @@ def _place(explanation: Explanation, support: Support, made: Sequence[Check]) ->
     return f"{text}."
 
 
-def _tally(made: Sequence[Check]) -> str:
+def _tally(made: Sequence[Check], check_name: Callable[[str], str]) -> str:
     """How many checks pass."""
     judged = [c for c in made if c.passed is not None]
     if not judged:
         return "No reliability check was made."
-    failed = [c.number.name for c in judged if not c.passed]
+    failed = [check_name(c.number.name) for c in judged if not c.passed]
     count = len(judged) - len(failed)
     text = f"{count} of {len(judged)} reliability checks {'passes' if count == 1 else 'pass'}"
     if len(failed) > 2:

@@ -16,13 +16,20 @@ from dashboard.components.joint_map_panel import scale_bar
 from dashboard.components.methods_panel import MethodChoice
 from dashboard.components.reliability_words import PLAIN, figure, plain_name
 from dashboard.components.similar_panel import group_rows, outcome_bar, seen_before
-from dashboard.components.turning_panel import TurningRequest, changes_table
+from dashboard.components.turning_panel import TurningRequest, changes_table, tried_sentence
 from dashboard.components.what_if_panel import answer_gauge, is_seen, range_bar, seen_range
 from mmxai_core.clinical import Field
-from mmxai_core.results import AttentionAudit, InputCheck, JointAccount
+from mmxai_core.results import AttentionAudit, InputCheck, JointAccount, ReliabilityNumber
 from mmxai_core.results.input_check import ImageCheck, InputFinding, InputScore
 from mmxai_core.results.similar import FieldSummary, SimilarCases, SimilarGroup
-from mmxai_core.results.what_if import Counterfactual, FieldChange, FieldResponse, ResponsePoint, WhatIfAnswer
+from mmxai_core.results.what_if import (
+    Counterfactual,
+    CounterfactualSearch,
+    FieldChange,
+    FieldResponse,
+    ResponsePoint,
+    WhatIfAnswer,
+)
 
 AGE = Field("age", "Age", "numeric", "history", "", "years", (0, 120), (10, 90))
 
@@ -88,6 +95,28 @@ def test_every_reliability_number_of_the_core_has_plain_words() -> None:
     assert len({plain_name(n) for n in names}) == len(names) == len(PLAIN)
     assert all(plain_name(n) != n or n.startswith("Agreement") for n in names)
     assert plain_name("Something new") == "Something new"
+
+
+def test_the_summary_calls_a_check_what_the_strip_calls_it() -> None:
+    weak = ReliabilityNumber("Attribution stability under noise (Pearson)", 0.2, 0.8, True, "", "")
+    app = AppTest.from_string(
+        "import streamlit as st\n"
+        "from dashboard.components.summary_panel import summary_panel\n"
+        "summary_panel(st.session_state['case'], {})"
+    )
+    app.session_state["case"] = replace(explanation(), reliability=(weak,), strip=None)
+    said = " ".join(m.value for m in app.run().markdown)
+    assert not app.exception and "“Contributions stay the same under slight noise”" in said and "Pearson" not in said
+
+
+@pytest.mark.parametrize(
+    ("tried", "refused", "said"),
+    [(1200, 1, "1,200 changed records tried. 1 turned the decision but is implausible."),
+     (1, 0, "1 changed record tried."), (9, 2, "9 changed records tried. 2 turned the decision but are implausible.")],
+)  # fmt: skip
+def test_one_record_is_one(tried: int, refused: int, said: str) -> None:
+    search = CounterfactualSearch((), 0.6, "malignant", 0.5, (), (), 2, tried, True, refused, None, "", "")
+    assert tried_sentence(search) == said
 
 
 def test_figures_have_two_digits() -> None:

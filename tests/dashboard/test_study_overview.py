@@ -112,3 +112,18 @@ def test_a_closed_study_takes_no_answer(studies: tuple[AppTest, StudyStore]) -> 
     app.query_params["study"], app.query_params["reader"] = "pilot", "R01"
     app.switch_page("views/session.py").run()
     assert "The coordinator has closed this study" in " ".join(i.value for i in app.info)
+
+
+def test_who_practises_first_is_not_said_to_be_at_a_case(app: AppTest, tmp_path: Path) -> None:
+    cases = tuple(Case(f"C{n}", bool(n % 2), clinical={"age": 40 + n}, practice=n == 0) for n in range(3))
+    made = Protocol("drill", "Drill", (Arm("alone", "unaided"),), cases, (Reader("R01"),),
+                    questions=Questions(confidence="none", region=False))  # fmt: skip
+    store = StudyStore(tmp_path / "ratings.sqlite")
+    study = store.start(made.lock(at=datetime.now(UTC)))
+    app.switch_page("views/studies.py").run()
+    assert list(app.dataframe[0].value["Next"]) == ["practice"]
+    (at,) = [a for a in store.assignments(study, "R01") if a.practice]
+    slot, answer = Slot("reading", "reading", at.period, "unaided", at.id), ItemAnswer("opinion", value=40.0)
+    store.save(study, "R01", slot, (answer,), seen=0, token=new_token(), opened_at=datetime.now(UTC))
+    press(app, "Refresh")
+    assert list(app.dataframe[0].value["Next"]) == ["case 1"]
