@@ -82,6 +82,7 @@ class ReadingSession:
         unkept: One sentence on why the case is not kept, or "".
         pictures_asked: True once the explanation of a kept answer was asked for, so that Cancel is the last word.
         pixels_gone: True where the case had images and the worklist keeps them no more.
+        files_wait: True where the samples were added on the Worklist while chosen files were not.
         refused: How many uploads in a row could not be opened.
         noted: The inputs that the worklist has, to write only what changed.
         desk: This browser's own mark, so that a reload finds its cases; another browser has another.
@@ -125,6 +126,7 @@ class ReadingSession:
     unkept: str = ""
     pictures_asked: bool = False
     pixels_gone: bool = False
+    files_wait: bool = False
     refused: int = 0
     noted: tuple[object, ...] = ()
     desk: str = field(default_factory=new_token)

@@ -16,10 +16,17 @@ from mmxai_core.worklist.query import Order
 
 @dataclass(frozen=True, eq=False)
 class Added:
-    """What the reader wants to add: files, the samples, or nothing."""
+    """What the reader wants to add: files, the samples, or nothing.
+
+    Attributes:
+        files: (name, content) of each file.
+        samples: True for the samples.
+        waiting: True where files are chosen and not among what is added.
+    """
 
     files: tuple[tuple[str, bytes], ...] = ()
     samples: bool = False
+    waiting: bool = False
 
 
 def query_tools(query: Query) -> Query:
@@ -53,7 +60,7 @@ def add_tools(*, version: int, running: bool, kept: str, samples: int, expanded:
         running: True while other work on many cases runs.
         kept: What is kept of a case, and for how long.
         samples: How many samples ship.
-        expanded: True where it stands open, as in an empty list.
+        expanded: True where it stands open, as in an empty list or where files wait.
     """
     with st.expander("Add studies", icon=":material/add:", expanded=expanded, key=f"wl-box-{version}-{expanded}"):
         files = st.file_uploader(
@@ -71,4 +78,4 @@ def add_tools(*, version: int, running: bool, kept: str, samples: int, expanded:
         st.caption(kept)
     if add and files:
         return Added(tuple((f.name, f.getvalue()) for f in files))
-    return Added(samples=True) if take else None
+    return Added(samples=True, waiting=bool(files)) if take else None

@@ -53,7 +53,10 @@ def add(added: Added) -> None:
 
         work = Batch("Adding samples", len(samples))
         work = batches.start(work, take_samples, failed=say_failed)
-        state.update(batch=work, upload_version=state.current().upload_version + 1)
+        state.update(
+            batch=work, files_wait=added.waiting,
+            upload_version=state.current().upload_version + (not added.waiting),  # only what was added is emptied
+        )  # fmt: skip
         return
     bundle = services.bundle()
     files = added.files
@@ -69,7 +72,7 @@ def add(added: Added) -> None:
         yield from (Line(o.name, o.case is not None, o.sentence) for o in told)
 
     work = batches.start(Batch("Adding studies", total), take_files, failed=say_failed)
-    state.update(batch=work, upload_version=state.current().upload_version + 1)
+    state.update(batch=work, files_wait=False, upload_version=state.current().upload_version + 1)
 
 
 def analyse_all(codes: tuple[str, ...]) -> None:
@@ -227,7 +230,7 @@ def main() -> None:
     running = session.batch is not None and not session.batch.done
     added = add_tools(
         version=session.upload_version, running=running, kept=kept_words(), samples=len(services.samples()),
-        expanded=not cases and session.batch is None,
+        expanded=session.files_wait or (not cases and session.batch is None),
     )  # fmt: skip
     if added is not None:
         add(added)
