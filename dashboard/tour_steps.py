@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from dashboard.components.evidence import usual_account
 from dashboard.components.reliability_words import needs, passes, plain_name
 from dashboard.components.wording import percent, verdict
-from mmxai_core.results import Explanation, FirstAnswer, ReliabilityNumber
+from mmxai_core.figures.account import say
+from mmxai_core.results import REGION_LABELS, Explanation, FirstAnswer, ReliabilityNumber
 
 PageName = Literal["worklist", "case", "explanation", "survey"]
 #: The sample of a clear case, and the stand-in for the one that the model in use reads wrongly.
@@ -126,9 +128,9 @@ def _where(m: Moment) -> str:
 def _what(m: Moment) -> str:
     if m.explanation is None:
         return "The contributions are being computed; they appear by themselves."
-    account = m.explanation.attribution
+    account, labels = usual_account(m.explanation), REGION_LABELS | dict(m.labels)
     pairs = sorted(zip(account.players, account.values, strict=True), key=lambda pair: -abs(pair[1]))[:3]
-    said = "; ".join(f"{m.labels.get(p, p)} {v:+.2f}" for p, v in pairs)
+    said = "; ".join(f"{labels.get(p, p)} {say(v, account.space, sign=True)}" for p, v in pairs)
     return (
         f"The **waterfall** shares the prediction among the image and every known field, and adds up exactly (Shapley "
         f"values, log-odds). Largest here: {said}. Each says what the model does when that input becomes unknown; it "

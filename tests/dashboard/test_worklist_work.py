@@ -27,7 +27,7 @@ from mmxai_core.errors import CohortError
 from mmxai_core.explain.explainer import Explainer
 from mmxai_core.model.bundle import load_bundle
 from mmxai_core.predict import Predictor
-from mmxai_core.results import FirstAnswer, InputCheck, PredictionSet, ReliabilityNumber
+from mmxai_core.results import FirstAnswer, InputCheck, JointAccount, PredictionSet, ReliabilityNumber
 from mmxai_core.worklist import SITE, Analysed, NewCase, WorklistCase, WorklistStore
 from mmxai_core.worklist.database import worklist_url
 
@@ -233,6 +233,17 @@ def test_every_step_of_the_tour_says_something_before_and_after_its_numbers_are_
     whole = replace(bare, first=first(flagged=True), explanation=strip(10, 1), labels={"image": "Image"})
     for step in STEPS:
         assert "None" not in step.text(whole)
+
+
+def test_the_tour_quotes_the_account_that_the_page_opens_with() -> None:
+    case, label = explanation(), {"palpable": "Palpable lump: yes"}
+    account = case.attribution
+    players = tuple("image_lesion" if p == "image" else p for p in account.players)
+    regional = replace(account, players=players, values=account.values + 0.03)
+    joint = JointAccount("lesion", ("image_lesion",), None, None, regional, regional, None, None, 0, 7)
+    (step,) = [s for s in STEPS if "waterfall" in s.text(Moment("A", "benign", explanation=case))]
+    said = step.text(Moment("A", "benign", explanation=replace(case, joint=joint), labels=label))
+    assert "Palpable lump: yes -0.67" in said and "Image: lesion region" in said and "-0.70" not in said
 
 
 def test_the_tour_never_claims_more_than_was_measured() -> None:
