@@ -235,7 +235,7 @@ def test_the_search_keeps_age_and_history_unless_unlocked_and_its_answer_can_be_
     choose(app, "what-if-view", "turn")
     assert app.multiselect[0].value == ["age", "palpable"]
     calm(button(app, "Search").click().run())
-    assert "changed records tried" in text(app)
+    assert "1 changed record tried." in text(app)
     app.multiselect[0].set_value([]).run()
     calm(button(app, "Search").click().run())
     kept = app.session_state["reading"].kept
