@@ -118,11 +118,18 @@ def save(
     st.rerun()
 
 
-def region_bar(bar: DeltaGenerator, step: Step, region: Box | None) -> bool:
-    """Whether a lesion is marked, and the box to tick where there is none; returns whether it is ticked."""
+def region_bar(bar: DeltaGenerator, step: Step, region: Box | None, *, was_none: bool) -> bool:
+    """Whether a lesion is marked, and the box to tick where there is none; returns whether it is ticked.
+
+    Args:
+        bar: Where it is drawn.
+        step: The step.
+        region: The box drawn, or None.
+        was_none: True where this very answer is changed, and had none. From one step to the next it is said anew.
+    """
     with bar:
         none = st.checkbox(
-            "No lesion to mark", key=f"none-{form_key(step)}", width="content",
+            "No lesion to mark", was_none, key=f"none-{form_key(step)}", width="content",
             help="Tick it where you see none; otherwise draw a box in the image.",
         )  # fmt: skip
         st.caption(
@@ -156,7 +163,9 @@ def reading(study: StudyRecord, protocol: Protocol, step: Step, kept: tuple[Kept
         before_region = region_of(last.answer("region")) if last else None
         mark = st.container(horizontal=True, vertical_alignment="center")  # above the image, to be seen with it
         region = show_case(case, step, output, before_region, draw=asks_region)
-        none = asks_region and region_bar(mark, step, region)
+        answer = last.answer("region") if last is not None and last.slot == step.slot else None
+        was_none = answer is not None and answer.state == "no_answer"
+        none = asks_region and region_bar(mark, step, region, was_none=was_none)
         if step.slot.stage == "explanation":
             show_values(case)
     if output is not None:

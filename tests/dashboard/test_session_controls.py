@@ -120,3 +120,24 @@ def test_an_answer_that_is_changed_starts_with_both_controls(session: tuple[AppT
     tens(app).set_value(90).run()
     next(b for b in app.button if b.label.startswith("Commit")).click().run()
     assert kept(store) == [90.0]
+
+
+def test_no_lesion_is_still_ticked_where_that_answer_is_changed_and_not_at_the_next(
+    app: AppTest, tmp_path: Path
+) -> None:
+    image = "samples/phantom-b.dcm"
+    made = Protocol(
+        "pilot", "Pilot", (Arm("alone", "unaided"),),
+        tuple(Case(f"C{n}", bool(n), image=image, clinical={"age": 40 + n}) for n in range(2)), (Reader("R01"),),
+        questions=Questions(confidence="none"),
+    )  # fmt: skip
+    StudyStore(tmp_path / "ratings.sqlite").start(made.lock(at=datetime.now(UTC)))
+    app.query_params["study"], app.query_params["reader"] = "pilot", "R01"
+    app.switch_page("views/session.py").run()
+    app.checkbox[0].check().run()
+    commit(app, 30.0)
+    assert not app.checkbox[0].value, "the next case is another one"
+    press(app, "Change last answer")
+    assert app.checkbox[0].value and app.number_input[0].value == 30.0
+    commit(app, 35.0)
+    assert kept(StudyStore(tmp_path / "ratings.sqlite")) == [35.0]
