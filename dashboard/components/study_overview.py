@@ -43,16 +43,17 @@ def reader_rows(study: StudyRecord, *, server: str) -> list[dict[str, object]]:
         server: Address that the links begin with.
     """
     store, now = services.study_store(), datetime.now(UTC)
-    rows = []
+    closed, rows = store.is_closed(study), []
     for reader in study.protocol.readers:
         mine, kept = store.assignments(study, reader.code), store.kept(study, reader.code)
         step = course.next_step(study.protocol, mine, kept, now=now)
         how = course.progress(study.protocol, mine, kept)
         case = "practice" if step.practice else f"case {how.done + 1}"
+        coming = "closed" if closed and step.kind != "done" else _NEXT.get(step.kind, case)
         rows.append(
             {
                 "Reader": reader.code, "Group": reader.stratum, "Cases read": how.done / max(how.total, 1),
-                "Of": how.total, "Next": _NEXT.get(step.kind, case),
+                "Of": how.total, "Next": coming,
                 "Last answer (UTC)": f"{kept[-1].saved_at:%Y-%m-%d %H:%M}" if kept else "none yet",
                 "Link": reader_link(study, reader.code, server=server),
             }

@@ -104,6 +104,7 @@ def test_a_closed_study_takes_no_answer(studies: tuple[AppTest, StudyStore]) -> 
     app, store = studies
     assert "Open · " in said(app)
     press(app, "Close it")
+    assert app.dataframe[0].value["Next"].tolist() == ["closed", "closed"]
     assert "Closed · " in said(app) and store.is_closed(store.study("pilot"))
     study, now = store.study("pilot"), datetime.now(UTC)
     slot = Slot("reading", "reading", 1, "unaided", store.assignments(study, "R01")[0].id)
