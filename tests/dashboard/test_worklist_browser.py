@@ -123,6 +123,12 @@ def test_a_whole_case_by_keyboard_alone(browser: Browser, server: str) -> None:
     expect(page.get_by_text("changed", exact=True)).to_have_count(2)
     settled(page)
     tab_to(page, lambda f: f["role"] == "combobox" or "Margin" in f["name"], "the margin")
+    page.keyboard.type("Unknown")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("combobox", name="Margin", exact=True)).to_have_value("Unknown")
+    settled(page)
+    assert page.evaluate(_FOCUS)["name"] == "Margin", "a field keeps its plain name and the focus"
+    page.keyboard.press("Control+A")
     page.keyboard.type("Rough")
     page.keyboard.press("Enter")
     expect(page.get_by_text("changed", exact=True)).to_have_count(3)
@@ -191,3 +197,21 @@ def test_two_browsers_keep_apart_and_each_finds_its_case_after_a_reload(browser:
         expect(mine.get_by_text("not in your worklist")).to_be_visible()
         assert titles[1 - i] not in mine.locator("[data-testid=stMain]").inner_text().split("Or start with a sample")[0]
         context.close()
+
+
+def test_chosen_files_wait_while_the_samples_are_added(browser: Browser, server: str) -> None:
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    page = context.new_page()
+    page.set_default_timeout(SLOW)
+    page.goto(f"{server}/worklist?reader=R41")
+    chosen = ROOT / "assets" / "samples" / "phantom-a.dcm"
+    page.get_by_role("button", name="Add the 6 samples").wait_for()
+    page.locator("input[type=file]").first.set_input_files(chosen)
+    page.get_by_role("button", name="Add 1 files").wait_for()
+    page.get_by_role("button", name="Add the 6 samples").click()
+    expect(page.get_by_text("6 of 6 done")).to_be_visible()
+    settled(page)
+    expect(page.get_by_text(chosen.name).first).to_be_visible()
+    page.get_by_role("button", name="Add 1 files").click()
+    expect(page.get_by_text("1 of 1 done")).to_be_visible()
+    context.close()
