@@ -132,7 +132,7 @@ def clinical_form(
                     if value is not None:
                         known[field.id] = value
                     if mark := mark_of(field, value, prefilled, initial):
-                        st.caption(mark)
+                        st.markdown(mark)  # not a caption: it would pale the mark
                     note = outlier_note(field, value)
                     if note:
                         st.caption(f":orange[{markdown_safe(note)}]")

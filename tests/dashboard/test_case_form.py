@@ -26,8 +26,8 @@ def values(app: AppTest) -> dict[str, object]:
     return dict(app.session_state["reading"].values)
 
 
-def captions(app: AppTest) -> list[str]:
-    return [c.value for c in app.caption]
+def marks(app: AppTest) -> list[str]:
+    return [m.value for m in app.markdown]
 
 
 @pytest.fixture
@@ -57,9 +57,9 @@ def test_a_changed_field_keeps_the_name_that_a_screen_reader_says(form: AppTest)
     field(form, "button_group", "Palpable").set_value("yes").run()
     assert {w.label for kind in ("number_input", "selectbox", "button_group") for w in getattr(form, kind)} == names
     assert not [n for n in names if any(c in n for c in "[]:\\")]
-    assert captions(form).count(":orange-badge[changed]") == 3
+    assert marks(form).count(":orange-badge[changed]") == 3
     button(form, "Reset").click().run()
-    assert ":orange-badge[changed]" not in captions(form)
+    assert ":orange-badge[changed]" not in marks(form)
 
 
 def test_undo_after_a_refused_value_goes_back_to_the_last_valid_one(form: AppTest) -> None:
