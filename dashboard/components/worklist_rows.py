@@ -68,7 +68,7 @@ def prediction_words(told: Analysed) -> str:
     said = f"{name} {percent(told.probability)}, called {called}"
     if told.low is None or told.high is None or "fields missing" not in told.flags:
         return said
-    return f"{said}; {percent(told.low)} to {percent(told.high)} were all fields known"
+    return f"{said}; {percent(told.low)} to {percent(told.high)} with every field known"
 
 
 def _told(case: WorklistCase) -> str:

@@ -209,7 +209,7 @@ def test_a_row_of_the_list_says_in_words_what_it_shows() -> None:
                         added_at=now - timedelta(minutes=5))  # fmt: skip
     text = worklist_rows.row(case, now)
     for words in (
-        "● analysed", "▲ urgent", "malignant 83 %, called malignant; 61 % to 90 % were all fields known",
+        "● analysed", "▲ urgent", "malignant 83 %, called malignant; 61 % to 90 % with every field known",
         "{benign or malignant}",
         "model abstains", "fields unknown", "US 2 images · phantom · pixels not kept", "5 min ago",
     ):  # fmt: skip
