@@ -12,9 +12,9 @@ from mmxai_core.reader_study.study_store import StudyStore
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_server() -> Iterator[str]:
     """URL of a real PostgreSQL server, started for these tests."""
-    yield from start_postgres(tmp_path_factory)
+    yield from start_postgres()
 
 
 _numbers = count()

@@ -17,8 +17,8 @@ from mmxai_core.worklist.database import worklist_url
 
 
 @pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    yield from start_postgres(tmp_path_factory)
+def postgres() -> Iterator[str]:
+    yield from start_postgres()
 
 
 def test_a_case_lives_and_ends_in_postgresql(postgres: str, tmp_path: Path) -> None:
