@@ -104,11 +104,16 @@ def test_leaving_the_page_loses_nothing(app: AppTest) -> None:
     assert field(app, "number_input", "Age").value == 51.0
 
 
-def test_a_rating_is_kept_before_the_page_says_so(app: AppTest, tmp_path: Path) -> None:
+def survey_of_a_case(app: AppTest) -> None:
+    """The Survey page with an analysed case of one clinical value."""
     clinical_only(app)
     field(app, "number_input", "Age").set_value(51.0).run()
     analysed(app)
     page(app, "survey")
+
+
+def test_a_rating_is_kept_before_the_page_says_so(app: AppTest, tmp_path: Path) -> None:
+    survey_of_a_case(app)
     app.text_input[0].set_value("r07").run()
     assert all(r.value is None for r in app.radio), "nothing may be preselected"
     app.radio[0].set_value(4)
@@ -126,10 +131,7 @@ def test_a_rating_is_kept_before_the_page_says_so(app: AppTest, tmp_path: Path) 
 
 
 def test_a_look_back_at_the_pictures_keeps_a_half_filled_rating(app: AppTest, tmp_path: Path) -> None:
-    clinical_only(app)
-    field(app, "number_input", "Age").set_value(51.0).run()
-    analysed(app)
-    page(app, "survey")
+    survey_of_a_case(app)
     app.text_input[0].set_value("R07").run()
     app.radio[0].set_value(4).run()
     app.text_area[0].set_value("the map is off").run()
@@ -147,10 +149,7 @@ def test_a_look_back_at_the_pictures_keeps_a_half_filled_rating(app: AppTest, tm
 
 
 def test_a_half_filled_rating_stays_with_its_explanation_and_its_reader(app: AppTest) -> None:
-    clinical_only(app)
-    field(app, "number_input", "Age").set_value(51.0).run()
-    analysed(app)
-    page(app, "survey")
+    survey_of_a_case(app)
     app.text_input[0].set_value("R07").run()
     app.radio[0].set_value(4).run()
     app.text_input[0].set_value("R08").run()
