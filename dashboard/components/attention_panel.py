@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.components.charts import chart
+from dashboard.components.still import still
 from dashboard.messages import markdown_safe
 from mmxai_core.figures.audit import EFFECT_REFERENCE, audit_pictures
 from mmxai_core.figures.cross_modal import DENSITY_REFERENCE, image_to_clinical_figure, image_to_clinical_share
@@ -117,7 +118,7 @@ def attention_panel(explanation: Explanation, grey: GreyImage | None, labels: Ma
     with left:
         for column, picture, caption in zip(st.columns(3, gap="small"), pictures, captions, strict=True):
             with column:
-                st.image(picture, width="stretch", alt=f"{name}: {caption}")
+                still(picture, alt=f"{name}: {caption}")
                 st.caption(caption)
         st.markdown(
             f"**All fields** {missed} of {len(order)} not borne out",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
+from dashboard.components.still import still
 from dashboard.messages import markdown_safe
 from mmxai_core.figures.account import say
 from mmxai_core.figures.colour import AWAY, TOWARD
@@ -75,16 +76,16 @@ def joint_map_panel(
         left, right = st.columns(2, gap="small")
         with left:
             whole = signed_blend(grey, unified.on_source(), reference=unified.reference)
-            st.image(whole, width="stretch", alt=f"Unified map for {target}")
+            still(whole, alt=f"Unified map for {target}")
             st.markdown(f"**Image and clinical data together**, for {target}")
         with right:
             if chosen:
                 change = signed_blend(grey, unified.difference(chosen), reference=unified.reference)
                 name = markdown_safe(labels.get(chosen, chosen))
-                st.image(change, width="stretch", alt=f"What {name} adds to the map")
+                still(change, alt=f"What {name} adds to the map")
                 st.markdown(f"**What {name} adds:** the map with it, less the map with it unknown")
             else:
-                st.image(grey, width="stretch", clamp=True, alt="The image without a map")
+                still(grey, alt="The image without a map")
                 st.markdown("**The image.** Switch a field off to see what it adds.")
         st.html(scale_bar(unified.reference, target))
         st.caption(unified.semantics, help=markdown_safe(unified.unit))

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
+from dashboard.components.still import SMALL, still
 from dashboard.messages import markdown_safe
 from mmxai_core.results.similar import SimilarCases, SimilarGroup, SimilarGroups
 
@@ -103,7 +104,7 @@ def cases_panel(found: SimilarCases, *, own: Mapping[str, str], positive: str) -
     for column, case in zip(st.columns(len(found.cases)), found.cases, strict=True):
         with column:
             outcome = case.outcome.replace("_", " ")
-            st.image(case.image, width="stretch", clamp=True, alt=f"Case {case.case_id}, {outcome}")
+            still(case.image, side=SMALL, alt=f"Case {case.case_id}, {outcome}")
             colour = "orange" if case.outcome == positive else "blue"
             st.markdown(
                 f":{colour}-badge[{outcome}] distance {case.distance:.2f}  \n"

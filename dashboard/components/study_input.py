@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import streamlit as st
 
 from dashboard.components.pressing import pressed
+from dashboard.components.still import SMALL, still
 from dashboard.messages import boundary
 from dashboard.services import Sample
 from mmxai_core.io import SUPPORTED_EXTENSIONS
@@ -60,7 +60,7 @@ def choose_study(samples: Sequence[Sample], picture: Callable[[str], Study], *, 
             with st.container(height="stretch", gap="xsmall"):  # takes what is left, so that the buttons stand in line
                 with boundary():
                     grey = picture(sample.file).images[0].grey
-                    st.image(np.round(grey * 255).astype(np.uint8), width="stretch", alt=sample.description)
+                    still(grey, side=SMALL, alt=sample.description)
                 st.markdown(f"**{sample.title}**")
                 st.caption(sample.description)
             if pressed("Open", key=f"open-{sample.file}", width="stretch", help=sample.title):
