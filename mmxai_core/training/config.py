@@ -18,6 +18,8 @@ from mmxai_core.types import Json
 
 #: Pixels: augmentation draws marks of 60 x 8 pixels with a margin.
 SMALLEST_CANVAS = 72
+#: The fused network's image head.
+READOUTS = ("kept", "own")
 #: Endings of a file of first weights.
 WEIGHT_FILES = (".pth", ".pt", ".bin", ".safetensors")
 
@@ -146,6 +148,8 @@ class TrainConfig:
         pretrain_validation: The same, of the pretraining cohort.
         views: Augmented views a case whose tokens are cached for the fusion stage.
         image_mix: How far the fused network's image branch goes from pretrained (0) to fine-tuned (1) weights.
+        readout: The image head of the fused network: "kept" as fine-tuned, or "own": learned anew with the fusion. The
+            fine-tuned one was fitted to the very cases that the fusion learns from, and speaks too surely of them.
         refit: Train fusion and sibling once more on training + validation cases, for the epochs chosen.
         phantoms: Fresh synthetic breast ultrasound phantoms the finished bundle is scored on; 0 for none.
         amp: Mixed precision of the image stages: "bf16", "fp16" (CUDA only), or "none".
@@ -171,6 +175,7 @@ class TrainConfig:
     pretrain_validation: float = 0.15
     views: int = 4
     image_mix: float = 0.5
+    readout: str = "kept"
     refit: bool = True
     phantoms: int = 0
     amp: str = "none"
@@ -195,7 +200,7 @@ class TrainConfig:
         check_range(self, "phantoms", 0, 10_000)
         check_range(self, "accumulate", 1, 4096)
         check_range(self, "checkpoint_steps", 0, 10**9)
-        for name, choices in (("amp", AMP), ("batch_norm", BATCH_NORM), ("draws", DRAWS)):
+        for name, choices in (("amp", AMP), ("batch_norm", BATCH_NORM), ("draws", DRAWS), ("readout", READOUTS)):
             _check_choice(self, name, choices)
         _check_choice(self, "pretrain_cohort", ("", *cohort_names()))
         if self.init not in ("imagenet", "none") and Path(self.init).suffix not in WEIGHT_FILES:

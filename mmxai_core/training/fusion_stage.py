@@ -77,6 +77,11 @@ def _mix_absent(network: FusedNetwork, state: ImageState, absent: Tensor) -> Ima
     return replace(state, tokens=pick("tokens"), summary=pick("summary"), pooled=pick("pooled"), logits=pick("logits"))
 
 
+def _read_again(network: FusedNetwork, state: ImageState, *, dropout: float = 0.0) -> ImageState:
+    """The state with the logits that the network's image head gives of its vector now."""
+    return replace(state, logits=network.image_encoder.head(F.dropout(state.pooled, dropout)))
+
+
 def _level_loss(logits: dict[str, Tensor], data: CohortArrays) -> dict[str, float]:
     """Mean validation cross-entropy over the levels, and the AUC of each."""
     numbers = {name: validation_numbers(x, data.labels) for name, x in logits.items()}
@@ -91,7 +96,7 @@ def fused_logits(
     """(N, K) logits of the plain view at each level of field groups, by level name, and "image" with no field."""
     network.eval()
     n = len(data)
-    state = cache.take(torch.zeros(n, dtype=torch.long), torch.arange(n))
+    state = _read_again(network, cache.take(torch.zeros(n, dtype=torch.long), torch.arange(n)))
     values, known = torch.from_numpy(data.values), torch.from_numpy(data.known)
     masks = {name: known & level_mask(schema, groups) for name, groups in LEVELS.items()}
     masks["image"] = torch.zeros_like(known)
@@ -104,6 +109,8 @@ def train_fusion(
     keep_epoch: int | None = None, hooks: Hooks | None = None,
 ) -> dict[str, float | int]:  # fmt: skip
     """Trains clinical branch, fusion and absent-image token in place; the rest of the image encoder does not move.
+
+    With `config.readout` "own", the network's image head starts anew and is trained too.
 
     Args:
         network: Its image encoder is trained already.
@@ -119,6 +126,10 @@ def train_fusion(
     """
     network.image_encoder.requires_grad_(False)
     network.image_encoder.absent.requires_grad_(True)
+    own = config.readout == "own"
+    if own:
+        network.image_encoder.head.reset_parameters()
+        network.image_encoder.head.requires_grad_(True)
     labels, n_views = torch.from_numpy(train.labels), len(caches[0].tokens)
     values, known = torch.from_numpy(train.values), torch.from_numpy(train.known)
     balance = MissingBalance.measure(train.known, train.labels, network.arch.classes)
@@ -129,6 +140,8 @@ def train_fusion(
         left = drop_fields(known[index], y, schema=schema, balance=balance, drop=config.drop, rng=rng)
         absent = torch.rand(b, generator=rng) < config.drop.image
         state = _mix_absent(network, caches[0].take(torch.randint(n_views, (b,), generator=rng), index), absent)
+        if own:
+            state = _read_again(network, state, dropout=network.arch.dropout)
         fused, _ = network.fuse(state, network.encode_clinical(values[index], left))
         ce = F.cross_entropy(fused.logits, y, label_smoothing=config.loss.smoothing)
         branch = F.cross_entropy(fused.clinical_logits, y, label_smoothing=config.loss.smoothing)

@@ -51,6 +51,7 @@ def test_a_wrong_setting_is_named(tmp_path: Path, text: str, words: str) -> None
         "accumulate = 0",
         'batch_norm = "off"',
         'draws = "image"',
+        'readout = "none"',
         "checkpoint_steps = -1",
         'pretrain_cohort = "bus"',
         'init = "weights.onnx"',
