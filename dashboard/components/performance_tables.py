@@ -17,7 +17,8 @@ from dashboard.components.performance_words import (
     test_of,
     wins,
 )
-from mmxai_core.comparison.files import ModelResult
+from mmxai_core.comparison.files import ModelEntry, ModelResult
+from mmxai_core.comparison.models import SHIPPED, SHIPPED_IMAGE
 from mmxai_core.figures.performance_parts import Cell, Number, Table
 from mmxai_core.report.wording import class_name, listed, percent
 
@@ -61,12 +62,16 @@ def cohort_table(run: Run) -> Table:
     )  # fmt: skip
 
 
+def branch_of(model: ModelEntry) -> str:
+    """Which image branch a model stands on."""
+    if model.name in (SHIPPED, SHIPPED_IMAGE):
+        return "its own"
+    return model.encoder.replace("_", " ") if model.encoder else "none"
+
+
 def models_table(run: Run) -> Table:
     """What each compared model is."""
-    rows = tuple(
-        (m.label, family(m), m.about, m.encoder.replace("_", " ") if m.encoder else "none", m.seeds)
-        for m in run.config.models
-    )
+    rows = tuple((m.label, family(m), m.about, branch_of(m), m.seeds) for m in run.config.models)
     return Table(
         "models", "Models compared", ("Model", "Kind", "What it is", "Image branch", "Seeds"), rows,
         f"Computed from {run.name}/config.json.", run.metrics.status,
@@ -107,7 +112,8 @@ def performance_table(run: Run, level: str | None = None, *, metrics: tuple[str,
     title = f", {level_words(level)}" if level else " and known fields"
     numbers = [c for row in rows for c in row if isinstance(c, Number)]
     notes = [f"Threshold of sensitivity, specificity and F1: {run.metrics.threshold_rule}. Models are ordered by AUC; "
-             "“ours” was chosen among our own by the AUC on validation cases, never on these."]  # fmt: skip
+             "“ours” is the shipped recipe where it was measured, else the best of our own by the AUC on validation "
+             "cases, never on these."]  # fmt: skip
     notes += run.metrics.notes
     notes += [_OUTSIDE] if any(n.beside_its_interval for n in numbers) else []
     return Table(

@@ -116,7 +116,10 @@ def leads(run: Run) -> tuple[Lead, ...]:
     for v in run.metrics.verdicts:
         auc = {r.model: r.metrics["auc"].value for r in run.metrics.models if r.level == v.level and r.metrics}
         ours = auc.get(v.reference)
-        ahead = {m for m, x in auc.items() if x is not None and ours is not None and x > ours}
+        # On the seeds that both have; where a test is missing, by the table.
+        gaps = {t.b: t.difference.value for t in (run.tests.rows if run.tests else ()) if t.level == v.level}
+        by_table = {m: ours - x for m, x in auc.items() if x is not None and ours is not None and m != v.reference}
+        ahead = {m for m, gap in (by_table | gaps).items() if gap is not None and gap < 0}
         kind = min((kinds.get(m, "rival") for m in ahead), default="")
         beyond = any(
             t.level == v.level and wins(t) == "ours lower" and kinds.get(t.b, "rival") == kind

@@ -29,6 +29,8 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument("--models", metavar="A,B", help="work on these only; the rest is left to a later run")
     parser.add_argument("--generalise", action="store_true",
                         help="also test across cohorts, scanners, hospitals, and probe the image vectors")  # fmt: skip
+    parser.add_argument("--shipped", type=Path, metavar="DIR",
+                        help="run folder of `train` on this cohort: it joins as the shipped recipe")  # fmt: skip
     parser.add_argument("--measure-only", action="store_true", help="metrics of the units that are there; no training")
     parser.set_defaults(run=run)
 
@@ -41,6 +43,7 @@ def run(args: argparse.Namespace) -> None:
     from mmxai_core.comparison.measure import write_results
     from mmxai_core.comparison.models import BY_NAME
     from mmxai_core.comparison.run import Comparison, plan_of
+    from mmxai_core.comparison.shipped import take_over
 
     for name, value, low in (("--folds", args.folds, 2), ("--seeds", args.seeds, 1), ("--workers", args.workers, 1)):
         if not low <= value <= 100:
@@ -64,6 +67,8 @@ def run(args: argparse.Namespace) -> None:
             progress=lambda what, done, total: step(what, done, total),
         )  # fmt: skip
         comparison = Comparison(plan)
+        if args.shipped:
+            take_over(comparison, args.shipped)
         if args.measure_only:
             comparison.prepare()
         else:

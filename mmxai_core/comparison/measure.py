@@ -31,12 +31,12 @@ _DRAWS = 400
 def material_of(comparison: Comparison) -> Material:
     """What a comparison's figures are drawn from."""
     from mmxai_core.comparison.cohort import subgroup_of
-    from mmxai_core.comparison.models import chosen, levels
+    from mmxai_core.comparison.models import levels
 
     data, config = comparison.data, comparison.config
     return Material(
         comparison.finished(), [(k.seed, k.fold, k.model.name) for k in comparison.units()],
-        chosen(comparison.cohort.schema), list(levels(comparison.cohort.schema)),
+        comparison.models(), list(levels(comparison.cohort.schema)),
         dict(zip(data.case_ids, data.labels.tolist(), strict=True)),
         dict(zip(data.case_ids, data.patients, strict=True)),
         {i: subgroup_of(c) for i, c in comparison.cases.items()},
@@ -135,7 +135,7 @@ def budget_notes(material: Material) -> tuple[str, ...]:
 
 def levels_of(model: Model, material: Material) -> list[str]:
     """Levels at which a model has scores."""
-    if model.kind == "image":
+    if not model.reads_fields:
         return [IMAGE_LEVEL]
     with_image = model.reads_image and model.kind != "late"
     return [*([IMAGE_LEVEL] if with_image else []), *material.levels]
@@ -155,7 +155,7 @@ def _result(model: Model, level: str, material: Material) -> tuple[ModelResult, 
     if found is None:
         return empty, None
     measured = intervals(found.statistics, found.groups, replicates=material.replicates, seed=material.seed)
-    first = level == (material.levels[0] if material.levels and model.kind != "image" else IMAGE_LEVEL)
+    first = level == (material.levels[0] if material.levels and model.reads_fields else IMAGE_LEVEL)
     return replace(
         empty,
         seeds=tuple(material.whole_seeds(model.name)),

@@ -8,7 +8,7 @@ from typing import Literal
 from mmxai_core.clinical import ClinicalSchema
 from mmxai_core.training.missing import LEVELS
 
-Kind = Literal["image", "clinical", "head", "ablation", "fields", "radiomics", "late"]
+Kind = Literal["image", "clinical", "head", "ablation", "fields", "radiomics", "late", "shipped"]
 EncoderKind = Literal["main", "no_transformer", "no_cnn", "no_lesion_loss"]
 
 #: The level at which no field is known.
@@ -73,7 +73,16 @@ MODELS: tuple[Model, ...] = (
           "Attention fusion on an image branch of its own that is never told where the lesion is; both glances see the "
           "whole image.", "no_lesion_loss", True, True),
 )  # fmt: skip
-BY_NAME = {m.name: m for m in MODELS}
+#: What `train` measured on the same folds with a bundle's own recipe; only where `compare --shipped` took it over.
+SHIPPED, SHIPPED_IMAGE = "shipped", "shipped_image"
+SHIPPED_MODELS: tuple[Model, ...] = (
+    Model(SHIPPED, "Shipped recipe", "ours", "shipped",
+          "Attention fusion trained as the shipped bundle is, at its full size, in each fold; its image branch is its "
+          "own.", None, True, True),
+    Model(SHIPPED_IMAGE, "Shipped recipe, image only", "ours", "shipped",
+          "The image branch of the shipped recipe with its own head, at its full size.", None, True, False),
+)  # fmt: skip
+BY_NAME = {m.name: m for m in (*MODELS, *SHIPPED_MODELS)}
 
 
 def levels(schema: ClinicalSchema) -> dict[str, tuple[str, ...]]:
@@ -88,6 +97,12 @@ def levels(schema: ClinicalSchema) -> dict[str, tuple[str, ...]]:
     return out
 
 
-def chosen(schema: ClinicalSchema) -> tuple[Model, ...]:
-    """The models that a cohort with this schema can have, in order: without fields, those that read the image."""
-    return tuple(m for m in MODELS if schema.fields or m.kind in ("image", "radiomics", "ablation"))
+def chosen(schema: ClinicalSchema, *, shipped: bool = False) -> tuple[Model, ...]:
+    """The models that a cohort with this schema can have, in order: without fields, those that read the image.
+
+    Args:
+        schema: The cohort's fields.
+        shipped: Whether a bundle's own recipe is among them.
+    """
+    found = tuple(m for m in MODELS if schema.fields or m.kind in ("image", "radiomics", "ablation"))
+    return (*(SHIPPED_MODELS if shipped else ()), *found)

@@ -21,6 +21,7 @@ from mmxai_core.comparison.encoders import Trained, train_encoder
 from mmxai_core.comparison.fold import FoldWork
 from mmxai_core.comparison.models import EncoderKind, Model, chosen, levels
 from mmxai_core.comparison.prepared_data import ReadCohort, read_cohort
+from mmxai_core.comparison.shipped import shipped_seeds
 from mmxai_core.comparison.units import Unit, read_unit, unit_path, write_unit
 from mmxai_core.errors import CancelledError, CohortError
 from mmxai_core.training.data import LUMINANCE, CohortArrays
@@ -120,12 +121,17 @@ class Comparison:
         )  # fmt: skip
 
     def units(self) -> list[UnitKey]:
-        """All units in the order of work: the models of the main encoder first, then the ablations."""
-        models = chosen(self.cohort.schema)
-        main = [UnitKey(s, f, m) for s, f in self.splits for m in models if m.kind != "ablation"]
+        """All units in the order of work: what `train` measured, the models of the main encoder, the ablations."""
+        models, taken = chosen(self.cohort.schema, shipped=True), shipped_seeds(self.plan.out)
+        shipped = [UnitKey(s, f, m) for m in models if m.kind == "shipped" for s, f in self.splits if s in taken]
+        main = [UnitKey(s, f, m) for s, f in self.splits for m in models if m.kind not in ("ablation", "shipped")]
         limit = self.config.seed + self.config.ablation_seeds
         more = [UnitKey(s, f, m) for m in models if m.kind == "ablation" for s, f in self.splits if s < limit]
-        return main + more
+        return shipped + main + more
+
+    def models(self) -> tuple[Model, ...]:
+        """The run's models, in order."""
+        return chosen(self.cohort.schema, shipped=bool(shipped_seeds(self.plan.out)))
 
     def finished(self) -> list[Unit]:
         """The units that lie in the folder and belong to the plan."""
@@ -160,7 +166,11 @@ class Comparison:
         keys = self.units()
         missing = [k for k in keys if not unit_path(self.plan.out, k.seed, k.fold, k.model.name).is_file()]
         done = len(keys) - len(missing)
-        todo = [k for k in missing if self.plan.only is None or k.model.name in self.plan.only]
+        todo = [
+            k
+            for k in missing
+            if k.model.kind != "shipped" and (self.plan.only is None or k.model.name in self.plan.only)
+        ]
         work: FoldWork | None = None
         for key in todo:
             if self.plan.cancelled():
@@ -249,8 +259,8 @@ class Comparison:
             "fields": [{"id": f.id, "label": f.label, "group": f.group} for f in c.schema.fields],
             "models": [
                 {"name": m.name, "label": m.label, "family": m.family, "about": m.about, "encoder": m.encoder,
-                 "seeds": min(config.ablation_seeds, self.plan.seeds) if m.kind == "ablation" else self.plan.seeds}
-                for m in chosen(c.schema)
+                 "seeds": len({k.seed for k in self.units() if k.model is m})}
+                for m in self.models()
             ],
             "source": None if self.plan.source is None else {
                 "cohort": self.plan.source.name, "folds": config.source_folds,

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmxai_core.comparison.files import Estimate, ModelResult, PairedTest, Verdict
-from mmxai_core.comparison.models import IMAGE_LEVEL
+from mmxai_core.comparison.models import IMAGE_LEVEL, SHIPPED, SHIPPED_IMAGE
 from mmxai_core.comparison.scoring import Pool
 from mmxai_core.evaluation.compare import clustered_delong, holm
 
-#: Models that may stand for the project where fields are known; validation chooses.
+#: Models that may stand for the project where fields are known and no shipped recipe was measured; validation chooses.
 CANDIDATES = ("attention", "attention_coherence")
 
 
@@ -26,13 +26,23 @@ class Drawn:
 
 
 def reference(rows: Sequence[ModelResult]) -> dict[str, str]:
-    """The model that stands for the project, by level: image only where no field is known, else by validation AUC."""
+    """The model that stands for the project, by level.
+
+    The shipped recipe where it was measured: its settings were chosen on validation cases before. Else image only where
+    no field is known, and with fields the candidate with the larger validation AUC.
+    """
+    whole = {(r.model, r.level) for r in rows if r.metrics}
     scores: dict[str, list[float]] = {}
     for row in rows:
         if row.model in CANDIDATES and row.level != IMAGE_LEVEL and row.validation_auc is not None:
             scores.setdefault(row.model, []).append(row.validation_auc)
     best = max(scores, key=lambda m: float(np.mean(scores[m])), default=CANDIDATES[0])
-    return {level: "image" if level == IMAGE_LEVEL else best for level in dict.fromkeys(r.level for r in rows)}
+
+    def at(level: str) -> str:
+        shipped, own = (SHIPPED_IMAGE, "image") if level == IMAGE_LEVEL else (SHIPPED, best)
+        return shipped if (shipped, level) in whole else own
+
+    return {level: at(level) for level in dict.fromkeys(r.level for r in rows)}
 
 
 def tests_of(drawn: Mapping[tuple[str, str], Drawn], chosen: Mapping[str, str]) -> tuple[PairedTest, ...]:
@@ -81,32 +91,35 @@ def _again(drawn: Drawn, seeds: int) -> NDArray[np.float64]:
 def verdicts(
     rows: Sequence[ModelResult], tests: Sequence[PairedTest], chosen: Mapping[str, str]
 ) -> tuple[Verdict, ...]:
-    """One sentence a level: who is ahead of the reference, and whether chance explains it."""
+    """One sentence a level: who is ahead of the reference, and whether chance explains it.
+
+    Who is ahead is told by the paired differences, which are of the seeds that both models have.
+    """
     out = []
     for level, name in chosen.items():
         scored = {r.model: r for r in rows if r.level == level and r.metrics and r.metrics["auc"].value is not None}
-        if name not in scored or len(scored) < 2:
+        paired = [t for t in tests if t.level == level and t.b in scored and t.difference.value is not None]
+        if name not in scored or not paired:
             continue
-        ranked = sorted(scored.values(), key=lambda r: -(r.metrics["auc"].value or 0.0))
-        ours, best = scored[name], ranked[0]
-        other = ranked[1] if best is ours else best
-        test = next((t for t in tests if t.level == level and t.b == other.model), None)
-        out.append(Verdict(level, name, best.model, _sentence(ours, other, test, ahead=best is ours)))
+        test = min(paired, key=lambda t: (t.difference.value or 0.0, t.b))
+        best = name if (test.difference.value or 0.0) >= 0 else test.b
+        out.append(Verdict(level, name, best, _sentence(scored[name], scored[test.b], test)))
     return tuple(out)
 
 
-def _sentence(ours: ModelResult, other: ModelResult, test: PairedTest | None, *, ahead: bool) -> str:
-    value = ours.metrics["auc"].value
-    compared = f"{other.label} with {other.metrics['auc'].value:.3f}"
-    gap = ""
-    if test is not None and test.difference.value is not None:
-        p = test.bootstrap_p_holm
-        gap = (
-            f" (difference {test.difference.value:+.3f}, 95 % interval {test.difference.low:+.3f} to "
-            f"{test.difference.high:+.3f}, p = {p:.3f} after Holm)"
-        )
-    if ahead:
+def _sentence(ours: ModelResult, other: ModelResult, test: PairedTest) -> str:
+    value, difference, p = ours.metrics["auc"].value or 0.0, test.difference.value or 0.0, test.bootstrap_p_holm
+    both = len(set(ours.seeds) & set(other.seeds))
+    on = "" if set(ours.seeds) == set(other.seeds) else f" on the {both} seed{'s' if both > 1 else ''} that both have"
+    # With other seeds the table's figure is not what was compared.
+    theirs = other.metrics["auc"].value if not on else value - difference
+    compared = f"{other.label} with {theirs:.3f}{on}"
+    gap = (
+        f" (difference {difference:+.3f}, 95 % interval {test.difference.low:+.3f} to {test.difference.high:+.3f}"
+        f"{'' if p is None else f', p = {p:.3f} after Holm'})"
+    )
+    if difference >= 0:
         return f"{ours.label} has the highest AUC, {value:.3f}; next is {compared}{gap}."
-    tied = test is None or test.bootstrap_p_holm is None or test.bootstrap_p_holm >= 0.05
+    tied = p is None or p >= 0.05
     what = "the difference is within chance" if tied else "the difference is beyond chance: this model wins here"
     return f"{ours.label} has AUC {value:.3f}; {compared} is ahead{gap}; {what}."

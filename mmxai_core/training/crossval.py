@@ -49,10 +49,13 @@ def score_fold(fitted: Fitted, test: CohortArrays) -> dict[str, list[float]]:
     return out
 
 
-def localise_fold(fitted: Fitted, test: CohortArrays) -> list[dict[str, float]]:
+def localise_fold(fitted: Fitted, test: CohortArrays) -> list[Json]:
     """Grad-CAM++ of the more probable class against each held-out case's mask; history known; padding left out.
 
     Cases without a lesion mask are left out.
+
+    Returns:
+        "case_id", "hit", "iou", "energy" and "lesion_share" of each; see `evaluation.localization.Localization`.
     """
     test = test.encoded(fitted.schema)
     known = torch.from_numpy(test.known) & level_mask(fitted.schema, LEVELS["history"])
@@ -63,7 +66,10 @@ def localise_fold(fitted: Fitted, test: CohortArrays) -> list[dict[str, float]]:
         y, x, h, w = test.content[i].tolist()
         fine = F.interpolate(torch.from_numpy(grid)[None, None], size=(size, size), mode="bilinear")[0, 0].numpy()
         found = localize(fine[y : y + h, x : x + w], test.lesion[i][y : y + h, x : x + w].astype(bool))
-        rows.append({"hit": float(found.hit), "iou": found.iou, "energy": found.energy})
+        rows.append(
+            {"case_id": test.case_ids[i], "hit": float(found.hit), "iou": found.iou, "energy": found.energy,
+             "lesion_share": found.lesion_share}
+        )  # fmt: skip
     return rows
 
 
@@ -74,7 +80,8 @@ def cross_validate(
     """Runs the recipe on each fold; each finished fold lies in fold-<k>.json and is not run again.
 
     Returns:
-        One dict a fold: case ids, labels, probabilities by model, localisation, temperatures, validation logits.
+        One dict a fold: case ids, labels, probabilities by model, localisation, temperatures; ids, labels and logits of
+        its validation cases, those of the image-only sibling apart.
     """
     out = []
     for k, (rest, held) in enumerate(patient_folds(data.labels, data.patients, folds=folds, seed=config.seed)):
@@ -97,6 +104,10 @@ def cross_validate(
                 "localization": localise_fold(fitted, test),
                 "temperature": dict(fitted.temperature),
                 "validation_logits": {n: v.tolist() for n, v in fitted.validation_logits.items()},
+                "image_validation_logits": image_logits(
+                    fitted.image, inner.take(validation).encoded(fitted.schema)
+                ).tolist(),
+                "validation_ids": list(inner.take(validation).case_ids),
                 "validation_labels": fitted.validation_labels.tolist(),
                 "stages": {n: dict(v) for n, v in fitted.stages.items()},
             }

@@ -1,0 +1,110 @@
+"""A bundle's own recipe as a model of the comparison: what `train` measured, taken over fold by fold.
+
+`train` and `compare` cut a cohort into the same folds for the same seed; the validation cases differ. What is taken
+over is tied to the folds by the hash of its held-out cases, and is never trained here.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmxai_core.comparison.cohort import Split
+from mmxai_core.comparison.models import IMAGE_LEVEL, SHIPPED, SHIPPED_IMAGE
+from mmxai_core.comparison.units import Localised, Scores, Unit, write_unit
+from mmxai_core.errors import CohortError
+from mmxai_core.evaluation.calibration import youden_threshold
+from mmxai_core.training.config import TrainConfig, load_config
+from mmxai_core.training.split import split_hash
+from mmxai_core.types import Json
+
+if TYPE_CHECKING:
+    from mmxai_core.comparison.run import Comparison
+
+
+def shipped_seeds(folder: Path) -> set[int]:
+    """Seeds of which a results folder holds units of the shipped recipe."""
+    return {int(p.name.split("-")[0]) for p in (folder / "units").glob(f"*-{SHIPPED}.json")}
+
+
+def take_over(comparison: Comparison, run: Path) -> int:
+    """Writes the units of a `train` run on the same cohort.
+
+    Args:
+        comparison: Where to.
+        run: The run folder of `train`: config.toml and a fold-<k>.json for each fold.
+
+    Returns:
+        Number of folds.
+
+    Raises:
+        CohortError: A file is missing or malformed, or the run's seed or folds are not the comparison's.
+    """
+    config = load_config(run / "config.toml")
+    splits = [s for s in comparison.splits.values() if s.seed == config.seed]
+    if not splits:
+        listed = ", ".join(str(s) for s in sorted({s for s, _ in comparison.splits}))
+        raise CohortError(f"The run {run.name} has seed {config.seed}; this comparison has the seeds {listed}.")
+    if config.folds != len(splits):
+        raise CohortError(f"The run {run.name} has {config.folds} folds; this comparison has {len(splits)}.")
+    units = [unit for s in splits for unit in _units(comparison, run, config, s)]
+    for unit in units:
+        write_unit(comparison.plan.out, unit)
+    return len(splits)
+
+
+def _units(comparison: Comparison, run: Path, config: TrainConfig, split: Split) -> tuple[Unit, Unit]:
+    path = run / f"fold-{split.fold}.json"
+    try:
+        fold = json.loads(path.read_text(encoding="utf-8"))
+        held, units = fold["split"]["test"], (_fused(fold, config, split.fold), _image(fold, config, split.fold))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CohortError(f"{path.name} of the run {run.name} cannot be read: {error!r}.") from error
+    if held != split_hash([comparison.data.case_ids[i] for i in split.test]):
+        raise CohortError(f"{path.name} of the run {run.name} has other held-out cases than this comparison's fold.")
+    return units
+
+
+def _fused(fold: Json, config: TrainConfig, k: int) -> Unit:
+    temperature = fold["temperature"]["fused"]
+    names = [n.removeprefix("fused|") for n in fold["probabilities"] if n.startswith("fused|")]
+    scores = {
+        level: _scores(fold, fold["probabilities"][f"fused|{level}"], fold["validation_logits"][level], temperature)
+        for level in sorted(names, key=lambda n: n != IMAGE_LEVEL)
+    }
+    rows = fold["localization"]
+    found = None
+    if rows:
+        ids = tuple(str(r["case_id"]) for r in rows)
+        found = Localised(ids, *(tuple(float(r[n]) for r in rows) for n in ("hit", "iou", "energy", "lesion_share")))
+    return _unit(fold, config, k, SHIPPED, scores, found)
+
+
+def _image(fold: Json, config: TrainConfig, k: int) -> Unit:
+    scores = _scores(
+        fold, fold["probabilities"]["image"], fold["image_validation_logits"], fold["temperature"]["image"]
+    )
+    return _unit(fold, config, k, SHIPPED_IMAGE, {IMAGE_LEVEL: scores}, None)
+
+
+def _scores(fold: Json, test: list[float], logits: list[list[float]], temperature: float) -> Scores:
+    x = np.asarray(logits, np.float64)
+    validation: NDArray[np.float64] = 1 / (1 + np.exp(-(x[:, 1] - x[:, 0]) / temperature))
+    threshold = youden_threshold(np.asarray(fold["validation_labels"]).astype(bool), validation)
+    return Scores(np.asarray(test, np.float64), validation, threshold, temperature)
+
+
+def _unit(
+    fold: Json, config: TrainConfig, k: int, model: str, scores: dict[str, Scores], found: Localised | None
+) -> Unit:
+    account: dict[str, Any] = {
+        "command": "train", "stages": fold["stages"], "train": fold["split"]["train"], "settings": config.to_json(),
+        "refit": "training and validation cases, for the best number of epochs" if config.refit else "none",
+    }  # fmt: skip
+    return Unit(
+        config.seed, k, model, tuple(fold["case_ids"]), tuple(fold["validation_ids"]), scores, found, account, {}
+    )

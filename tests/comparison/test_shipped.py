@@ -1,0 +1,117 @@
+"""What `train` measured joins the comparison as it is: same folds, same figures, or a refusal in a sentence."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from comparison.tiny_cohort import CONFIG, tiny_cohort
+
+from mmxai_core.cohorts.case import Cohort
+from mmxai_core.comparison import files
+from mmxai_core.comparison.measure import write_results
+from mmxai_core.comparison.run import Comparison, plan_of
+from mmxai_core.comparison.shipped import take_over
+from mmxai_core.errors import CohortError
+from mmxai_core.training.config import StageConfig, TrainConfig
+from mmxai_core.training.recipe import RunLog
+from mmxai_core.training.train import train_bundle
+from mmxai_core.types import Json
+
+RECIPE = TrainConfig(
+    seed=CONFIG.seed, validation=0.5, pretrain_validation=0.5, folds=2, views=1, init="none", arch=CONFIG.arch,
+    pretrain=StageConfig(epochs=1), image=StageConfig(epochs=1, samples=16), fusion=StageConfig(epochs=3),
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
+    return tiny_cohort(tmp_path_factory.mktemp("cohort"))
+
+
+@pytest.fixture(scope="module")
+def trained(cohort: Cohort, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Json]:
+    """(run folder, results of the bundle)."""
+    folder = tmp_path_factory.mktemp("trained")
+    bundle = train_bundle(cohort, folder / "tiny", name="tiny", config=RECIPE, log=RunLog(folder / "run"))
+    return folder / "run", bundle.results()
+
+
+def _comparison(cohort: Cohort, folder: Path, *, seeds: int = 1, folds: int = 2, **config: object) -> Comparison:
+    settings = replace(CONFIG, **config)  # type: ignore[arg-type]
+    plan = plan_of(
+        cohort, folder / "out", config=settings, folds=folds, seeds=seeds, cache=folder / "cache", only=("logistic",)
+    )
+    return Comparison(plan)
+
+
+def test_figures_are_those_of_the_training_run(cohort: Cohort, trained: tuple[Path, Json], tmp_path: Path) -> None:
+    run, results = trained
+    comparison = _comparison(cohort, tmp_path, seeds=2)
+    assert take_over(comparison, run) == 2
+    comparison.run()  # trains what it was asked for, and nothing of the recipe
+    write_results(comparison)
+    metrics, measured = files.read_metrics(tmp_path / "out"), results["cross_validation"]["models"]
+    for level in ("history", "history+descriptor", "image"):
+        row = metrics.row("shipped", level)
+        assert row is not None and row.seeds == (7,) and row.n == 24 and row.units == row.units_all == 2
+        assert row.metrics["auc"].value == pytest.approx(measured[f"fused|{level}"]["auc"]["value"], abs=1e-6)
+    alone = metrics.row("shipped_image", "image")
+    assert alone is not None
+    assert alone.metrics["auc"].value == pytest.approx(measured["image"]["auc"]["value"], abs=1e-6)
+    shown = metrics.row("shipped", "history")
+    assert shown is not None and shown.localisation is not None
+    found = results["cross_validation"]["localization"]
+    assert shown.localisation.n == found["n"] == 24
+    assert shown.localisation.iou.value == pytest.approx(found["iou"]["value"], abs=1e-5)
+
+
+def test_it_stands_for_the_project_and_is_compared_on_the_seed_both_have(
+    cohort: Cohort, trained: tuple[Path, Json], tmp_path: Path
+) -> None:
+    comparison = _comparison(cohort, tmp_path, seeds=2)
+    take_over(comparison, trained[0])
+    comparison.run()
+    write_results(comparison)
+    metrics, tests = files.read_metrics(tmp_path / "out"), files.read_tests(tmp_path / "out")
+    verdict = next(v for v in metrics.verdicts if v.level == "history")
+    assert verdict.reference == "shipped" and "on the 1 seed that both have" in verdict.sentence
+    test = next(t for t in tests.rows if (t.level, t.b) == ("history", "logistic"))
+    once = _comparison(cohort, tmp_path / "once")
+    take_over(once, trained[0])
+    once.run()
+    write_results(once)
+    row = {m: files.read_metrics(tmp_path / "once" / "out").row(m, "history") for m in ("shipped", "logistic")}
+    ours, theirs = (r.metrics["auc"].value for r in row.values() if r is not None)
+    assert ours is not None and theirs is not None
+    assert test.difference.value == pytest.approx(ours - theirs, abs=2e-6)
+
+
+def test_a_run_of_another_seed_or_cut_is_refused(cohort: Cohort, trained: tuple[Path, Json], tmp_path: Path) -> None:
+    with pytest.raises(CohortError, match=r"run run has seed 7; this comparison has the seeds 11\."):
+        take_over(_comparison(cohort, tmp_path / "a", seed=11), trained[0])
+    with pytest.raises(CohortError, match="has 2 folds; this comparison has 3"):
+        take_over(_comparison(cohort, tmp_path / "b", folds=3, validation=0.34), trained[0])
+
+
+def test_a_run_on_other_cases_or_a_torn_file_is_refused(
+    cohort: Cohort, trained: tuple[Path, Json], tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(trained[0], run)
+    fold = json.loads((run / "fold-0.json").read_text())
+    fold["split"]["test"] = "0" * 16
+    (run / "fold-0.json").write_text(json.dumps(fold))
+    comparison = _comparison(cohort, tmp_path)
+    with pytest.raises(CohortError, match=r"fold-0\.json of the run run has other held-out cases"):
+        take_over(comparison, run)
+    (run / "fold-0.json").write_text(json.dumps(fold)[:100])
+    with pytest.raises(CohortError, match=r"fold-0\.json of the run run cannot be read"):
+        take_over(comparison, run)
+    (run / "fold-0.json").unlink()
+    with pytest.raises(CohortError, match=r"fold-0\.json of the run run cannot be read"):
+        take_over(comparison, run)
+    assert not (tmp_path / "out" / "units").exists()  # nothing is written by halves
