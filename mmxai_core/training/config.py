@@ -112,14 +112,17 @@ class DropConfig:
         field: Probability that one more field is unknown.
         image: Probability that the image is absent.
         clinical: Probability that every field is unknown.
+        both: Probability, besides, that neither image nor field is known. What the model then says is where every
+            account of its answer starts, and should be the share of the positive class among the cases.
     """
 
     field: float = 0.15
     image: float = 0.1
     clinical: float = 0.1
+    both: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("field", "image", "clinical"):
+        for name in ("field", "image", "clinical", "both"):
             check_range(self, name, 0.0, 0.95)
 
 

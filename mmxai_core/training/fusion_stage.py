@@ -139,6 +139,9 @@ def train_fusion(
         y, b = labels[index], len(index)
         left = drop_fields(known[index], y, schema=schema, balance=balance, drop=config.drop, rng=rng)
         absent = torch.rand(b, generator=rng) < config.drop.image
+        if config.drop.both:
+            nothing = torch.rand(b, generator=rng) < config.drop.both
+            absent, left = absent | nothing, left & ~nothing[:, None]
         state = _mix_absent(network, caches[0].take(torch.randint(n_views, (b,), generator=rng), index), absent)
         if own:
             state = _read_again(network, state, dropout=network.arch.dropout)

@@ -10,7 +10,7 @@ import torch
 
 from mmxai_core.clinical import ClinicalRecord, ClinicalSchema, Field
 from mmxai_core.model.network import FusedNetwork
-from mmxai_core.training.config import StageConfig
+from mmxai_core.training.config import DropConfig, LossConfig, StageConfig
 from mmxai_core.training.data import CohortArrays, standardise_batch
 from mmxai_core.training.fusion_stage import StateCache, fused_logits, train_fusion
 from mmxai_core.training.image_stage import make_batch
@@ -65,3 +65,19 @@ def test_the_whole_network_says_what_the_cached_states_say(data: CohortArrays, r
     cached = fused_logits(network, cache, data, SCHEMA)
     torch.testing.assert_close(cached["history+descriptor+assessment"], whole, atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(cached["image"], alone, atol=1e-5, rtol=1e-5)
+
+
+def test_with_nothing_known_the_answer_is_the_share_of_the_class(data: CohortArrays) -> None:
+    some = replace(data, labels=(np.arange(len(data)) % 4 == 0).astype(np.int64))
+    torch.manual_seed(0)
+    network = FusedNetwork(CONFIG.arch, SCHEMA).eval()
+    cache = StateCache.build(network.image_encoder, some, views=0, seed=3)
+    train_fusion(
+        network, some, some, schema=SCHEMA, caches=(cache, cache),
+        stage=StageConfig(epochs=80, batch=6, lr=1e-2, patience=80), keep_epoch=79, seed=0,
+        config=replace(CONFIG, loss=LossConfig(smoothing=0.0), drop=DropConfig(both=0.5)),
+    )  # fmt: skip
+    empty = torch.zeros(1, len(SCHEMA.fields))
+    with torch.no_grad():
+        logits = network.eval()(None, empty, torch.zeros(empty.shape, dtype=torch.bool)).logits
+    assert float(logits.softmax(-1)[0, 1]) == pytest.approx(0.25, abs=0.1)
