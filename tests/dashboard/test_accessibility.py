@@ -142,3 +142,47 @@ def test_no_serious_violation_on_any_page_in_either_theme(page: Page) -> None:
         page.goto(f"/{path}")
         found += audit(page, f"{path}, with a case")
     assert not found, f"{len(found)} serious or critical:\n" + "\n".join(found)
+
+
+_FOCUSED = """() => {
+    let e = document.activeElement;
+    const menu = document.querySelector("header[data-testid=stHeader]");
+    if (!e || !document.querySelector("[data-testid=stMain]").contains(e)) return null;
+    while (e.shadowRoot?.activeElement) e = e.shadowRoot.activeElement;
+    let r = e.getBoundingClientRect();
+    // A control without a size of its own (Streamlit's radio buttons) is drawn by its label.
+    if (r.width < 2 || r.height < 2) r = (e.closest("label") ?? e.parentElement).getBoundingClientRect();
+    const top = menu.getBoundingClientRect().bottom;
+    const foot = document.querySelector(".mmx-foot").getBoundingClientRect().top;
+    return {name: (e.getAttribute("aria-label") ?? e.textContent).trim().slice(0, 60), tag: e.tagName,
+            hidden: r.bottom <= top || r.top >= foot, at: [r.top, r.bottom, top, foot]};
+}"""
+
+
+def test_the_page_scrolls_under_the_menu_and_no_focus_is_lost_there(page: Page) -> None:
+    """WCAG 2.2, 2.4.11: what has the focus is not wholly under the menu above or the line at the foot."""
+    page.set_viewport_size({"width": 1024, "height": 768})
+    page.goto("/case")
+    settle(page)
+    follow_system(page)
+    page.reload()
+    settle(page)
+    for theme in ("dark", "light"):
+        page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+        page.wait_for_timeout(500)
+        ground = page.get_by_test_id("stApp").evaluate("e => getComputedStyle(e).backgroundColor")
+        assert page.get_by_test_id("stHeader").evaluate("e => getComputedStyle(e).backgroundColor") == ground
+    page.locator("input[type=file]").first.set_input_files(ROOT / "assets" / "samples" / "phantom-b.dcm")
+    page.locator(".viewer[data-ready='1']").wait_for()
+    settle(page)
+    assert page.get_by_test_id("stMain").evaluate("e => e.scrollHeight - e.clientHeight") > 100
+    lost, seen = [], set()
+    for key, times in (("Tab", 90), ("Shift+Tab", 90)):
+        for _ in range(times):
+            page.keyboard.press(key)
+            found = page.evaluate(_FOCUSED)
+            if found is not None:
+                seen.add(found["name"])
+                lost += [found] if found["hidden"] else []
+    assert len(seen) >= 15, seen
+    assert not lost
