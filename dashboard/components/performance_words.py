@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dashboard.components.performance_source import Run, cohort_name
-from mmxai_core.comparison.files import Estimate, ModelEntry, ModelResult, PairedTest
+from mmxai_core.comparison.files import Estimate, ModelEntry, ModelResult, PairedTest, Verdict
 from mmxai_core.figures.performance_parts import Form, Number
 from mmxai_core.report.wording import class_name
 
@@ -109,17 +110,25 @@ def wins(test: PairedTest) -> str:
     return "ours higher" if test.difference.value > 0 else "ours lower"
 
 
+def _is_ahead(run: Run, rows: Mapping[str, ModelResult], model: str, of: Verdict) -> bool:
+    """Whether a model's AUC is above the reference's; where their seeds differ, on the seeds that both have."""
+    ours, other = rows.get(of.reference), rows[model]
+    if ours is None:
+        return False
+    test = test_of(run, of.level, model)
+    if ours.seeds != other.seeds and test is not None and test.difference.value is not None:
+        return test.difference.value < 0
+    a, b = ours.metrics["auc"].value, other.metrics["auc"].value
+    return a is not None and b is not None and b > a
+
+
 def leads(run: Run) -> tuple[Lead, ...]:
     """Who is ahead at each level; where a rival wins comes first, beyond chance before within chance."""
     found = []
     kinds = {m.name: "rival" if m.family == "rival" else "variant" for m in run.config.models}
     for v in run.metrics.verdicts:
-        auc = {r.model: r.metrics["auc"].value for r in run.metrics.models if r.level == v.level and r.metrics}
-        ours = auc.get(v.reference)
-        # On the seeds that both have; where a test is missing, by the table.
-        gaps = {t.b: t.difference.value for t in (run.tests.rows if run.tests else ()) if t.level == v.level}
-        by_table = {m: ours - x for m, x in auc.items() if x is not None and ours is not None and m != v.reference}
-        ahead = {m for m, gap in (by_table | gaps).items() if gap is not None and gap < 0}
+        here = {r.model: r for r in run.metrics.models if r.level == v.level and r.metrics}
+        ahead = {m for m in here if m != v.reference and _is_ahead(run, here, m, v)}
         kind = min((kinds.get(m, "rival") for m in ahead), default="")
         beyond = any(
             t.level == v.level and wins(t) == "ours lower" and kinds.get(t.b, "rival") == kind

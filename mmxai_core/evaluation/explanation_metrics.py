@@ -162,7 +162,7 @@ def summarise_explanations(
     return {
         "n": len(rows),
         "positive_calls": len(calls),
-        "interval": f"{LEVEL:.0%} percentile bootstrap over patients, {replicates} replicates",
+        "interval": f"{100 * LEVEL:.0f} % percentile bootstrap over patients, {replicates} replicates",
         "shares": shares,
         "medians": medians,
         "bars": bars,

@@ -37,7 +37,7 @@ BLUR = 1 / 8
 #: Images in one pass; *measured*: larger batches leave the processor's cache and cost more an image.
 BATCH = 4
 HOW = (
-    f"pixels replaced by a copy blurred with an SD of {BLUR:.1%} of the image's longer side; "
+    f"pixels replaced by a copy blurred with an SD of {100 * BLUR:.1f} % of the image's longer side; "
     f"{RANDOM} random regions of the same areas and shapes"
 )
 #: Forward passes that `deletion_curves` costs: map and random regions, deleted and inserted, and the blurred image.

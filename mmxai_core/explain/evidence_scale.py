@@ -53,7 +53,7 @@ def evidence_strength(peak: float, peaks: Peaks | None) -> ReliabilityNumber:
             f"peak of the map against {len(peaks)} maps of training images, read by weights fitted to shuffled labels"
         )
         if value >= LEVEL:
-            verdict = f"The map is stronger than {value:.0%} of maps that mean nothing."
+            verdict = f"The map is stronger than {100 * value:.0f} % of maps that mean nothing."
         else:
-            verdict = f"No more than chance: only {value:.0%} of maps that mean nothing are weaker. Ignore it."
+            verdict = f"No more than chance: only {100 * value:.0f} % of maps that mean nothing are weaker. Ignore it."
     return ReliabilityNumber(NAME, value, LEVEL, True, verdict, source)

@@ -34,7 +34,7 @@ def curve_numbers(
             continue
         value = curves.deletion_gain if key == "deletion_gain" else curves.insertion_gain
         verdict = _against(value, threshold, f"{does} {rival}", f"{does} no {rival}: the map may miss what counts")
-        part = f"{curves.fractions[-1]:.0%} of the image, {curves.how}"
+        part = f"{100 * curves.fractions[-1]:.0f} % of the image, {curves.how}"
         source = f"mean probability over the first {part}; {threshold.source}"
         out.append(ReliabilityNumber(name, value, threshold.value, True, verdict, source))
     return out[0], out[1]

@@ -94,7 +94,7 @@ def _images(
 
 def _unlike(score: InputScore, parts: Sequence[InputScore]) -> InputFinding:
     most = max(parts, key=lambda p: p.value)
-    share = "none" if not score.tail else f"{score.tail:.1%}"
+    share = "none" if not score.tail else f"{100 * score.tail:.1f} %"
     words = (
         f"The image is unlike the training images: score {score.value:.1f}, limit {score.limit:.1f}; {share} of "
         f"held-out training images lie as far out. Most unlike: the {most.name}."

@@ -44,21 +44,29 @@ def pixel_findings(image: StudyImage) -> tuple[InputFinding, ...]:
         )  # fmt: skip
     lit, sd, white = float((grey > LIT_GREY).mean()), float(grey.std()), float((grey >= WHITE).mean())
     if lit < MIN_LIT:
-        words = f"The image is almost black: {lit:.1%} of its pixels show anything (at least {MIN_LIT:.0%} should)."
+        words = (
+            f"The image is almost black: {100 * lit:.1f} % of its pixels show anything (at least {100 * MIN_LIT:.0f} % "
+            "should)."
+        )
         found.append(InputFinding("almost black", "stop", words, lit, MIN_LIT))
     elif sd < MIN_SD:
         words = f"The image is flat: its grey varies by {sd:.3f} of full scale (at least {MIN_SD:g} is needed)."
         found.append(InputFinding("flat", "stop", words, sd, MIN_SD))
     if white > MAX_WHITE:
-        words = f"The image is saturated: {white:.0%} of its pixels are white, where no detail is left."
+        words = f"The image is saturated: {100 * white:.0f} % of its pixels are white, where no detail is left."
         found.append(InputFinding("saturated", "caution", words, white, MAX_WHITE))
     if image.pixels.ndim == 3:
         coloured = float((np.ptp(image.pixels, axis=2) > CHROMA).mean())
         if coloured > COLOUR_PICTURE:
-            words = f"This is a colour picture: {coloured:.0%} of its pixels are coloured. The model reads grey images."
+            words = (
+                f"This is a colour picture: {100 * coloured:.0f} % of its pixels are coloured. The model reads grey "
+                "images."
+            )
             found.append(InputFinding("colour", "stop", words, coloured, COLOUR_PICTURE))
         elif coloured > COLOUR_OVERLAY:
-            words = f"Colour lies over the image ({coloured:.1%} of its pixels): Doppler or marks, read as grey."
+            words = (
+                f"Colour lies over the image ({100 * coloured:.1f} % of its pixels): Doppler or marks, read as grey."
+            )
             found.append(InputFinding("colour", "caution", words, coloured, COLOUR_OVERLAY))
     return tuple(found)
 

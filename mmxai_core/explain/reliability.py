@@ -53,9 +53,9 @@ def map_stability(
         thresholds: The bundle's.
     """
     scores = [_ssim(*perturbed.same_place(original, c, i)) for i, c in enumerate(copies)]
-    noise = f"{NOISY} copies with {NOISE_SD:.0%} Gaussian noise"
+    noise = f"{NOISY} copies with {100 * NOISE_SD:.0f} % Gaussian noise"
     shift = (
-        f"{len(scores) - NOISY} copies moved by {1 / perturbed.cells:.1%} of the image's longer side or turned by "
+        f"{len(scores) - NOISY} copies moved by {100 / perturbed.cells:.1f} % of the image's longer side or turned by "
         f"{DEGREES:g} degrees"
     )
     return (
@@ -111,9 +111,11 @@ def evidence_inside(
     if value is None:
         verdict = "Could not be computed: the map is empty."
     elif value >= threshold.value:
-        verdict = f"{value:.0%} of the evidence lies in {where}, which covers {area:.0%} of the image."
+        verdict = f"{100 * value:.0f} % of the evidence lies in {where}, which covers {100 * area:.0f} % of the image."
     else:
-        verdict = f"Only {value:.0%} of the evidence lies in {where}, which covers {area:.0%} of the image."
+        verdict = (
+            f"Only {100 * value:.0f} % of the evidence lies in {where}, which covers {100 * area:.0f} % of the image."
+        )
     return ReliabilityNumber(
         name, value, threshold.value, True, verdict, f"Grad-CAM++ map and {where}; {threshold.source}"
     )

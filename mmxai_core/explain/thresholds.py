@@ -78,7 +78,7 @@ class Thresholds:
             return Threshold(GENERAL[key], "general threshold: none was measured for this bundle")
         lower = key in LOWER_IS_BETTER
         value = min(found, FLOORS[key]) if lower else max(found, FLOORS[key])
-        share = f"{TAIL:.0%} of {cases} training cases lie {'above' if lower else 'below'} {found:.2g}"
+        share = f"{100 * TAIL:.0f} % of {cases} training cases lie {'above' if lower else 'below'} {found:.2g}"
         return Threshold(value, share if value == found else f"least that counts; {share}")
 
 

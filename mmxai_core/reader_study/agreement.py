@@ -63,8 +63,8 @@ class Agreement:
         percent = self.percent.value if self.percent.value is not None else float("nan")
         span = "" if self.ac2.low is None else f" (95 % interval {self.ac2.low:.2f} to {self.ac2.high:.2f})"
         return (
-            f"{self.readers} readers agree exactly in {percent:.0%} of pairs over {self.cases} cases; beyond chance, "
-            f"AC2 = {self.ac2.value:.2f}{span}."
+            f"{self.readers} readers agree exactly in {100 * percent:.0f} % of pairs over {self.cases} cases; beyond "
+            f"chance, AC2 = {self.ac2.value:.2f}{span}."
         )
 
     def to_json(self) -> Json:

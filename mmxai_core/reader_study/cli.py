@@ -59,7 +59,10 @@ def summary_rows(found: Json) -> list[tuple[str, object]]:
     """The short table of either action."""
     if "plans" in found:
         rows: list[tuple[str, object]] = [
-            (f"{p['readers']} readers", f"{p['cases']} cases, {p['positives']} positive; power {p['power']:.0%}")
+            (
+                f"{p['readers']} readers",
+                f"{p['cases']} cases, {p['positives']} positive; power {100 * p['power']:.0f} %",
+            )
             for p in found["plans"]
         ]
         return [*rows, ("result", found["sentence"])]

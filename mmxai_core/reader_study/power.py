@@ -46,7 +46,7 @@ class Plan:
         """The plan in one plain line."""
         return (
             f"{self.readers} readers and {self.cases} cases ({self.positives} positive) find an AUC difference of "
-            f"{abs(self.effect):.3f} with a power of {self.power:.0%} at p < {self.alpha:g}."
+            f"{abs(self.effect):.3f} with a power of {100 * self.power:.0f} % at p < {self.alpha:g}."
         )
 
 

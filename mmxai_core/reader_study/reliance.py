@@ -190,5 +190,7 @@ def _estimate(value: float, drawn: NDArray[np.float64], n: int, measure: str, si
 def _in_words(e: Estimate) -> str:
     if e.value is None:
         return f"an undefined share of readings ({e.reason[0].lower()}{e.reason[1:].rstrip('.')})"
-    span = " (no interval)" if e.low is None else f" (95 % interval {e.low:.0%} to {e.high:.0%})"
-    return f"{e.value:.0%} of {e.n} readings{span}"
+    span = " (no interval)"
+    if e.low is not None and e.high is not None:
+        span = f" (95 % interval {100 * e.low:.0f} % to {100 * e.high:.0f} %)"
+    return f"{100 * e.value:.0f} % of {e.n} readings{span}"

@@ -110,7 +110,11 @@ def interval(drawn: NDArray[np.float64]) -> tuple[float | None, float | None, st
     defined = drawn[np.isfinite(drawn)]
     if 2 * len(defined) < len(drawn):
         share = 1 - len(defined) / len(drawn)
-        return None, None, f"No interval: undefined in {share:.0%} of the bootstrap replicates, so too few data."
+        return (
+            None,
+            None,
+            f"No interval: undefined in {100 * share:.0f} % of the bootstrap replicates, so too few data.",
+        )
     if np.ptp(defined) < 1e-12:
         return (
             None,

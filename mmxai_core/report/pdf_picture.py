@@ -101,7 +101,7 @@ def pictures(page: Page, image: StudyImage, explanation: Explanation, box: tuple
     )
     share = coloured_inside(explanation)
     inside = "" if share is None else f" {percent(share)} of the colour as drawn lies inside the solid line."
-    note = f"{scale} Solid line: lesion map at {OUTLINE:.0%} or more. Dashed: second look, {whose}.{inside}"
+    note = f"{scale} Solid line: lesion map at {100 * OUTLINE:.0f} % or more. Dashed: second look, {whose}.{inside}"
     page.block(note, x + over, left.y + down, room, left.height if beside else _UNDER - 1, size=5.8, colour=FAINT)
 
 

@@ -74,9 +74,9 @@ def model_card(name: str, cohort: Cohort, pretrain: Cohort | None, config: Train
         f"Image branch: {config.arch.backbone} to stride 16 over two glances (whole frame, and the lesion that its own "
         f"lesion map finds), then {config.arch.depth} Transformer blocks of width {config.arch.width}. Clinical "
         "branch: one token a field. Fusion: cross-attention in both directions, additive over fields before the head.",
-        f"The fused network's image branch lies {config.image_mix:.0%} of the way from the weights pretrained on "
-        f"{pretrain.name if pretrain else cohort.name} to those fine-tuned on {cohort.name}; the image-only sibling "
-        "is the fine-tuned one. Settings were chosen on validation folds.",
+        f"The fused network's image branch lies {100 * config.image_mix:.0f} % of the way from the weights "
+        f"pretrained on {pretrain.name if pretrain else cohort.name} to those fine-tuned on {cohort.name}; the "
+        "image-only sibling is the fine-tuned one. Settings were chosen on validation folds.",
         "",
         "## Intended use",
         INTENDED_USE,
@@ -101,9 +101,9 @@ def model_card(name: str, cohort: Cohort, pretrain: Cohort | None, config: Train
         "often: missingness carries no label.",
         "",
         f"## Cross-validation on {cohort.name}",
-        f"{cv['folds']} patient-grouped folds, {cv['n']} cases, {cv['prevalence']:.0%} {cohort.positive_class}. "
-        "Out of fold, pooled; 95 % intervals by patient bootstrap; temperature from each fold's "
-        "validation split, before the refit; sensitivity and specificity at probability 0.5.",
+        f"{cv['folds']} patient-grouped folds, {cv['n']} cases, {100 * cv['prevalence']:.0f} % "
+        f"{cohort.positive_class}. Out of fold, pooled; 95 % intervals by patient bootstrap; temperature from "
+        "each fold's validation split, before the refit; sensitivity and specificity at probability 0.5.",
         "",
         *_metric_rows(cv["models"]),
         "",

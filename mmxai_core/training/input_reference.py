@@ -140,7 +140,7 @@ def fit_inputs(
             clinical, joint = score_limit([surprise]), score_limit([both])
             account |= {"clinical_limit": clinical.limit, "joint_limit": joint.limit}
     total = ", ".join(f"{len(c)} images of {n}" for n, c in zip(names, cohorts, strict=True))
-    source = f"{total}; limits keep {ACCEPTED:.0%} of cases held out of the statistics, in each cohort"
+    source = f"{total}; limits keep {100 * ACCEPTED:.0f} % of cases held out of the statistics, in each cohort"
     return InputReference(modality, blocks, reference, clinical, joint, source), account
 
 

@@ -246,11 +246,11 @@ def summarise_flags(
                 partial(_share, flagged), [r.patient for r in part], replicates=replicates, seed=seed
             )["share"]  # fmt: skip
             assert found is not None
-            share = found.to_json() | {"interval": f"{LEVEL:.0%} percentile bootstrap over patients"}
+            share = found.to_json() | {"interval": f"{100 * LEVEL:.0f} % percentile bootstrap over patients"}
         else:
             exact = binomtest(int(flagged.sum()), len(part)).proportion_ci(LEVEL, method="exact")
             share = {"value": float(flagged.mean()), "low": float(exact.low), "high": float(exact.high),
-                     "interval": f"{LEVEL:.0%} Clopper-Pearson"}  # fmt: skip
+                     "interval": f"{100 * LEVEL:.0f} % Clopper-Pearson"}  # fmt: skip
         sets[f"{kind}, held out of {held}" if held else kind] = {
             "n": len(part), "flagged": int(flagged.sum()), "share": share,
             "by_pixels_alone": sum(r.by_pixels for r in part), "own": bool(held),

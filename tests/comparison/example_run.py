@@ -9,7 +9,7 @@ import numpy as np
 
 from mmxai_core.comparison import files
 from mmxai_core.comparison.measure import levels_of, write_files
-from mmxai_core.comparison.models import BY_NAME, MODELS
+from mmxai_core.comparison.models import MODELS
 from mmxai_core.comparison.pooling import Material
 from mmxai_core.comparison.units import Localised, Scores, Unit, read_units, write_unit
 
@@ -75,7 +75,7 @@ def write_example_run(folder: Path, *, without: tuple[tuple[int, int, str], ...]
         "citation": "none", "notes": ["Invented scores."], "image_input": "none", "lesion_reference": "none",
         "shared_encoder": "none", "levels": {"history": ["history"], "history+descriptor": ["history", "descriptor"]},
         "models": [{"name": m.name, "label": m.label, "family": m.family, "about": m.about, "encoder": m.encoder,
-                    "seeds": len(SEEDS)} for m in BY_NAME.values()],
+                    "seeds": len(SEEDS)} for m in MODELS],
     }  # fmt: skip
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
     write_files(folder, example_material(units))

@@ -270,7 +270,7 @@ def test_explanations_show_every_figure_and_say_what_was_missed(tmp_path: Path) 
 
 
 def test_input_check_and_cost_are_told_from_their_files() -> None:
-    share = {"value": 0.1, "low": 0.05, "high": 0.2, "interval": "95% Clopper-Pearson"}
+    share = {"value": 0.1, "low": 0.05, "high": 0.2, "interval": "95 % Clopper-Pearson"}
     sets = {"mammography": {"n": 20, "flagged": 2, "share": share, "own": False}}
     bars = {"mammography": {"value": 0.1, "bar": 0.95, "rule": "at least", "met": False}}
     m = source.Measurement("inputs", "inputs", {"sets": sets, "bars": bars}, {})

@@ -14,7 +14,7 @@ def test_the_percentile_is_one_minus_p() -> None:
     assert scale.null_percentile(0.0, peaks) == 0
     assert scale.null_percentile(50.5, peaks) == pytest.approx(0.5)
     strong, weak = scale.evidence_strength(98.5, peaks), scale.evidence_strength(40.0, peaks)
-    assert "stronger than 98%" in strong.verdict
+    assert "stronger than 98 %" in strong.verdict
     assert "No more than chance" in weak.verdict
     assert scale.evidence_strength(1.0, None).value is None
 

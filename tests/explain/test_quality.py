@@ -40,7 +40,7 @@ def test_each_rule_and_its_words() -> None:
     assert rules(white) == {"saturated": "caution"}
     assert rules(colour) == {"colour": "stop"} and rules(overlay) == {"colour": "caution"}
     (found,) = pixel_findings(image(white))
-    assert found.value is not None and found.value > 0.1 and "20% of its pixels are white" in found.sentence
+    assert found.value is not None and found.value > 0.1 and "20 % of its pixels are white" in found.sentence
 
 
 def with_cross(canvas: FloatMap, y: int, x: int, arm: int = 4) -> FloatMap:

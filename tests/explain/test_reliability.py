@@ -130,9 +130,9 @@ def test_evidence_inside_ignores_padding() -> None:
     region = box_region((0, 0, 64, 128), 16, 128)
     number = evidence_inside(saliency, region, content=content, name="n", where="the region")
     assert number.value == pytest.approx(0.5)
-    assert "50% of the evidence lies in the region, which covers 50% of the image" in number.verdict
+    assert "50 % of the evidence lies in the region, which covers 50 % of the image" in number.verdict
     low = evidence_inside(saliency, region & ~content, content=content, name="n", where="the region")
-    assert (low.value, low.verdict.startswith("Only 0%")) == (0.0, True)
+    assert (low.value, low.verdict.startswith("Only 0 %")) == (0.0, True)
     assert evidence_inside(saliency * 0, region, content=content, name="n", where="it").value is None
 
 

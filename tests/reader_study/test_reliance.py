@@ -55,7 +55,7 @@ def test_golden_shares() -> None:
     )
     counts = found.by_arm["all"]
     assert (counts["over_reliance"].n, counts["beneficial_switching"].n, counts["confidence_change"].n) == (4, 5, 10)
-    assert "25% of 4 readings" in found.sentences()[0]
+    assert "25 % of 4 readings" in found.sentences()[0]
     json.dumps(found.to_json(), allow_nan=False)
 
 

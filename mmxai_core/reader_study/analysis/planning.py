@@ -60,11 +60,11 @@ def planning(
     ]  # fmt: skip
     lines += [
         f"A study of this size ({parts.readers} readers, {cases} cases) finds a true AUC difference of {s['effect']:g} "
-        f"with a power of {s['power']:.0%}."
+        f"with a power of {100 * s['power']:.0f} %."
         for s in same
     ]
     chart = Curves(
-        f"Cases needed for a power of {power:.0%}", "Readers", "Cases", tuple(curves), markers=True,
+        f"Cases needed for a power of {100 * power:.0f} %", "Readers", "Cases", tuple(curves), markers=True,
     )  # fmt: skip
     empty = pd.DataFrame(columns=["effect", "readers", "cases", "positives", "power"])
     return Section(

@@ -142,11 +142,11 @@ def _words(e: Estimate) -> str:
     if e.value is None:
         return f"not defined: {e.reason.rstrip('.')}."
     span = (
-        f" (95 % interval {e.low:.0%} to {e.high:.0%})"
+        f" (95 % interval {100 * e.low:.0f} % to {100 * e.high:.0f} %)"
         if e.low is not None and e.high is not None
         else " (no interval)"
     )
-    return f"{e.value:.0%} of {e.n} readings{span}."
+    return f"{100 * e.value:.0f} % of {e.n} readings{span}."
 
 
 def _point(label: str, e: Estimate, group: str) -> Point:

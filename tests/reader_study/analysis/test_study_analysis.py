@@ -60,7 +60,7 @@ def test_golden_reliance_with_planted_errors_apart() -> None:
     assert one(table, measure="beneficial_switching")["value"] == 1.0
     assert one(table, measure="over_reliance", about="seeded errors and right answers")["value"] == 1.0
     assert one(table, measure="over_reliance", about="the AI's own errors and right answers")["value"] == 0.0
-    assert any("seeded errors only: over-reliance 100% of 2 readings (no interval)" in line for line in found.lines)
+    assert any("seeded errors only: over-reliance 100 % of 2 readings (no interval)" in line for line in found.lines)
 
 
 def test_golden_accuracy() -> None:
