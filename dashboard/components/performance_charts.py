@@ -15,6 +15,7 @@ from dashboard.components.performance_words import (
     number,
     reference_of,
     source,
+    tests_at,
 )
 from mmxai_core.comparison.files import ModelResult
 from mmxai_core.figures.performance_parts import Curve, Curves, Forest, Point, cell_text
@@ -119,7 +120,7 @@ def difference_forest(run: Run, level: str | None = None) -> Forest | None:
         return None
     names = {m.name: m for m in run.config.models}
     order = levels_of(run)
-    rows = [t for t in run.tests.rows if level in (None, t.level)]
+    rows = tests_at(run, level)
     points = []
     for t in sorted(rows, key=lambda t: (order.index(t.level), t.difference.value or 0.0)):
         known = "" if level else f" ({level_words(t.level)})"

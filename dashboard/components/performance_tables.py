@@ -15,6 +15,8 @@ from dashboard.components.performance_words import (
     reference_of,
     source,
     test_of,
+    tests_at,
+    variant_of,
     wins,
 )
 from mmxai_core.comparison.files import ModelEntry, ModelResult
@@ -144,12 +146,12 @@ def ablation_table(run: Run, level: str | None = None) -> Table:
     wanted = ["attention_coherence", "attention", "concatenation", *wanted, "image", "clinical"]
     rows: list[tuple[Cell, ...]] = []
     for at in levels_of(run) if level is None else (level,):
-        ours = reference_of(run, at)
+        ours = variant_of(run, at)
         for name in wanted:
             row = run.metrics.row(name, at)
             if row is None or name not in by_name:
                 continue
-            test = test_of(run, at, name)
+            test = test_of(run, at, name, of=ours)
             whole = name == ours
             hit = row.localisation.hit if row.localisation else None
             rows.append(
@@ -164,13 +166,14 @@ def ablation_table(run: Run, level: str | None = None) -> Table:
         "table3_ablation", "Table 3. Ablation", ("Variant", "Known fields", "AUC", "Ours minus variant",
                                                  "p, Holm", "Pointing game", "What is changed"),
         tuple(rows), source(run, "metrics.json and tests.json"), run.metrics.status,
-        ("A variant may have fewer seeds than ours: the difference is then measured on the seeds that both have.",),
+        ("“Ours” is here our best variant on the shared image branches. A variant may have fewer seeds: the difference "
+         "is then measured on the seeds that both have.",),
     )  # fmt: skip
 
 
 def paired_table(run: Run, level: str | None = None) -> Table | None:
     """Table 4: paired tests of ours against every other, the most adverse first; None where none was made."""
-    made = [t for t in run.tests.rows if level in (None, t.level)] if run.tests else []
+    made = tests_at(run, level)
     if run.tests is None or not made:
         return None
     rows: list[tuple[Cell, ...]] = []

@@ -59,7 +59,7 @@ def label_of(run: Run, model: str) -> str:
 
 
 def reference_of(run: Run, level: str) -> str | None:
-    """The model that stands for the project at a level, as the run chose it on validation cases."""
+    """The model that stands for the project at a level: the shipped recipe, or chosen on validation cases."""
     return next((v.reference for v in run.metrics.verdicts if v.level == level), None)
 
 
@@ -95,10 +95,22 @@ def source(run: Run, file: str, *, intervals: bool = True) -> str:
     return f"{text} Intervals: {run.metrics.interval}." if intervals else text
 
 
-def test_of(run: Run, level: str, other: str) -> PairedTest | None:
-    """The paired test of the reference against another model at a level."""
+def variant_of(run: Run, level: str) -> str | None:
+    """Our variant on the shared image branches at a level: what ablations take a part from. Often the reference."""
     rows = run.tests.rows if run.tests else ()
-    return next((t for t in rows if (t.level, t.b) == (level, other)), None)
+    ours = reference_of(run, level)
+    return next((t.a for t in rows if t.level == level and t.a != ours), ours)
+
+
+def tests_at(run: Run, level: str | None, *, of: str | None = None) -> list[PairedTest]:
+    """The paired tests of a model at a level, or at all levels; None: of the reference."""
+    rows = run.tests.rows if run.tests else ()
+    return [t for t in rows if level in (None, t.level) and t.a == (of or reference_of(run, t.level))]
+
+
+def test_of(run: Run, level: str, other: str, *, of: str | None = None) -> PairedTest | None:
+    """The paired test of a model against another at a level; None: of the reference."""
+    return next((t for t in tests_at(run, level, of=of) if t.b == other), None)
 
 
 def wins(test: PairedTest) -> str:
@@ -131,8 +143,7 @@ def leads(run: Run) -> tuple[Lead, ...]:
         ahead = {m for m in here if m != v.reference and _is_ahead(run, here, m, v)}
         kind = min((kinds.get(m, "rival") for m in ahead), default="")
         beyond = any(
-            t.level == v.level and wins(t) == "ours lower" and kinds.get(t.b, "rival") == kind
-            for t in (run.tests.rows if run.tests else ())
+            wins(t) == "ours lower" and kinds.get(t.b, "rival") == kind for t in tests_at(run, v.level, of=v.reference)
         )
         found.append(Lead(v.level, f"{level_words(v.level).capitalize()}: {v.sentence}", kind, beyond))
     order = {"rival": 0, "variant": 1, "": 2}

@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> None:
     from mmxai_core.comparison.config import load_compare_config
     from mmxai_core.comparison.findings import write_generalisation, write_leakage
     from mmxai_core.comparison.measure import write_results
-    from mmxai_core.comparison.models import BY_NAME
+    from mmxai_core.comparison.models import MODELS
     from mmxai_core.comparison.run import Comparison, plan_of
     from mmxai_core.comparison.shipped import take_over
 
@@ -49,8 +49,9 @@ def run(args: argparse.Namespace) -> None:
         if not low <= value <= 100:
             raise UsageError(f"{name} must be from {low} to 100; got {value}.")
     models = args.models.split(",") if args.models else None
-    if models and (unknown := [m for m in models if m not in BY_NAME]):
-        raise UsageError(f"--models knows {', '.join(BY_NAME)}; got {unknown[0]!r}.")
+    names = [m.name for m in MODELS]
+    if models and (unknown := [m for m in models if m not in names]):
+        raise UsageError(f"--models knows {', '.join(names)}; got {unknown[0]!r}.")
     config = load_compare_config(args.config)
     cohort = load_cohort(args.cohort, args.root, task=args.task)
     source = None

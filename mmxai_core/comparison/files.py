@@ -191,8 +191,9 @@ class Verdict:
 
     Attributes:
         level: Level.
-        reference: The model that stands for the project, chosen on validation cases.
-        best: Model with the highest AUC on the held-out cases.
+        reference: The model that stands for the project: the shipped recipe where it was measured, else chosen among
+            our own on validation cases.
+        best: The model furthest ahead of the reference by the paired differences; the reference where none is.
         sentence: For a reader; says so where a simple rival is ahead.
     """
 
@@ -237,11 +238,11 @@ class PairedTest:
 
     Attributes:
         level: Level.
-        a: The reference.
+        a: The reference, or our variant on the shared image branches where that is another.
         b: The other model.
         difference: AUC(a) - AUC(b), with the paired bootstrap's interval.
         bootstrap_p: Two-sided, paired patient bootstrap.
-        bootstrap_p_holm: Adjusted for all tests of the level (Holm 1979).
+        bootstrap_p_holm: Adjusted for all tests of `a` at the level (Holm 1979).
         delong_p: Two-sided, DeLong et al. 1988, clustered by patient (Obuchowski 1997), mean over seeds.
         delong_p_holm: Adjusted likewise.
         delong_low: DeLong's 95 % interval of the difference.

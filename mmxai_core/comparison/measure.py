@@ -17,7 +17,7 @@ from mmxai_core.comparison.models import IMAGE_LEVEL, Model
 from mmxai_core.comparison.pooling import Material, pool, validation_auc
 from mmxai_core.comparison.scoring import PLUG_IN, SQUARED, Pool
 from mmxai_core.comparison.subgroups import subgroups
-from mmxai_core.comparison.verdicts import Drawn, reference, tests_of, verdicts
+from mmxai_core.comparison.verdicts import Drawn, reference, tests_of, variant, verdicts
 from mmxai_core.evaluation.bootstrap import Interval, intervals, resampling_weights
 from mmxai_core.types import Json
 
@@ -66,7 +66,7 @@ def write_files(folder: Path, material: Material) -> Json:
                 boot = np.concatenate([found.auc(w) for w in _weights(found, material)])
                 drawn[model.name, level] = Drawn(found, boot)
     chosen = reference(rows)
-    tests = tests_of(drawn, chosen)
+    tests = tests_of(drawn, chosen, variant(rows))
     metrics = Metrics(
         files.FORMAT, material.status, material.complete,
         f"95 %, percentile bootstrap that draws patients, {material.replicates} replicates, seed {material.seed}; with "

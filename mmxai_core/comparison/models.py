@@ -77,10 +77,10 @@ MODELS: tuple[Model, ...] = (
 SHIPPED, SHIPPED_IMAGE = "shipped", "shipped_image"
 SHIPPED_MODELS: tuple[Model, ...] = (
     Model(SHIPPED, "Shipped recipe", "ours", "shipped",
-          "Attention fusion trained as the shipped bundle is, at its full size, in each fold; its image branch is its "
-          "own.", None, True, True),
+          "Attention fusion with an image branch of its own, trained in each fold by `train` as a bundle is.",
+          None, True, True),
     Model(SHIPPED_IMAGE, "Shipped recipe, image only", "ours", "shipped",
-          "The image branch of the shipped recipe with its own head, at its full size.", None, True, False),
+          "The image branch of the shipped recipe with its own head.", None, True, False),
 )  # fmt: skip
 BY_NAME = {m.name: m for m in (*MODELS, *SHIPPED_MODELS)}
 

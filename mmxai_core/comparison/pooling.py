@@ -117,7 +117,13 @@ def pool(material: Material, model: str, level: str, *, changed: str | None = No
     table = np.array(rows, np.float64)
     groups = tuple(order) if material.per_patient else tuple(material.patient[i] for i in order)
     return Pool(
-        tuple(order), groups, labels_of(order, material), table[..., 0], table[..., 1] > 0.5, table[..., 2].astype(int)
+        tuple(order),
+        groups,
+        labels_of(order, material),
+        table[..., 0],
+        table[..., 1] > 0.5,
+        table[..., 2].astype(int),
+        tuple(seeds),
     )
 
 

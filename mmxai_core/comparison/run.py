@@ -19,7 +19,7 @@ from mmxai_core.comparison.cohort import Split, make_splits, published, with_fie
 from mmxai_core.comparison.config import CompareConfig
 from mmxai_core.comparison.encoders import Trained, train_encoder
 from mmxai_core.comparison.fold import FoldWork
-from mmxai_core.comparison.models import EncoderKind, Model, chosen, levels
+from mmxai_core.comparison.models import SHIPPED, EncoderKind, Model, chosen, levels
 from mmxai_core.comparison.prepared_data import ReadCohort, read_cohort
 from mmxai_core.comparison.shipped import shipped_seeds
 from mmxai_core.comparison.units import Unit, read_unit, unit_path, write_unit
@@ -253,7 +253,7 @@ class Comparison:
             "seeds": [config.seed + i for i in range(self.plan.seeds)],
             "split": "published by the cohort" if self.published else "patient-grouped, stratified by label",
             "image_input": f"one grey channel, {config.arch.canvas} px canvas, two glances of {config.arch.glance} px; "
-            f"several planes are read as luminance {LUMINANCE}",
+            f"several planes are read as luminance {LUMINANCE}" + self._shipped_input(),
             "lesion_reference": self._reference(),
             "levels": {k: list(v) for k, v in levels(c.schema).items()},
             "fields": [{"id": f.id, "label": f.label, "group": f.group} for f in c.schema.fields],
@@ -270,12 +270,25 @@ class Comparison:
             "shared_encoder": "A fold's image branch is trained end to end once, by its own loss; image only reads it "
             "whole, and the fusion variants share cached tokens of it and are trained with the same schedule, the same "
             "early stopping and the same refit. Each ablation has an image branch of its own, by the settings "
-            "`ablation`" + (" for the source and `tune` after it" if self.plan.source else "") + ".",
+            "`ablation`" + (" for the source and `tune` after it" if self.plan.source else "") + "."
+            + (" The shipped recipe shares neither image branch nor schedule." if shipped_seeds(self.plan.out) else ""),
             "settings": config.to_json(),
             **self._choices(),
             "environment": {"version": __version__, "torch": torch.__version__, "python": platform.python_version(),
                             "threads": torch.get_num_threads()},
         }  # fmt: skip
+
+    def _shipped_input(self) -> str:
+        """What is told of the shipped recipe's image input; "" without one."""
+        for unit in self.finished():
+            if unit.model == SHIPPED:
+                settings = unit.account["settings"]
+                arch = settings["arch"]
+                return (
+                    f"; the shipped recipe: {arch['canvas']} px canvas, two glances of {arch['glance']} px, image "
+                    f"branch pretrained on {settings['pretrain_cohort']}"
+                )
+        return ""
 
     def _choices(self) -> Json:
         """What runs that leave these choices alone do not state, so that their files stay as they are."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,7 @@ class Pool:
         p: (S, n) calibrated probabilities.
         called: (S, n) bool: called positive at the threshold of the fold's own model.
         fold: (S, n) fold in which the unit was held out.
+        seeds: S seeds; () where scores of several models are put side by side.
     """
 
     ids: tuple[str, ...]
@@ -36,6 +38,12 @@ class Pool:
     p: NDArray[np.float64]
     called: NDArray[np.bool_]
     fold: NDArray[np.int64]
+    seeds: tuple[int, ...] = ()
+
+    def of(self, seeds: Sequence[int]) -> Pool:
+        """The scores of some of the seeds, in that order."""
+        at = [self.seeds.index(s) for s in seeds]
+        return replace(self, p=self.p[at], called=self.called[at], fold=self.fold[at], seeds=tuple(seeds))
 
     @property
     def bins(self) -> int:

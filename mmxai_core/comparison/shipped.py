@@ -1,7 +1,7 @@
 """A bundle's own recipe as a model of the comparison: what `train` measured, taken over fold by fold.
 
-`train` and `compare` cut a cohort into the same folds for the same seed; the validation cases differ. What is taken
-over is tied to the folds by the hash of its held-out cases, and is never trained here.
+`train` and `compare` cut a cohort into the same folds for the same seed; within a fold the validation cases differ.
+What is taken over must ask the same question of the same fields, and have held out the same cases; nothing is trained.
 """
 
 from __future__ import annotations
@@ -14,16 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmxai_core.comparison.cohort import Split
-from mmxai_core.comparison.models import IMAGE_LEVEL, SHIPPED, SHIPPED_IMAGE
+from mmxai_core.comparison.models import IMAGE_LEVEL, SHIPPED, SHIPPED_IMAGE, levels
 from mmxai_core.comparison.units import Localised, Scores, Unit, write_unit
 from mmxai_core.errors import CohortError
 from mmxai_core.evaluation.calibration import youden_threshold
 from mmxai_core.training.config import TrainConfig, load_config
-from mmxai_core.training.split import split_hash
 from mmxai_core.types import Json
 
 if TYPE_CHECKING:
     from mmxai_core.comparison.run import Comparison
+
+#: The entry of a fold's file that came last; a file without it was written by an earlier version.
+NEWEST = "fields"
 
 
 def shipped_seeds(folder: Path) -> set[int]:
@@ -42,9 +44,16 @@ def take_over(comparison: Comparison, run: Path) -> int:
         Number of folds.
 
     Raises:
-        CohortError: A file is missing or malformed, or the run's seed or folds are not the comparison's.
+        CohortError: A file is missing or malformed; the run's seed, folds, question or fields are not the comparison's;
+            or its image branch saw held-out cases before.
     """
+    comparison.prepare()  # another comparison's folder is refused before anything is written
     config = load_config(run / "config.toml")
+    if config.pretrain_cohort in ("", comparison.cohort.name):
+        raise CohortError(
+            f"The run {run.name} pretrained its image branch on {comparison.cohort.name} itself; a run that joins the "
+            "comparison must have another cohort as pretrain_cohort."
+        )
     splits = [s for s in comparison.splits.values() if s.seed == config.seed]
     if not splits:
         listed = ", ".join(str(s) for s in sorted({s for s, _ in comparison.splits}))
@@ -59,22 +68,44 @@ def take_over(comparison: Comparison, run: Path) -> int:
 
 def _units(comparison: Comparison, run: Path, config: TrainConfig, split: Split) -> tuple[Unit, Unit]:
     path = run / f"fold-{split.fold}.json"
+    offered = (IMAGE_LEVEL, *levels(comparison.cohort.schema))
     try:
         fold = json.loads(path.read_text(encoding="utf-8"))
-        held, units = fold["split"]["test"], (_fused(fold, config, split.fold), _image(fold, config, split.fold))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        if NEWEST not in fold:
+            raise CohortError(
+                f"{path.name} of the run {run.name} was written by an earlier version; delete it and run `train` "
+                "again, which scores the fold without training it."
+            )
+        units = _fused(fold, config, split.fold, offered), _image(fold, config, split.fold)
+        asked = (fold["task"], fold["fields"])
+        labels = dict(zip(fold["case_ids"], fold["labels"], strict=True))
+        whole = all(
+            len(unit.test_ids) == len(s.test) and len(unit.validation_ids) == len(s.validation)
+            for unit in units
+            for s in unit.scores.values()
+        )
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise CohortError(f"{path.name} of the run {run.name} cannot be read: {error!r}.") from error
-    if held != split_hash([comparison.data.case_ids[i] for i in split.test]):
+    data, cohort = comparison.data, comparison.cohort
+    if asked != (cohort.task, [f.id for f in cohort.schema.fields]):
+        raise CohortError(f"{path.name} of the run {run.name} asked another question, or of other fields.")
+    if not whole or labels != {data.case_ids[i]: int(data.labels[i]) for i in split.test}:
         raise CohortError(f"{path.name} of the run {run.name} has other held-out cases than this comparison's fold.")
+    if {data.patients[i] for i in split.test} & _patients(comparison, units[0].validation_ids):
+        raise CohortError(f"{path.name} of the run {run.name} has a held-out patient among its validation cases.")
     return units
 
 
-def _fused(fold: Json, config: TrainConfig, k: int) -> Unit:
+def _patients(comparison: Comparison, case_ids: tuple[str, ...]) -> set[str]:
+    known = dict(zip(comparison.data.case_ids, comparison.data.patients, strict=True))
+    return {known[c] for c in case_ids if c in known}
+
+
+def _fused(fold: Json, config: TrainConfig, k: int, offered: tuple[str, ...]) -> Unit:
     temperature = fold["temperature"]["fused"]
-    names = [n.removeprefix("fused|") for n in fold["probabilities"] if n.startswith("fused|")]
     scores = {
         level: _scores(fold, fold["probabilities"][f"fused|{level}"], fold["validation_logits"][level], temperature)
-        for level in sorted(names, key=lambda n: n != IMAGE_LEVEL)
+        for level in offered
     }
     rows = fold["localization"]
     found = None

@@ -76,7 +76,9 @@ def model_card(name: str, cohort: Cohort, pretrain: Cohort | None, config: Train
         "branch: one token a field. Fusion: cross-attention in both directions, additive over fields before the head.",
         f"The fused network's image branch lies {100 * config.image_mix:.0f} % of the way from the weights "
         f"pretrained on {pretrain.name if pretrain else cohort.name} to those fine-tuned on {cohort.name}; the "
-        "image-only sibling is the fine-tuned one. Settings were chosen on validation folds.",
+        "image-only sibling is the fine-tuned one. "
+        + ("The fused network's image head was learned with the fusion. " if config.readout == "own" else "")
+        + "Settings were chosen on validation folds.",
         "",
         "## Intended use",
         INTENDED_USE,

@@ -112,17 +112,14 @@ class DropConfig:
         field: Probability that one more field is unknown.
         image: Probability that the image is absent.
         clinical: Probability that every field is unknown.
-        both: Probability, besides, that neither image nor field is known. What the model then says is where every
-            account of its answer starts, and should be the share of the positive class among the cases.
     """
 
     field: float = 0.15
     image: float = 0.1
     clinical: float = 0.1
-    both: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("field", "image", "clinical", "both"):
+        for name in ("field", "image", "clinical"):
             check_range(self, name, 0.0, 0.95)
 
 
@@ -153,6 +150,8 @@ class TrainConfig:
         image_mix: How far the fused network's image branch goes from pretrained (0) to fine-tuned (1) weights.
         readout: The image head of the fused network: "kept" as fine-tuned, or "own": learned anew with the fusion. The
             fine-tuned one was fitted to the very cases that the fusion learns from, and speaks too surely of them.
+        nothing: Probability, besides `drop`, that a case is drawn with neither image nor field. What the model says
+            then is where every account of its answer starts, and should be the share of the class among the cases.
         refit: Train fusion and sibling once more on training + validation cases, for the epochs chosen.
         phantoms: Fresh synthetic breast ultrasound phantoms the finished bundle is scored on; 0 for none.
         amp: Mixed precision of the image stages: "bf16", "fp16" (CUDA only), or "none".
@@ -179,6 +178,7 @@ class TrainConfig:
     views: int = 4
     image_mix: float = 0.5
     readout: str = "kept"
+    nothing: float = 0.0
     refit: bool = True
     phantoms: int = 0
     amp: str = "none"
@@ -200,6 +200,7 @@ class TrainConfig:
         check_range(self, "pretrain_validation", 0.02, 0.5)
         check_range(self, "views", 0, 100)
         check_range(self, "image_mix", 0.0, 1.0)
+        check_range(self, "nothing", 0.0, 0.95)
         check_range(self, "phantoms", 0, 10_000)
         check_range(self, "accumulate", 1, 4096)
         check_range(self, "checkpoint_steps", 0, 10**9)

@@ -22,7 +22,7 @@ from mmxai_core.training.data import CohortArrays
 from mmxai_core.training.fusion_stage import StateCache, clinical_logits, fused_logits
 from mmxai_core.training.image_stage import image_logits
 from mmxai_core.training.missing import LEVELS, level_mask
-from mmxai_core.training.recipe import Fitted, RunLog, fit_split
+from mmxai_core.training.recipe import Fitted, RunLog, fit_split, pretrain_encoder
 from mmxai_core.training.saliency_scale import case_maps
 from mmxai_core.training.split import hold_out, patient_folds, split_hash
 from mmxai_core.types import Json
@@ -74,10 +74,21 @@ def localise_fold(fitted: Fitted, test: CohortArrays) -> list[Json]:
 
 
 def cross_validate(
-    data: CohortArrays, *, pretrained: ImageEncoder, replay: CohortArrays | None, schema: ClinicalSchema,
-    config: TrainConfig, log: RunLog, folds: int = 5,
+    data: CohortArrays, *, pretrained: ImageEncoder | None, replay: CohortArrays | None, schema: ClinicalSchema,
+    config: TrainConfig, log: RunLog, folds: int = 5, task: str = "",
 ) -> list[Json]:  # fmt: skip
     """Runs the recipe on each fold; each finished fold lies in fold-<k>.json and is not run again.
+
+    Args:
+        data: The cohort.
+        pretrained: Image branch to start from, trained on another cohort; None: each fold pretrains one on its own
+            training cases, so that no held-out case is seen.
+        replay: Cases of the other cohort to mix in, or None.
+        schema: Fields.
+        config: Settings.
+        log: Log and checkpoints.
+        folds: Number of folds.
+        task: The cohort's question, for the fold's file.
 
     Returns:
         One dict a fold: case ids, labels, probabilities by model, localisation, temperatures; ids, labels and logits of
@@ -89,13 +100,16 @@ def cross_validate(
         if not path.is_file():
             inner = data.take(rest)
             train, validation = hold_out(inner.labels, inner.patients, part=config.validation, seed=config.seed + k)
+            start = pretrained or pretrain_encoder(inner.take(train), config=config, log=log, name=f"fold {k} pretrain")
             fitted = fit_split(
-                inner.take(train), inner.take(validation), pretrained=pretrained, replay=replay, schema=schema,
+                inner.take(train), inner.take(validation), pretrained=start, replay=replay, schema=schema,
                 config=config, log=log, name=f"fold {k}", seed=config.seed + k,
             )  # fmt: skip
             test = data.take(held)
             result: dict[str, Any] = {
                 "fold": k,
+                "task": task,
+                "fields": [f.id for f in schema.fields],
                 "case_ids": list(test.case_ids),
                 "patients": list(test.patients),
                 "labels": test.labels.tolist(),

@@ -139,8 +139,8 @@ def train_fusion(
         y, b = labels[index], len(index)
         left = drop_fields(known[index], y, schema=schema, balance=balance, drop=config.drop, rng=rng)
         absent = torch.rand(b, generator=rng) < config.drop.image
-        if config.drop.both:
-            nothing = torch.rand(b, generator=rng) < config.drop.both
+        if config.nothing:
+            nothing = torch.rand(b, generator=rng) < config.nothing
             absent, left = absent | nothing, left & ~nothing[:, None]
         state = _mix_absent(network, caches[0].take(torch.randint(n_views, (b,), generator=rng), index), absent)
         if own:

@@ -112,8 +112,17 @@ def fence_schema(schema: ClinicalSchema, train: CohortArrays) -> ClinicalSchema:
     return ClinicalSchema(tuple(fields))
 
 
-def pretrain_encoder(data: CohortArrays, *, config: TrainConfig, log: RunLog) -> ImageEncoder:
-    """The image branch trained on the pretraining cohort alone, split by patient; resumed, or reread if done."""
+def pretrain_encoder(
+    data: CohortArrays, *, config: TrainConfig, log: RunLog, name: str = "pretrain"
+) -> ImageEncoder:  # fmt: skip
+    """The image branch trained on some cases alone, split by patient; resumed, or reread if done.
+
+    Args:
+        data: The pretraining cohort; without one, training cases of the cohort itself.
+        config: Settings.
+        log: Log and checkpoints.
+        name: Of the stage in the log.
+    """
     torch.manual_seed(config.seed)
     encoder = ImageEncoder(config.arch)
     source = load_initial_weights(encoder.cnn, config.init, backbone=config.arch.backbone)
@@ -131,9 +140,9 @@ def pretrain_encoder(data: CohortArrays, *, config: TrainConfig, log: RunLog) ->
     train, validation = hold_out(data.labels, data.patients, part=config.pretrain_validation, seed=config.seed)
     result = train_image(
         encoder, data.take(train), data.take(validation), stage=config.pretrain, config=config, seed=config.seed,
-        hooks=log.hooks("pretrain"),
+        hooks=log.hooks(name),
     )  # fmt: skip
-    log.write("pretrain", {"initial_weights": source, **result})
+    log.write(name, {"initial_weights": source, **result})
     torch.save(encoder.state_dict(), done)
     return encoder.eval()
 

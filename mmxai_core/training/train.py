@@ -128,8 +128,10 @@ def train_bundle(
             )
         }
     folds = cross_validate(
-        data, pretrained=encoder, replay=source, schema=cohort.schema, config=config, log=log, folds=config.folds
-    )
+        data, pretrained=encoder if source is not None else None, replay=source, schema=cohort.schema, config=config,
+        log=log, folds=config.folds,
+        task=cohort.task,
+    )  # fmt: skip
     results["cross_validation"] = summarise(folds, seed=config.seed)
     temperature, threshold, account = _calibration(folds)
     results["cross_validation"]["at_operating_threshold"] = at_threshold(folds, threshold, seed=config.seed)

@@ -11,6 +11,8 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from mmxai_core.comparison import files
+from mmxai_core.comparison.config import load_compare_config
+from mmxai_core.comparison.models import SHIPPED, SHIPPED_IMAGE
 from mmxai_core.comparison.units import read_units
 
 RESULTS = Path(__file__).resolve().parents[2] / "pretrained" / "breast-us" / "results"
@@ -58,13 +60,26 @@ def test_auc_is_that_of_the_predictions(run: Path) -> None:
 
 def test_predictions_are_those_of_the_units_and_of_held_out_cases(run: Path) -> None:
     splits = {(s["seed"], s["fold"]): s for s in json.loads((run / "splits.json").read_text())["splits"]}
-    units = read_units(run)
+    units, patient = read_units(run), {p.case: p.patient for p in files.read_predictions(run)}
+    shipped = json.loads((RESULTS.parent / "results.json").read_text())["training"]["config"]
     for unit in units:
         split = splits[unit.seed, unit.fold]
         assert set(unit.test_ids) == set(split["test"]["case_ids"])
-        assert set(unit.validation_ids) == set(split["validation"]["case_ids"])
+        if unit.model in (SHIPPED, SHIPPED_IMAGE):  # `train` cut the rest of the fold otherwise
+            assert set(unit.validation_ids) <= set(split["train"]["case_ids"]) | set(split["validation"]["case_ids"])
+            assert not {patient[c] for c in unit.validation_ids} & {patient[c] for c in unit.test_ids}
+            assert unit.account["settings"] == shipped
+        else:
+            assert set(unit.validation_ids) == set(split["validation"]["case_ids"])
     rows = sum(len(unit.test_ids) * len(unit.scores) for unit in units)
     assert len(files.read_predictions(run)) == rows
+
+
+def test_settings_are_those_of_the_run(run: Path) -> None:
+    """A run is gone on with only where its settings are the same; so a setting that came later must not show."""
+    kept = json.loads((run / "config.json").read_text())["settings"]
+    settings = load_compare_config(run / "settings.toml").to_json()
+    assert json.loads(json.dumps(settings)) == kept
 
 
 def test_no_patient_is_on_two_sides(run: Path) -> None:

@@ -16,14 +16,15 @@ from mmxai_core.comparison.measure import write_results
 from mmxai_core.comparison.run import Comparison, plan_of
 from mmxai_core.comparison.shipped import take_over
 from mmxai_core.errors import CohortError
-from mmxai_core.training.config import StageConfig, TrainConfig
+from mmxai_core.training.config import StageConfig, TrainConfig, save_config
 from mmxai_core.training.recipe import RunLog
 from mmxai_core.training.train import train_bundle
 from mmxai_core.types import Json
 
 RECIPE = TrainConfig(
-    seed=CONFIG.seed, validation=0.5, pretrain_validation=0.5, folds=2, views=1, init="none", arch=CONFIG.arch,
-    pretrain=StageConfig(epochs=1), image=StageConfig(epochs=1, samples=16), fusion=StageConfig(epochs=3),
+    seed=7, pretrain_cohort="bus_bra", validation=0.5, pretrain_validation=0.5, folds=2, views=1, init="none",
+    arch=CONFIG.arch, pretrain=StageConfig(epochs=1), image=StageConfig(epochs=1, samples=16),
+    fusion=StageConfig(epochs=3),
 )  # fmt: skip
 
 
@@ -36,7 +37,10 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
 def trained(cohort: Cohort, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Json]:
     """(run folder, results of the bundle)."""
     folder = tmp_path_factory.mktemp("trained")
-    bundle = train_bundle(cohort, folder / "tiny", name="tiny", config=RECIPE, log=RunLog(folder / "run"))
+    source = tiny_cohort(folder / "source", name="bus_bra", fields=False)
+    bundle = train_bundle(
+        cohort, folder / "tiny", name="tiny", config=RECIPE, log=RunLog(folder / "run"), pretrain=source
+    )
     return folder / "run", bundle.results()
 
 
@@ -72,14 +76,15 @@ def test_figures_are_those_of_the_training_run(cohort: Cohort, trained: tuple[Pa
 def test_it_stands_for_the_project_and_is_compared_on_the_seed_both_have(
     cohort: Cohort, trained: tuple[Path, Json], tmp_path: Path
 ) -> None:
-    comparison = _comparison(cohort, tmp_path, seeds=2)
+    """The run has seed 7, the comparison 6 and 7: not the first that it has."""
+    comparison = _comparison(cohort, tmp_path, seeds=2, seed=6)
     take_over(comparison, trained[0])
     comparison.run()
     write_results(comparison)
     metrics, tests = files.read_metrics(tmp_path / "out"), files.read_tests(tmp_path / "out")
     verdict = next(v for v in metrics.verdicts if v.level == "history")
-    assert verdict.reference == "shipped" and "on the 1 seed that both have" in verdict.sentence
-    test = next(t for t in tests.rows if (t.level, t.b) == ("history", "logistic"))
+    assert verdict.reference == "shipped" and "on seed 7, the only one that both have" in verdict.sentence
+    test = next(t for t in tests.rows if (t.level, t.a, t.b) == ("history", "shipped", "logistic"))
     once = _comparison(cohort, tmp_path / "once")
     take_over(once, trained[0])
     once.run()
@@ -102,16 +107,41 @@ def test_a_run_on_other_cases_or_a_torn_file_is_refused(
 ) -> None:
     run = tmp_path / "run"
     shutil.copytree(trained[0], run)
-    fold = json.loads((run / "fold-0.json").read_text())
-    fold["split"]["test"] = "0" * 16
-    (run / "fold-0.json").write_text(json.dumps(fold))
+    whole = (run / "fold-1.json").read_text()
+    other, fewer, older, fields = (json.loads(whole) for _ in range(4))
+    other["case_ids"][0] = "another"
+    fewer["probabilities"]["fused|history"].pop()
+    del older["fields"]
+    fields["fields"] = ["age"]
     comparison = _comparison(cohort, tmp_path)
-    with pytest.raises(CohortError, match=r"fold-0\.json of the run run has other held-out cases"):
-        take_over(comparison, run)
-    (run / "fold-0.json").write_text(json.dumps(fold)[:100])
-    with pytest.raises(CohortError, match=r"fold-0\.json of the run run cannot be read"):
-        take_over(comparison, run)
-    (run / "fold-0.json").unlink()
-    with pytest.raises(CohortError, match=r"fold-0\.json of the run run cannot be read"):
+    for text, words in (
+        (json.dumps(other), "has other held-out cases"), (json.dumps(fewer), "has other held-out cases"),
+        (json.dumps(older), "was written by an earlier version"), (json.dumps(fields), "of other fields"),
+        (whole[:100], "cannot be read"), ("", "cannot be read"),
+    ):  # fmt: skip
+        (run / "fold-1.json").write_text(text)
+        with pytest.raises(CohortError, match=rf"fold-1\.json of the run run .*{words}"):
+            take_over(comparison, run)
+    (run / "fold-1.json").unlink()
+    with pytest.raises(CohortError, match=r"fold-1\.json of the run run cannot be read"):
         take_over(comparison, run)
     assert not (tmp_path / "out" / "units").exists()  # nothing is written by halves
+
+
+def test_a_run_that_pretrained_on_the_cohort_itself_is_refused(
+    cohort: Cohort, trained: tuple[Path, Json], tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(trained[0], run)
+    save_config(replace(RECIPE, pretrain_cohort=""), run / "config.toml")
+    with pytest.raises(CohortError, match="pretrained its image branch on synthetic itself"):
+        take_over(_comparison(cohort, tmp_path), run)
+
+
+def test_another_comparisons_folder_is_left_as_it_was(
+    cohort: Cohort, trained: tuple[Path, Json], tmp_path: Path
+) -> None:
+    _comparison(cohort, tmp_path, views=2).prepare()
+    with pytest.raises(CohortError, match="other settings or cases"):
+        take_over(_comparison(cohort, tmp_path), trained[0])
+    assert not (tmp_path / "out" / "units").exists()

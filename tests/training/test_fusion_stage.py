@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from mmxai_core.clinical import ClinicalRecord, ClinicalSchema, Field
+from mmxai_core.model.encoders import ImageState
 from mmxai_core.model.network import FusedNetwork
 from mmxai_core.training.config import DropConfig, LossConfig, StageConfig
 from mmxai_core.training.data import CohortArrays, standardise_batch
@@ -67,17 +68,44 @@ def test_the_whole_network_says_what_the_cached_states_say(data: CohortArrays, r
     torch.testing.assert_close(cached["image"], alone, atol=1e-5, rtol=1e-5)
 
 
-def test_with_nothing_known_the_answer_is_the_share_of_the_class(data: CohortArrays) -> None:
+@pytest.mark.parametrize("part", [0.0, 0.5])
+def test_part_of_the_cases_is_drawn_with_neither_image_nor_field(
+    data: CohortArrays, part: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the answer with nothing known is then the share of the class."""
     some = replace(data, labels=(np.arange(len(data)) % 4 == 0).astype(np.int64))
     torch.manual_seed(0)
     network = FusedNetwork(CONFIG.arch, SCHEMA).eval()
     cache = StateCache.build(network.image_encoder, some, views=0, seed=3)
+    drawn: list[torch.Tensor] = []
+    batch = 6  # a training step's; validation takes all cases
+    encode, fuse = network.encode_clinical, network.fuse
+
+    def encode_clinical(values: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+        if len(values) == batch:
+            drawn.append(~known.any(1))
+        return encode(values, known)
+
+    def fuse_seen(state: ImageState, tokens: torch.Tensor) -> object:
+        if len(tokens) == batch:
+            blank = network.encode_image(None, batch=1)
+            absent = torch.isclose(state.tokens, blank.tokens.expand_as(state.tokens)).flatten(1).all(1)
+            assert torch.equal(absent, drawn[-1])
+        return fuse(state, tokens)
+
+    monkeypatch.setattr(network, "encode_clinical", encode_clinical)
+    monkeypatch.setattr(network, "fuse", fuse_seen)
     train_fusion(
         network, some, some, schema=SCHEMA, caches=(cache, cache),
-        stage=StageConfig(epochs=80, batch=6, lr=1e-2, patience=80), keep_epoch=79, seed=0,
-        config=replace(CONFIG, loss=LossConfig(smoothing=0.0), drop=DropConfig(both=0.5)),
+        stage=StageConfig(epochs=80, batch=batch, lr=1e-2, patience=80), keep_epoch=79, seed=0,
+        config=replace(
+            CONFIG, loss=LossConfig(smoothing=0.0), drop=DropConfig(field=0.0, image=0.0, clinical=0.0), nothing=part
+        ),
     )  # fmt: skip
-    empty = torch.zeros(1, len(SCHEMA.fields))
-    with torch.no_grad():
-        logits = network.eval()(None, empty, torch.zeros(empty.shape, dtype=torch.bool)).logits
-    assert float(logits.softmax(-1)[0, 1]) == pytest.approx(0.25, abs=0.1)
+    seen = torch.cat(drawn).float()
+    assert len(seen) == 80 * len(some) and float(seen.mean()) == pytest.approx(part, abs=0.06)
+    if part:
+        empty = torch.zeros(1, len(SCHEMA.fields))
+        with torch.no_grad():
+            logits = network.eval()(None, empty, torch.zeros(empty.shape, dtype=torch.bool)).logits
+        assert float(logits.softmax(-1)[0, 1]) == pytest.approx(0.25, abs=0.1)

@@ -89,6 +89,8 @@ def _numbers(run: Path) -> list[dict[str, str]]:
     with (run / "metrics.csv").open(newline="") as file:
         rows = [r for r in csv.DictReader(file) if r["metric"] != "seconds"]
     assert {r["stage"] for r in rows} >= {"pretrain", "fold 1 image", "fold 1 fusion", "all cases clinical"}
+    # Without another cohort each fold pretrains on its own training cases: the whole cohort holds its held-out ones.
+    assert {r["stage"] for r in rows} >= {"fold 0 pretrain", "fold 1 pretrain"}
     return rows
 
 
