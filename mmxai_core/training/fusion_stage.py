@@ -148,6 +148,8 @@ def train_fusion(
         fused, _ = network.fuse(state, network.encode_clinical(values[index], left))
         ce = F.cross_entropy(fused.logits, y, label_smoothing=config.loss.smoothing)
         branch = F.cross_entropy(fused.clinical_logits, y, label_smoothing=config.loss.smoothing)
+        if own:  # so that it says by itself what the image alone says, as the strip and the page read it
+            branch = branch + F.cross_entropy(state.logits, y, label_smoothing=config.loss.smoothing)
         return ce + config.loss.branch * branch, {"ce": float(ce.detach()), "branch": float(branch.detach())}
 
     def validate(model: nn.Module) -> dict[str, float]:
