@@ -14,6 +14,8 @@ from mmxai_core.comparison import files
 from mmxai_core.comparison.config import load_compare_config
 from mmxai_core.comparison.models import SHIPPED, SHIPPED_IMAGE
 from mmxai_core.comparison.units import read_units
+from mmxai_core.training.config import TrainConfig, build_settings
+from mmxai_core.types import Json
 
 RESULTS = Path(__file__).resolve().parents[2] / "pretrained" / "breast-us" / "results"
 RUNS = files.runs(RESULTS)
@@ -58,17 +60,23 @@ def test_auc_is_that_of_the_predictions(run: Path) -> None:
         assert row.metrics["auc"].value == pytest.approx(np.mean(by_seed), abs=2e-5), (row.model, row.level)
 
 
+def _settings(kept: Json) -> TrainConfig:
+    """A setting that came later has its default."""
+    config: TrainConfig = build_settings(TrainConfig, kept, "", TrainConfig())
+    return config
+
+
 def test_predictions_are_those_of_the_units_and_of_held_out_cases(run: Path) -> None:
     splits = {(s["seed"], s["fold"]): s for s in json.loads((run / "splits.json").read_text())["splits"]}
     units, patient = read_units(run), {p.case: p.patient for p in files.read_predictions(run)}
-    shipped = json.loads((RESULTS.parent / "results.json").read_text())["training"]["config"]
+    shipped = _settings(json.loads((RESULTS.parent / "results.json").read_text())["training"]["config"])
     for unit in units:
         split = splits[unit.seed, unit.fold]
         assert set(unit.test_ids) == set(split["test"]["case_ids"])
         if unit.model in (SHIPPED, SHIPPED_IMAGE):  # `train` cut the rest of the fold otherwise
             assert set(unit.validation_ids) <= set(split["train"]["case_ids"]) | set(split["validation"]["case_ids"])
             assert not {patient[c] for c in unit.validation_ids} & {patient[c] for c in unit.test_ids}
-            assert unit.account["settings"] == shipped
+            assert _settings(unit.account["settings"]) == shipped
         else:
             assert set(unit.validation_ids) == set(split["validation"]["case_ids"])
     rows = sum(len(unit.test_ids) * len(unit.scores) for unit in units)
