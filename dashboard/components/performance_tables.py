@@ -116,6 +116,11 @@ def performance_table(run: Run, level: str | None = None, *, metrics: tuple[str,
     notes = [f"Threshold of sensitivity, specificity and F1: {run.metrics.threshold_rule}. Models are ordered by AUC; "
              "“ours” is the shipped recipe where it was measured, else the best of our own by the AUC on validation "
              "cases, never on these."]  # fmt: skip
+    if any(m.name == SHIPPED for m in run.config.models):
+        notes.append(
+            "The shipped recipe has a picture size, an image branch and a schedule of its own (see Cohort): a lead "
+            "over the fusion variants is not the fusion's alone."
+        )
     notes += run.metrics.notes
     notes += [_OUTSIDE] if any(n.beside_its_interval for n in numbers) else []
     return Table(

@@ -161,6 +161,27 @@ def test_tests_ablation_and_localisation_are_those_of_the_files(run: source.Run,
         assert same(r[2], measured(raw, level)[str(r[0])]["localisation"]["hit"])
 
 
+def test_the_shipped_recipe_stands_for_us_and_ablations_keep_their_own_whole() -> None:
+    """The committed run on BrEaST, where the recipe has one seed and its rivals three."""
+    folder = ROOT / "pretrained" / "breast-us" / "results" / "breast_lesions_usg"
+    run, level = source.read_run(folder), "history+descriptor"
+    tests = [t for t in json.loads((folder / "tests.json").read_text())["rows"] if t["level"] == level]
+    assert {t["a"] for t in tests} == {"shipped", "attention"}
+    table, forest = paired_table(run, level), difference_forest(run, level)
+    assert table is not None and forest is not None
+    ours = {t["b"]: t["difference"]["value"] for t in tests if t["a"] == "shipped"}
+    assert sorted(r[3].value for r in table.rows) == sorted(ours.values())  # type: ignore[union-attr]
+    assert [p.number.value for p in forest.points] == sorted(ours.values())
+    ablation = {str(r[0]): r for r in ablation_table(run, level).rows}
+    assert ablation["Attention fusion (ours)"][3] == "is the reference"
+    whole = next(t for t in tests if (t["a"], t["b"]) == ("attention", "concatenation"))
+    assert same(ablation["Concatenation"][3], whole["difference"])
+    assert ablation["Clinical only"][3] != "is the reference"
+    assert any("not the fusion's alone" in note for note in performance_table(run, level).notes)
+    lead = next(x for x in leads(run) if x.level == level)
+    assert (lead.ahead == "rival") == (min(ours.values()) < 0)
+
+
 def test_subgroups_and_findings_are_those_of_the_files(run: source.Run, raw: dict[str, Any]) -> None:
     table, held = subgroup_table(run), raw["subgroups"]["rows"]
     assert table is not None and [same(r[6], h["auc"]) for r, h in zip(table.rows, held, strict=True)] == [True] * len(
