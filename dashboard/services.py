@@ -22,6 +22,7 @@ from dashboard.watching import Watcher
 from mmxai_core import io
 from mmxai_core.comparison.files import read_config
 from mmxai_core.errors import BundleError, ClinicalValueError, CohortError, StudyStoreError
+from mmxai_core.evaluation.similar_cases import trained_cohorts
 from mmxai_core.explain.explainer import Explainer
 from mmxai_core.model.bundle import Bundle, load_bundle
 from mmxai_core.model.shapes import NetworkShapes
@@ -31,6 +32,7 @@ from mmxai_core.reader_study.database import default_location
 from mmxai_core.reader_study.store import RatingStore, default_store_path
 from mmxai_core.reader_study.study_store import StudyStore
 from mmxai_core.study import Study
+from mmxai_core.training.purpose import known_purpose
 from mmxai_core.worklist import WorklistStore
 from mmxai_core.worklist.database import worklist_url
 
@@ -90,6 +92,16 @@ def bundle() -> Bundle:
         BundleError: There is no bundle, or it is damaged.
     """
     return predictor().bundle
+
+
+def trained_for() -> str | None:
+    """The kind of image that the bundle in use was trained for; None where its cohort is no public one.
+
+    Raises:
+        BundleError: There is no bundle, or it is damaged.
+    """
+    found = (known_purpose(name) for name in trained_cohorts(bundle().metadata))
+    return next((p.reads for p in found if p is not None), None)
 
 
 def other_bundles() -> dict[str, Path]:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboard.components.pressing import pressed
 from dashboard.components.still import SMALL, still
-from dashboard.messages import boundary
+from dashboard.messages import boundary, markdown_safe
 from dashboard.services import Sample
 from mmxai_core.io import SUPPORTED_EXTENSIONS
 from mmxai_core.study import Study
@@ -23,13 +23,16 @@ class Choice:
     sample: Sample | None = None
 
 
-def choose_study(samples: Sequence[Sample], picture: Callable[[str], Study], *, version: int) -> Choice | None:
+def choose_study(
+    samples: Sequence[Sample], picture: Callable[[str], Study], *, version: int, reads: str | None
+) -> Choice | None:
     """The choice, or None while there is none.
 
     Args:
         samples: Sample studies.
         picture: Reads a sample, for its thumbnail.
         version: Changes when the file chooser must be emptied.
+        reads: The kind of image that the model in use was trained for; None where it is not told.
     """
     left, right = st.columns([5, 4], gap="large")
     with left:
@@ -43,7 +46,8 @@ def choose_study(samples: Sequence[Sample], picture: Callable[[str], Study], *, 
         if uploaded:
             return Choice(files=tuple((f.name, f.getvalue()) for f in uploaded))
         st.caption(
-            "Breast ultrasound is what the shipped model was trained for; other images open, but mean nothing to it."
+            f"{markdown_safe(reads or 'One kind of image')} is what the model in use was trained for; other images "
+            "open, but mean nothing to it."
         )
     with right:
         st.subheader("No image at hand?")

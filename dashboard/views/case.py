@@ -269,7 +269,9 @@ def main() -> None:
     if not session.opened:
         if session.problem:
             st.error(markdown_safe(session.problem), icon=":material/error:")
-        choice = choose_study(services.samples(), services.sample_study, version=session.upload_version)
+        choice = choose_study(
+            services.samples(), services.sample_study, version=session.upload_version, reads=services.trained_for()
+        )
         if choice is not None:
             open_choice(choice, schema)
             st.rerun()

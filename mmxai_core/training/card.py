@@ -1,4 +1,4 @@
-"""The model card of a breast ultrasound bundle: every number in it is the run's own."""
+"""The model card of a bundle: every number in it is the run's own."""
 
 from __future__ import annotations
 
@@ -6,16 +6,13 @@ from typing import Any
 
 from mmxai_core.cohorts.case import Cohort
 from mmxai_core.training.config import TrainConfig
+from mmxai_core.training.purpose import intended_use, purpose_of
 from mmxai_core.types import Json
 
-INTENDED_USE = (
-    "Research and demonstration of explained predictions on B-mode breast ultrasound with a visible lesion. "
-    "Research use only, not for diagnosis."
-)
 _LEVEL_NAMES = {
     "history": "history",
     "history+descriptor": "history + descriptors",
-    "history+descriptor+assessment": "history + descriptors + BI-RADS",
+    "history+descriptor+assessment": "history + descriptors + assessment",
     "image": "no field known",
 }
 
@@ -61,7 +58,7 @@ def _at_threshold_rows(measured: Json) -> list[str]:
 
 def model_card(name: str, cohort: Cohort, pretrain: Cohort | None, config: TrainConfig, results: dict[str, Any]) -> str:
     """Markdown after Mitchell et al. 2019, "Model Cards for Model Reporting"."""
-    sources = [c for c in (cohort, pretrain) if c]
+    sources, purpose = [c for c in (cohort, pretrain) if c], purpose_of(cohort)
     cv = results["cross_validation"]
     lines = [
         f"# Model card: {name}",
@@ -69,8 +66,8 @@ def model_card(name: str, cohort: Cohort, pretrain: Cohort | None, config: Train
         "**Research use only, not for diagnosis.**",
         "",
         "## What it does",
-        f"Probability that a breast lesion is {cohort.positive_class}, from one B-mode ultrasound image and up to "
-        f"{len(cohort.schema.fields)} clinical fields; every field, and the image, may be unknown.",
+        f"Probability that {purpose.question}, from {purpose.image} and up to {len(cohort.schema.fields)} clinical "
+        "fields; every field, and the image, may be unknown.",
         f"Image branch: {config.arch.backbone} to stride 16 over two glances (whole frame, and the lesion that its own "
         f"lesion map finds), then {config.arch.depth} Transformer blocks of width {config.arch.width}. Clinical "
         "branch: one token a field. Fusion: cross-attention in both directions, additive over fields before the head.",
@@ -81,8 +78,8 @@ def model_card(name: str, cohort: Cohort, pretrain: Cohort | None, config: Train
         + "Settings were chosen on validation folds.",
         "",
         "## Intended use",
-        INTENDED_USE,
-        "Not for screening, not for images without a lesion, not for other modalities, not for men or children.",
+        intended_use(purpose, [c.licence for c in sources]),
+        purpose.excluded,
         "",
         "## Trained on",
     ]
@@ -113,8 +110,7 @@ def model_card(name: str, cohort: Cohort, pretrain: Cohort | None, config: Train
         + "; ".join(f"{_model_name(k)} {sum(v) / len(v):.3f}" for k, v in cv["auc_by_fold"].items() if None not in v)
         + ".",
         "",
-        "Descriptor fields are a reader's description of the same image, and BI-RADS is a reader's own assessment, so "
-        "that the rows with them measure reader + model.",
+        purpose.readings,
         "",
         "| Paired difference in AUC (DeLong) | Difference | p |",
         "|---|---|---|",
@@ -150,7 +146,7 @@ def model_card(name: str, cohort: Cohort, pretrain: Cohort | None, config: Train
         f"- {cv['n']} cases from one publication train and test the fusion: intervals are wide, and other "
         "sites will differ.",
         "- Every training image shows a lesion. On an image without one the model still answers.",
-        "- Calibration holds for the training prevalence; it shifts where cancer is rarer.",
+        "- Calibration holds for the training prevalence; it shifts where the class is rarer or more frequent.",
         "- Subgroups (age, device, tissue) have not been tested at a useful size.",
         "- Attention and saliency show what the model used, not what causes disease.",
         "",

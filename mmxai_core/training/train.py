@@ -17,7 +17,7 @@ from mmxai_core.evaluation.metrics import Scored
 from mmxai_core.model.bundle import Bundle, write_bundle
 from mmxai_core.model.encoders import ImageEncoder
 from mmxai_core.training.background import synthetic_background
-from mmxai_core.training.card import INTENDED_USE, model_card
+from mmxai_core.training.card import model_card
 from mmxai_core.training.config import TrainConfig, build_settings, save_config
 from mmxai_core.training.crossval import at_threshold, cross_validate, summarise
 from mmxai_core.training.data import CohortArrays, load_arrays
@@ -25,6 +25,7 @@ from mmxai_core.training.enrich import Setting, Source, enrich
 from mmxai_core.training.execution import check_amp
 from mmxai_core.training.image_stage import image_logits
 from mmxai_core.training.phantoms import score_phantoms
+from mmxai_core.training.purpose import intended_use, purpose_of
 from mmxai_core.training.recipe import RunLog, fit_split, pretrain_encoder
 from mmxai_core.training.saliency_scale import saliency_reference
 from mmxai_core.training.split import hold_out, split_hash
@@ -158,7 +159,8 @@ def train_bundle(
     reference = saliency_reference(fitted.network, data.encoded(fitted.schema))
     bundle = write_bundle(
         out, name=name, network=fitted.network, arch=config.arch, schema=fitted.schema, classes=cohort.classes,
-        positive_class=cohort.positive_class, temperature=temperature, threshold=threshold, intended_use=INTENDED_USE,
+        positive_class=cohort.positive_class, temperature=temperature, threshold=threshold,
+        intended_use=intended_use(purpose_of(cohort), [c.licence for c in parts]),
         training_data=training_data, background=synthetic_background(data, fitted.schema, seed=config.seed),
         model_card=model_card(name, cohort, pretrain, config, results), results=results,
         extra={"calibration": account, "saliency_reference": reference},
