@@ -20,8 +20,8 @@ SCHEMA = ClinicalSchema((Field("age", "Age", "numeric", "history", unit="years",
 
 def _cohort(name: str, task: str = "", licence: str = "CC BY 4.0") -> Cohort:
     return Cohort(
-        name, (), SCHEMA, ("low", "high_grade"), "high_grade", "By histology.", (), (), licence, "somebody", "somewhere",
-        task=task,
+        name, (), SCHEMA, ("low", "high_grade"), "high_grade", "By histology.", (), (), licence, "somebody",
+        "somewhere", task=task,
     )  # fmt: skip
 
 
