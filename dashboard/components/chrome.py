@@ -10,10 +10,11 @@ import streamlit as st
 from dashboard.messages import RESEARCH_USE
 
 _CSS = Path(__file__).with_name("chrome.css").read_text(encoding="utf-8")
+_SHORTCUT = Path(__file__).with_name("shortcut.js").read_text(encoding="utf-8")
 
 
 def frame(detail: str, *, cookie: tuple[str, str, int] | None = None) -> None:
-    """Style, the line at the foot that is on every page, and this browser's mark.
+    """Style, the line at the foot that is on every page, the key that leads on, and this browser's mark.
 
     Args:
         detail: Which model answers, and on what device.
@@ -21,13 +22,13 @@ def frame(detail: str, *, cookie: tuple[str, str, int] | None = None) -> None:
             tells nothing of who reads. None: no cookie is set.
     """
     st.html(f"<style>{_CSS}</style>")
-    mark = ""
+    script = _SHORTCUT
     if cookie is not None:
         name, value, days = cookie
         text = f"{name}={value}; path=/; SameSite=Strict; max-age={days * 86400}"
-        mark = f'<script>document.cookie = "{text}";</script>'
+        script = f'document.cookie = "{text}";\n{script}'
     told = f"{RESEARCH_USE} <span>&nbsp;·&nbsp; {html.escape(detail)}</span>"
-    st.html(f'<div class="mmx-foot" role="note">{told}</div>{mark}', unsafe_allow_javascript=bool(mark))
+    st.html(f'<div class="mmx-foot" role="note">{told}</div><script>{script}</script>', unsafe_allow_javascript=True)
 
 
 def empty_state(title: str, text: str) -> None:

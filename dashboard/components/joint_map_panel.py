@@ -71,7 +71,10 @@ def joint_map_panel(
                 persist_state="session", label_visibility="collapsed", wrap=True,
             )  # fmt: skip
         unit = "percentage points" if account.space == "probability" else "log-odds"
-        st.caption(f"Beside each field: its contribution to {target}, {unit}, as under Account ({how}).")
+        # Accounts explain the positive class, maps the class that is called: the number is not turned round, so that a
+        # field has one number on the whole page; whose it is must be said.
+        of = explanation.target_class.replace("_", " ")
+        st.caption(f"Beside each field: its contribution to {of}, {unit}, as under Account ({how}).")
     with pictures:
         left, right = st.columns(2, gap="small")
         with left:

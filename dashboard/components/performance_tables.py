@@ -158,10 +158,11 @@ def ablation_table(run: Run, level: str | None = None) -> Table:
                 continue
             test = test_of(run, at, name, of=ours)
             whole = name == ours
+            mark = " (ours)" if ours == reference_of(run, at) else " (whole)"
             hit = row.localisation.hit if row.localisation else None
             rows.append(
                 (
-                    f"{row.label}{' (ours)' if whole else ''}", level_words(at), metric(row, "auc"),
+                    f"{row.label}{mark if whole else ''}", level_words(at), metric(row, "auc"),
                     "is the reference" if whole else number(test.difference if test else None, form="signed"),
                     "" if whole else Number(test.bootstrap_p_holm if test else None, form="p"),
                     number(hit) if hit else "not measured here", by_name[name].about,
@@ -171,8 +172,8 @@ def ablation_table(run: Run, level: str | None = None) -> Table:
         "table3_ablation", "Table 3. Ablation", ("Variant", "Known fields", "AUC", "Ours minus variant",
                                                  "p, Holm", "Pointing game", "What is changed"),
         tuple(rows), source(run, "metrics.json and tests.json"), run.metrics.status,
-        ("“Ours” is here our best variant on the shared image branches. A variant may have fewer seeds: the difference "
-         "is then measured on the seeds that both have.",),
+        ("“Ours” is here our best variant on the shared image branches: the whole of which a part is taken out. A "
+         "variant may have fewer seeds: the difference is then measured on the seeds that both have.",),
     )  # fmt: skip
 
 

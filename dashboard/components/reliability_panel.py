@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from dashboard.components.charts import chart
-from dashboard.components.reliability_words import figure, needs, passes, plain_name
+from dashboard.components.reliability_words import figure, figures, needs, passes, plain_name
 from dashboard.messages import markdown_safe
 from mmxai_core.figures.strip import cascade_figure, curves_figure
 from mmxai_core.report.glossary import terms_in, tooltip
@@ -58,10 +58,11 @@ def _line(number: ReliabilityNumber) -> str:
     """Mark, question and figure, in one line."""
     if number.value is None:
         return f"{_MARKS[None]} {markdown_safe(plain_name(number.name))}"
-    bar = ""
+    shown, bar = figure(number.value), ""
     if number.threshold is not None:
-        bar = f" :gray[({needs(number)} {figure(number.threshold)})]"
-    return f"{_MARKS[passes(number)]} {markdown_safe(plain_name(number.name))}: **{figure(number.value)}**{bar}"
+        shown, held = figures(number.value, number.threshold)
+        bar = f" :gray[({needs(number)} {held})]"
+    return f"{_MARKS[passes(number)]} {markdown_safe(plain_name(number.name))}: **{shown}**{bar}"
 
 
 def _more(number: ReliabilityNumber) -> str:

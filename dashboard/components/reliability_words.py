@@ -41,8 +41,17 @@ def needs(number: ReliabilityNumber) -> str:
     return "needs at least" if number.higher_is_better else "needs at most"
 
 
-def figure(value: float) -> str:
-    """Two significant digits; what is smaller than any threshold is said to be."""
+def figure(value: float, *, digits: int = 2) -> str:
+    """Two significant digits, or more; what is smaller than any threshold is said to be."""
     if value != 0 and abs(value) < 1e-4:
         return "below 0.0001" if value > 0 else "above -0.0001"
-    return f"{value:.2f}" if 0.1 <= abs(value) < 10 else f"{float(f'{value:.2g}'):g}"
+    return f"{value:.{digits}f}" if 0.1 <= abs(value) < 10 else f"{float(f'{value:.{digits}g}'):g}"
+
+
+def figures(value: float, threshold: float) -> tuple[str, str]:
+    """A number and what it is held to, with as many digits as tell them apart, up to four."""
+    for digits in (2, 3, 4):
+        found = figure(value, digits=digits), figure(threshold, digits=digits)
+        if found[0] != found[1] or value == threshold:
+            break
+    return found

@@ -237,7 +237,9 @@ def head() -> None:
     """Which case this is, and the way to the others."""
     casebook.line_up()
     session = state.current()
-    before, after = neighbours(session.queue, session.case) if session.queue else (None, None)
+    # While the tour speaks of a sample, its own buttons lead on: a neighbour would be somebody's case under its words.
+    listed = bool(session.queue) and session.tour is None
+    before, after = neighbours(session.queue, session.case) if listed else (None, None)
     asked = case_bar(
         session.study_name, session.case, place=place_of(session), before=before is not None,
         after=after is not None, unkept=session.unkept,

@@ -186,3 +186,20 @@ def test_the_page_scrolls_under_the_menu_and_no_focus_is_lost_there(page: Page) 
                 lost += [found] if found["hidden"] else []
     assert len(seen) >= 15, seen
     assert not lost
+
+
+def test_the_key_that_leads_on_works_from_a_button_of_a_field(page: Page) -> None:
+    """Streamlit's groups of buttons keep Enter for themselves, where a reader stands who has just answered a field."""
+    page.goto("/case")
+    page.get_by_role("button", name="Enter clinical data only").click()
+    settle(page)
+    answer = page.get_by_test_id("stButtonGroup").first.get_by_role("radio", name="Yes", exact=True)
+    answer.click()
+    settle(page)
+    answer.focus()
+    page.keyboard.press("Control+Enter")
+    page.get_by_text("Analysed in").wait_for()
+    settle(page)
+    answer.focus()
+    page.keyboard.press("Control+Enter")
+    page.wait_for_url("**/explanation**")

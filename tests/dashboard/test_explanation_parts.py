@@ -14,7 +14,7 @@ from dashboard.components.attention_panel import as_html, audit_order, audit_tab
 from dashboard.components.input_words import NOT_VALID, check_sentences, stated
 from dashboard.components.joint_map_panel import scale_bar
 from dashboard.components.methods_panel import MethodChoice
-from dashboard.components.reliability_words import PLAIN, figure, plain_name
+from dashboard.components.reliability_words import PLAIN, figure, figures, plain_name
 from dashboard.components.similar_panel import group_rows, outcome_bar, seen_before
 from dashboard.components.turning_panel import TurningRequest, changes_table, tried_sentence
 from dashboard.components.what_if_panel import answer_gauge, is_seen, range_bar, seen_range
@@ -276,3 +276,11 @@ def test_a_flagged_input_takes_the_result_back_in_whole_sentences() -> None:
 )  # fmt: skip
 def test_a_third_is_never_called_unlikely(p: float, words: str) -> None:
     assert stated(prediction(probability=p), None) == words
+
+
+def test_a_number_and_its_bar_are_told_apart() -> None:
+    assert figures(0.0196, 0.0204) == ("0.0196", "0.0204")
+    assert figures(0.754, 0.7504) == ("0.754", "0.750")
+    assert figures(0.75, 0.65) == ("0.75", "0.65")
+    assert figures(0.5, 0.5) == ("0.50", "0.50")
+    assert figures(1.23456789, 1.23456788) == ("1.2346", "1.2346")  # no reader's eye tells these apart

@@ -173,7 +173,7 @@ def test_the_shipped_recipe_stands_for_us_and_ablations_keep_their_own_whole() -
     assert sorted(r[3].value for r in table.rows) == sorted(ours.values())  # type: ignore[union-attr]
     assert [p.number.value for p in forest.points] == sorted(ours.values())
     ablation = {str(r[0]): r for r in ablation_table(run, level).rows}
-    assert ablation["Attention fusion (ours)"][3] == "is the reference"
+    assert ablation["Attention fusion (whole)"][3] == "is the reference"
     whole = next(t for t in tests if (t["a"], t["b"]) == ("attention", "concatenation"))
     assert same(ablation["Concatenation"][3], whole["difference"])
     assert ablation["Clinical only"][3] != "is the reference"
