@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from dashboard.components.evidence import usual_account
-from dashboard.components.reliability_words import needs, passes, plain_name
+from dashboard.components.reliability_words import figures, needs, passes, plain_name
 from dashboard.components.wording import percent, verdict
 from mmxai_core.figures.account import say
 from mmxai_core.results import REGION_LABELS, Explanation, FirstAnswer, ReliabilityNumber
@@ -90,8 +90,10 @@ def tests_of(explanation: Explanation | None) -> Tests | None:
 
 
 def _failed(number: ReliabilityNumber) -> str:
-    value = f"{number.value:.2f}, {needs(number)} {number.threshold:.2f}" if number.value is not None else "no number"
-    return f"{plain_name(number.name)} ({value})"
+    if number.value is None or number.threshold is None:
+        return f"{plain_name(number.name)} (no number)"
+    value, bar = figures(number.value, number.threshold)
+    return f"{plain_name(number.name)} ({value}, {needs(number)} {bar})"
 
 
 def _study(m: Moment) -> str:
