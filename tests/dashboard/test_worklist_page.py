@@ -153,6 +153,20 @@ def test_previous_and_next_need_no_visit_to_the_worklist() -> None:
 
 
 @pytest.mark.usefixtures("app", "store")
+def test_no_neighbour_is_offered_while_the_tour_speaks_of_a_sample() -> None:
+    """The tour says that nobody's data is shown: a neighbour would be a patient's."""
+    open_sample(signed_in("R01"), 0)
+    app = page(signed_in("R01"), "tour")
+    button(app, "Start the tour").click().run()
+    page(app, "case")
+    assert "Tour 1 of 9" in said(app) and len(session(app).queue) > 1
+    assert app.button(key="next").disabled and app.button(key="previous").disabled
+    app.button(key="tour-leave").click().run()
+    page(app, "case")
+    assert not (app.button(key="next").disabled and app.button(key="previous").disabled)
+
+
+@pytest.mark.usefixtures("app", "store")
 def test_another_reader_cannot_take_a_case_up_by_its_address() -> None:
     code = session(open_sample(signed_in("R01"), 0)).case
     other = page(signed_in("R02", case=code), "case")
