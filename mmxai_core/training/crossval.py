@@ -100,7 +100,13 @@ def cross_validate(
         if not path.is_file():
             inner = data.take(rest)
             train, validation = hold_out(inner.labels, inner.patients, part=config.validation, seed=config.seed + k)
-            start = pretrained or pretrain_encoder(inner.take(train), config=config, log=log, name=f"fold {k} pretrain")
+            start = pretrained or pretrain_encoder(
+                inner.take(train),
+                config=config,
+                log=log,
+                name=f"fold {k} pretrain",
+                validation=inner.take(validation),
+            )
             fitted = fit_split(
                 inner.take(train), inner.take(validation), pretrained=start, replay=replay, schema=schema,
                 config=config, log=log, name=f"fold {k}", seed=config.seed + k,

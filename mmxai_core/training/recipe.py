@@ -113,7 +113,8 @@ def fence_schema(schema: ClinicalSchema, train: CohortArrays) -> ClinicalSchema:
 
 
 def pretrain_encoder(
-    data: CohortArrays, *, config: TrainConfig, log: RunLog, name: str = "pretrain"
+    data: CohortArrays, *, config: TrainConfig, log: RunLog, name: str = "pretrain",
+    validation: CohortArrays | None = None,
 ) -> ImageEncoder:  # fmt: skip
     """The image branch trained on some cases alone, split by patient; resumed, or reread if done.
 
@@ -122,6 +123,7 @@ def pretrain_encoder(
         config: Settings.
         log: Log and checkpoints.
         name: Of the stage in the log.
+        validation: Cases for early stopping, no patient of which is in `data`; None: held out of `data`.
     """
     torch.manual_seed(config.seed)
     encoder = ImageEncoder(config.arch)
@@ -131,15 +133,18 @@ def pretrain_encoder(
     changed = {k: v for k in ("accumulate", "batch_norm", "draws") if (v := getattr(config, k)) != getattr(usual, k)}
     settings = json.dumps(
         [config.seed, config.init, config.amp, config.pretrain_validation, asdict(config.arch), asdict(config.pretrain),
-         asdict(config.loss), split_hash(data.case_ids), *([changed] if changed else [])], sort_keys=True,
+         asdict(config.loss), split_hash(data.case_ids), *([changed] if changed else []),
+         *([split_hash(validation.case_ids)] if validation is not None else [])], sort_keys=True,
     )  # fmt: skip
     done = log.folder / f"pretrained-{hashlib.sha256(settings.encode()).hexdigest()[:12]}.pt"
     if done.is_file():
         encoder.load_state_dict(torch.load(done, weights_only=True))
         return encoder.eval()
-    train, validation = hold_out(data.labels, data.patients, part=config.pretrain_validation, seed=config.seed)
+    if validation is None:
+        first, held = hold_out(data.labels, data.patients, part=config.pretrain_validation, seed=config.seed)
+        data, validation = data.take(first), data.take(held)
     result = train_image(
-        encoder, data.take(train), data.take(validation), stage=config.pretrain, config=config, seed=config.seed,
+        encoder, data, validation, stage=config.pretrain, config=config, seed=config.seed,
         hooks=log.hooks(name),
     )  # fmt: skip
     log.write(name, {"initial_weights": source, **result})
