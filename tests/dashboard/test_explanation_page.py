@@ -155,6 +155,17 @@ def test_one_field_has_one_number_wherever_the_page_says_it(
     assert f"Age {points}" in joint_map_fields(app) and "percentage points, as under Account" in text(app)
 
 
+def test_the_joint_map_says_of_which_class_a_fields_number_is(app: AppTest, image_case: Analysis) -> None:
+    """The map is of the class that is called; the number is the account's, of the positive class."""
+    explanation = image_case.explanation
+    assert explanation.unified is not None
+    for called in image_case.prediction.classes:
+        unified = replace(explanation.unified, target_class=called)
+        show(app, replace(image_case, explanation=replace(explanation, unified=unified)), "joint_map")
+        assert f"**Image and clinical data together**, for {called}" in text(app)
+        assert f"Beside each field: its contribution to {explanation.target_class}, " in text(app)
+
+
 def joint_map_fields(app: AppTest) -> list[str]:
     """What the fields of the joint map are called, with their numbers."""
     return [str(o.content) for b in app.button_group if b.key and "joint-map-field" in b.key for o in b.proto.options]
