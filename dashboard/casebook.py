@@ -14,11 +14,11 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import jobs, services, state
+from dashboard import bundles, jobs, services, state
 from dashboard.batch import later
 from dashboard.jobs import Job
 from dashboard.messages import incident, sentence
-from mmxai_core.clinical import Value
+from mmxai_core.clinical import ClinicalSchema, Value
 from mmxai_core.errors import CancelledError, ClinicalValueError, MmxaiError, StudyStoreError
 from mmxai_core.results import BranchAccount, FirstAnswer
 from mmxai_core.study import Study
@@ -64,14 +64,55 @@ def open_new(
 ) -> None:  # fmt: skip
     """Make a study the open case, and keep it; a study that the list has already comes back as it was left."""
     try:
+        chosen = state.current().bundle
         case = services.worklist().add(
-            NewCase(owner(), source, study, values, prefilled, title=title, original="" if title else name),
+            NewCase(
+                owner(), source, study, values, prefilled, title=title, original="" if title else name, bundle=chosen
+            ),
             later=lambda work: later(work, failed=incident),  # a series of hundreds of slices must not wait for it
         )
     except StudyStoreError as error:
         state.open_study(study, name, values, prefilled, source=source, unkept=str(error))
         return
     _show(case, study, name)
+    if state.current().bundle != chosen:
+        state.update(
+            notice=f"This study is in your worklist already, and "
+            f"{services.bundle_path().name} reads it. To ask another model, choose it above."
+        )
+
+
+def read_by(bundle: str) -> None:
+    """Let another bundle read the open case, and the next ones.
+
+    The values that it knows stay, the others come back with the bundle that knows them; an answer goes, for it was
+    another model's.
+
+    Args:
+        bundle: Its name; "" for the program's own.
+    """
+    keep()
+    session = state.current()
+    if bundle == session.bundle:
+        return
+    left = services.bundle().schema.ids
+    state.update(bundle=bundle)
+    if not session.opened:
+        return
+    parked = {**session.parked, session.bundle: session.values}
+    waited = {k: v for k, v in parked.get(bundle, {}).items() if k not in left}
+    state.open_study(
+        session.study, session.study_name, {**waited, **fitting(session.values)}, session.prefilled,
+        initial=MappingProxyType(fitting(session.initial)), parked=parked, roi=session.roi, roi_image=session.roi_image,
+        image_index=session.image_index, case=session.case, source=session.source, unkept=session.unkept,
+        pixels_gone=session.pixels_gone,
+    )  # fmt: skip
+    if session.case:
+        try:
+            services.worklist().set_bundle(session.case, owners(), bundle)
+        except StudyStoreError as error:
+            state.update(unkept=str(error))
+    keep()
 
 
 def open_kept(code: str) -> bool:
@@ -111,7 +152,8 @@ def line_up() -> None:
 
 
 def _show(case: WorklistCase, study: Study | None, name: str) -> None:
-    """The case with everything that was kept of it; values that this bundle does not know are left out."""
+    """The case with everything that was kept of it, read by its own bundle; values it does not know are left out."""
+    notice = _take_bundle_of(case)
     schema = services.bundle().schema
     first, told = None, case.analysed
     if told is not None and told.bundle_sha256 == services.bundle().sha256:
@@ -122,15 +164,40 @@ def _show(case: WorklistCase, study: Study | None, name: str) -> None:
         initial=MappingProxyType(initial), roi=case.roi, roi_image=case.roi_image,
         image_index=case.image_index if study is not None and case.image_index < len(study.images) else 0,
         case=case.code, source=case.source, first=first, first_for=told if first is not None else None,
-        pixels_gone=study is None and case.images > 0,
+        pixels_gone=study is None and case.images > 0, notice=notice,
     )  # fmt: skip
     session = state.current()
     state.update(noted=_inputs(session))
 
 
-def fitting(values: Mapping[str, Any]) -> dict[str, Value]:
-    """The values that the bundle in use knows and allows; a sample or a kept case may come from another."""
-    schema = services.bundle().schema
+def bundle_of(case: WorklistCase) -> str:
+    """Name of the bundle that a case says it is read by; of an old case the one that answered, where it is offered."""
+    if case.bundle or case.analysed is None:
+        return case.bundle
+    return bundles.key(bundles.with_weights(case.analysed.bundle_sha256).name)
+
+
+def _take_bundle_of(case: WorklistCase) -> str:
+    """Read with the case's bundle; returns what to say where this program does not offer it."""
+    name = bundle_of(case)
+    gone = name not in ("", *bundles.offered())
+    state.update(bundle="" if gone else bundles.key(name))
+    if not gone:
+        return ""
+    return (
+        f"This case was read by the model {name}, which this program does not offer; {bundles.own().name} reads it "
+        "now. Fields that it does not know are not shown."
+    )
+
+
+def fitting(values: Mapping[str, Any], schema: ClinicalSchema | None = None) -> dict[str, Value]:
+    """The values that a bundle knows and allows; a sample or a kept case may come from another.
+
+    Args:
+        values: By field id.
+        schema: The bundle's fields; None: those of the bundle in use.
+    """
+    schema = schema or services.bundle().schema
     kept: dict[str, Value] = {}
     for field_id, value in values.items():
         try:

@@ -16,13 +16,12 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import garbage
+from dashboard import bundles, garbage, state
 from dashboard.components import performance_source
 from dashboard.watching import Watcher
 from mmxai_core import io
 from mmxai_core.comparison.files import read_config
 from mmxai_core.errors import BundleError, ClinicalValueError, CohortError, StudyStoreError
-from mmxai_core.evaluation.similar_cases import trained_cohorts
 from mmxai_core.explain.explainer import Explainer
 from mmxai_core.model.bundle import Bundle, load_bundle
 from mmxai_core.model.shapes import NetworkShapes
@@ -31,6 +30,7 @@ from mmxai_core.predict import Predictor
 from mmxai_core.reader_study.database import default_location
 from mmxai_core.reader_study.store import RatingStore, default_store_path
 from mmxai_core.reader_study.study_store import StudyStore
+from mmxai_core.report.standing import warnings
 from mmxai_core.study import Study
 from mmxai_core.training.purpose import known_purpose
 from mmxai_core.worklist import WorklistStore
@@ -50,7 +50,8 @@ class Sample:
         description: What is seen, one line.
         clinical: Known values by field id.
         note: What must be said beside it.
-        truth: The class it was designed as.
+        truth: The class it was designed as, or "".
+        cohort: The public cohort whose kind of image it imitates, or "".
     """
 
     file: str
@@ -59,11 +60,26 @@ class Sample:
     clinical: Mapping[str, Any]
     note: str
     truth: str = ""
+    cohort: str = ""
+
+
+def own_path() -> Path:
+    """The bundle that the program was started with: MMXAI_BUNDLE where set, else the one that ships."""
+    return bundles.own()
 
 
 def bundle_path() -> Path:
-    """MMXAI_BUNDLE where set, else the bundle that ships."""
-    return Path(os.environ.get("MMXAI_BUNDLE", ROOT / "pretrained" / "breast-us"))
+    """The bundle that this session reads with: the open case's, else the one chosen last, else the program's own."""
+    return bundles.named(state.current().bundle)
+
+
+def study_path(weights: str = "") -> Path:
+    """The bundle of a reader study.
+
+    Args:
+        weights: Hash of the weights that its protocol asks for; "" for the program's own bundle.
+    """
+    return bundles.with_weights(weights)
 
 
 @st.cache_resource(show_spinner=False)
@@ -75,49 +91,64 @@ def _predictor(path: Path) -> Predictor:
     return made
 
 
-def predictor() -> Predictor:
-    """The one predictor of this server.
+def predictor(at: Path | None = None) -> Predictor:
+    """The one predictor of a bundle on this server.
+
+    Args:
+        at: The bundle; None: the session's.
 
     Raises:
         BundleError: There is no bundle, or it is damaged.
         DeviceError: The device asked for is not there.
     """
-    return _predictor(bundle_path())
+    return _predictor(at or bundle_path())
 
 
-def bundle() -> Bundle:
-    """The bundle in use.
+def bundle(at: Path | None = None) -> Bundle:
+    """A bundle, loaded.
 
-    Raises:
-        BundleError: There is no bundle, or it is damaged.
-    """
-    return predictor().bundle
-
-
-def trained_for() -> str | None:
-    """The kind of image that the bundle in use was trained for; None where its cohort is no public one.
+    Args:
+        at: The bundle; None: the session's.
 
     Raises:
         BundleError: There is no bundle, or it is damaged.
     """
-    found = (known_purpose(name) for name in trained_cohorts(bundle().metadata))
-    return next((p.reads for p in found if p is not None), None)
+    return predictor(at).bundle
+
+
+def trained_for(at: Path | None = None) -> str | None:
+    """The kind of image that a bundle was trained for; None where its cohort is no public one.
+
+    Args:
+        at: The bundle; None: the session's.
+    """
+    return bundles.offer(at or bundle_path()).reads or None
+
+
+def bundle_warnings(at: Path | None = None) -> tuple[str, ...]:
+    """What must be said beside a bundle's answers.
+
+    Args:
+        at: The bundle; None: the session's.
+
+    Raises:
+        BundleError: There is no bundle, or it is damaged.
+    """
+    found = bundle(at)
+    return warnings(found.metadata, found.results())
 
 
 def other_bundles() -> dict[str, Path]:
-    """Name and place of each further bundle that MMXAI_BUNDLES lists, to compare with."""
-    places = [Path(p).expanduser() for p in os.environ.get("MMXAI_BUNDLES", "").split(os.pathsep) if p.strip()]
-    return {p.name: p for p in places if p.resolve() != bundle_path().resolve() and (p / "metadata.json").is_file()}
+    """Name and place of each further bundle to compare with.
 
-
-def predictor_of(path: Path) -> Predictor:
-    """The one predictor of a bundle.
-
-    Raises:
-        BundleError: The bundle is damaged.
-        DeviceError: The device asked for is not there.
+    Those that MMXAI_BUNDLES lists, and offered ones that tell the same classes apart in the same kind of image.
     """
-    return _predictor(path)
+    mine, listed = bundles.offer(bundle_path()), {p.resolve() for p in bundles.listed()}
+    alike = (
+        o for o in bundles.offered().values()
+        if o.path.resolve() in listed or (o.classes == mine.classes and o.reads and o.reads == mine.reads)
+    )  # fmt: skip
+    return {o.name: o.path for o in alike if o.path.resolve() != mine.path.resolve()}
 
 
 def bundle_is_missing() -> bool:
@@ -130,9 +161,13 @@ def _explainer(path: Path) -> Explainer:
     return Explainer(_predictor(path))
 
 
-def explainer() -> Explainer:
-    """The explainer of the predictor."""
-    return _explainer(bundle_path())
+def explainer(at: Path | None = None) -> Explainer:
+    """The explainer of a bundle's predictor.
+
+    Args:
+        at: The bundle; None: the session's.
+    """
+    return _explainer(at or bundle_path())
 
 
 @st.cache_resource(show_spinner=False)
@@ -141,9 +176,13 @@ def _shapes(path: Path) -> NetworkShapes:
     return served.submit(lambda network, _: measure_shapes(network, served.bundle.schema))
 
 
-def network_shapes() -> NetworkShapes:
-    """The shapes of the network in use, from one pass over an empty canvas."""
-    return _shapes(bundle_path())
+def network_shapes(at: Path | None = None) -> NetworkShapes:
+    """The shapes of a bundle's network, from one pass over an empty canvas.
+
+    Args:
+        at: The bundle; None: the session's.
+    """
+    return _shapes(at or bundle_path())
 
 
 @st.cache_resource(show_spinner=False)
@@ -251,12 +290,12 @@ def _watcher(settings: WorklistSettings, bundle_at: Path) -> Watcher | None:
 
 def watcher() -> Watcher | None:
     """The watch over MMXAI_WATCH, started with the first page; None where there is no such folder to watch."""
-    return _watcher(worklist_settings(), bundle_path())
+    return _watcher(worklist_settings(), own_path())
 
 
 @st.cache_resource(show_spinner=False)
-def samples() -> tuple[Sample, ...]:
-    """The shipped samples; none where the folder is missing.
+def every_sample() -> tuple[Sample, ...]:
+    """The shipped samples of every kind; none where the folder is missing.
 
     Raises:
         BundleError: The index is malformed.
@@ -274,11 +313,32 @@ def samples() -> tuple[Sample, ...]:
                 r.get("clinical", {}),
                 r.get("expected", ""),
                 r.get("truth", ""),
+                r.get("cohort", ""),
             )
             for r in rows
         )
     except (ValueError, KeyError, TypeError) as error:
         raise BundleError(f"The samples' index {index.name} is malformed: {error}.") from error
+
+
+def samples(at: Path | None = None) -> tuple[Sample, ...]:
+    """The samples of a bundle's kind of image; for a bundle of no public cohort those of breast ultrasound.
+
+    Args:
+        at: The bundle; None: the session's.
+
+    Raises:
+        BundleError: The index is malformed.
+    """
+    learned, shipped = bundles.offer(at or bundle_path()).cohorts, every_sample()
+    known = {s.cohort for s in shipped}
+    wanted = known.intersection(learned) or ({"breast_lesions_usg", ""} if not known_cohorts(learned) else set())
+    return tuple(s for s in shipped if s.cohort in wanted)
+
+
+def known_cohorts(learned: tuple[str, ...]) -> bool:
+    """Whether one of these is a public cohort, whose kind of image is known."""
+    return any(known_purpose(name) is not None for name in learned)
 
 
 def sample_truths() -> Mapping[str, bool]:
@@ -321,7 +381,7 @@ class Misread:
 @st.cache_resource(show_spinner="Looking for a sample that this model reads wrongly")
 def _misread(path: Path) -> Misread:
     model, found = _predictor(path), []
-    for sample in samples():
+    for sample in samples(path):
         schema, known = model.bundle.schema, {}
         for field_id, value in sample.clinical.items():
             with suppress(ClinicalValueError):  # a field or a category of another bundle
@@ -336,16 +396,16 @@ def _misread(path: Path) -> Misread:
 
 
 def misread() -> Misread:
-    """Measured once a bundle, on the synthetic samples.
+    """Of the program's own bundle, which the tour shows; measured once, on the synthetic samples.
 
     Raises:
         BundleError: There is no sample.
     """
-    return _misread(bundle_path())
+    return _misread(own_path())
 
 
-def _results_folder() -> Path:
-    return bundle_path() / "results"
+def _results_folder(at: Path | None) -> Path:
+    return (at or bundle_path()) / "results"
 
 
 @st.cache_resource(show_spinner=False, max_entries=32)
@@ -361,46 +421,65 @@ def _performance_run(folder: Path, stamp: object) -> performance_source.Run:
     return performance_source.read_run(folder)
 
 
-@st.cache_resource(show_spinner=False, max_entries=2)
+@st.cache_resource(show_spinner=False, max_entries=8)
 def _measurements(results: Path, stamp: object) -> tuple[performance_source.Measurement, ...]:
     found = (performance_source.read_measurement(p, results) for p in performance_source.measurement_files(results))
     return tuple(m for m in found if m is not None)
 
 
-def performance_titles() -> Mapping[str, str]:
-    """Runs with metrics as a reader chooses them, by folder name."""
-    folders = performance_source.run_folders(_results_folder())
+def performance_titles(at: Path | None = None) -> Mapping[str, str]:
+    """Runs with metrics as a reader chooses them, by folder name.
+
+    Args:
+        at: The bundle; None: the session's.
+    """
+    folders = performance_source.run_folders(_results_folder(at))
     return {f.name: _run_title(f, performance_source.stamp(f, ("config.json",))) for f in folders}
 
 
-def performance_runs() -> tuple[str, ...]:
-    """Folder names of the bundle's runs with metrics, the one on the bundle's own cohort first."""
-    own = str((bundle().results() or {}).get("cohort", ""))
-    return tuple(sorted(performance_titles(), key=lambda name: (name != own, name)))
+def performance_runs(at: Path | None = None) -> tuple[str, ...]:
+    """Folder names of a bundle's runs with metrics, the one on the bundle's own cohort first.
+
+    Args:
+        at: The bundle; None: the session's.
+    """
+    own = str((bundle(at).results() or {}).get("cohort", ""))
+    return tuple(sorted(performance_titles(at), key=lambda name: (name != own, name)))
 
 
-def performance_run(name: str) -> performance_source.Run:
-    """A run of the bundle; read again only where its files changed.
+def performance_run(name: str, at: Path | None = None) -> performance_source.Run:
+    """A run of a bundle; read again only where its files changed.
+
+    Args:
+        name: Its folder.
+        at: The bundle; None: the session's.
 
     Raises:
         CohortError: A file is missing, malformed, or of another format.
     """
-    folder = _results_folder() / name
+    folder = _results_folder(at) / name
     return _performance_run(folder, performance_source.stamp(folder))
 
 
-def started_runs() -> tuple[performance_source.Started, ...]:
-    """Comparisons of the bundle without metrics yet."""
-    return performance_source.started_runs(_results_folder())
+def started_runs(at: Path | None = None) -> tuple[performance_source.Started, ...]:
+    """Comparisons of a bundle without metrics yet.
+
+    Args:
+        at: The bundle; None: the session's.
+    """
+    return performance_source.started_runs(_results_folder(at))
 
 
-def measurements() -> tuple[performance_source.Measurement, ...]:
-    """The bundle's measurements of explanations, input check and cost.
+def measurements(at: Path | None = None) -> tuple[performance_source.Measurement, ...]:
+    """A bundle's measurements of explanations, input check and cost.
+
+    Args:
+        at: The bundle; None: the session's.
 
     Raises:
         CohortError: A file cannot be read.
     """
-    results = _results_folder()
+    results = _results_folder(at)
     found = performance_source.measurement_files(results)
     return _measurements(results, tuple((p, p.stat().st_mtime_ns) for p in found))
 

@@ -91,6 +91,9 @@ class ReadingSession:
         tour: Step of the guided tour, from 0, or None.
         tour_seen: Reliability tests of the tour's cases, by sample.
         batch: Work on many cases that is under way or has just ended, or None.
+        bundle: Name of the bundle that reads the case, and the next one; "" for the program's own.
+        parked: Values of the open case that another bundle was told, by its name, for the way back to it.
+        notice: One sentence to be read with the case that was just opened, or "".
     """
 
     study: Study | None = None
@@ -135,10 +138,13 @@ class ReadingSession:
     tour: int | None = None
     tour_seen: Mapping[str, Any] = field(default_factory=dict)
     batch: Batch | None = None
+    bundle: str = ""
+    parked: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
+    notice: str = ""
 
 
 #: What stays when another case is opened.
-_STAYS = ("reader", "cases", "desk", "queue", "query", "tour", "tour_seen", "batch")
+_STAYS = ("reader", "cases", "desk", "queue", "query", "tour", "tour_seen", "batch", "bundle")
 
 
 def current() -> ReadingSession:

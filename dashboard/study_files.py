@@ -37,7 +37,7 @@ def open_case(case: Case) -> Study | None:
         return None
     if case.image.startswith(SAMPLE):
         name = case.image.removeprefix(SAMPLE)
-        if name not in {s.file for s in services.samples()}:
+        if name not in {s.file for s in services.every_sample()}:
             raise StudyReadError(f"Case {case.id} asks for a sample that does not ship with the program.")
         return services.sample_study(name)
     folder = case_folder()
@@ -80,7 +80,7 @@ def sample_cases(schema: ClinicalSchema) -> tuple[Case, ...]:
             id=Path(s.file).stem.upper(), truth=rows.get(s.file), image=SAMPLE + s.file, practice=number == 0,
             clinical={k: v for k, v in s.clinical.items() if k in given},
         )
-        for number, s in enumerate(services.samples())
+        for number, s in enumerate(services.samples(services.study_path()))
     )  # fmt: skip
 
 

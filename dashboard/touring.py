@@ -23,7 +23,13 @@ def sample_of(step: Step) -> services.Sample | None:
     if not step.sample:
         return None
     file = services.misread().file if step.sample == WRONG else step.sample
-    return next((s for s in services.samples() if s.file == file), None)
+    return next((s for s in services.samples(services.own_path()) if s.file == file), None)
+
+
+def has_samples() -> bool:
+    """True where the samples that the steps name ship, and the program's own bundle is for their kind of image."""
+    here = {s.file for s in services.samples(services.own_path())}
+    return all(step.sample in here for step in STEPS if step.sample not in ("", WRONG))
 
 
 def remembered() -> int:
@@ -66,7 +72,12 @@ def _note(number: int) -> None:
 
 def _open(sample: services.Sample) -> None:
     """The sample with its own values, whatever was changed in it since."""
-    study, values = services.sample_study(sample.file), casebook.fitting(sample.clinical)
+    study = services.sample_study(sample.file)
+    if _is_open(study):
+        casebook.read_by("")  # the tour is of the program's own bundle
+    else:
+        state.update(bundle="")
+    values = casebook.fitting(sample.clinical)
     if not _is_open(study):
         casebook.keep()
         casebook.open_new(

@@ -24,7 +24,7 @@ def answer_case(
     Args:
         case: The case.
         store: Where its pixels are.
-        explainer: Of the bundle in use.
+        explainer: Of the bundle that reads it.
         owners: Whose cases may be read.
         cancelled: Asked now and then.
 
@@ -52,15 +52,16 @@ def answer_case(
 
 
 def triage(
-    batch: Batch, codes: Sequence[str], store: WorklistStore, explainer: Explainer, owners: Sequence[str]
-) -> Iterator[Line]:
+    batch: Batch, codes: Sequence[str], store: WorklistStore, explainer_of: Callable[[WorklistCase], Explainer],
+    owners: Sequence[str],
+) -> Iterator[Line]:  # fmt: skip
     """Work for a `Batch`: predict each case and keep the answer; one that fails says why, and the next begins.
 
     Args:
         batch: Asked whether to stop.
         codes: The cases.
         store: The worklist.
-        explainer: Of the bundle in use.
+        explainer_of: Of the bundle that reads a case.
         owners: Whose cases may be touched.
     """
     for i, code in enumerate(codes, 1):
@@ -73,7 +74,7 @@ def triage(
             continue
         store.begin(code, owners)
         try:
-            first, told = answer_case(case, store, explainer, owners, cancelled=lambda: batch.cancelled)
+            first, told = answer_case(case, store, explainer_of(case), owners, cancelled=lambda: batch.cancelled)
         except CancelledError:
             store.give_up(code, owners)
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import streamlit as st
@@ -12,7 +13,9 @@ from dashboard.messages import markdown_safe
 Asked = Literal["previous", "next", "worklist", "close", ""]
 
 
-def case_bar(name: str, code: str, *, place: str, before: bool, after: bool, unkept: str) -> Asked:
+def case_bar(
+    name: str, code: str, *, place: str, before: bool, after: bool, unkept: str, model: Callable[[], None]
+) -> Asked:  # fmt: skip
     """What the reader asked for.
 
     Args:
@@ -22,6 +25,7 @@ def case_bar(name: str, code: str, *, place: str, before: bool, after: bool, unk
         before: True where there is a previous case.
         after: True where there is a next case.
         unkept: Why it is not kept, or "".
+        model: Draws the choice of the model, in the line.
     """
     asked: Asked = ""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -35,6 +39,7 @@ def case_bar(name: str, code: str, *, place: str, before: bool, after: bool, unk
         if code and code not in name:
             told += f" · case {code}"
         st.markdown(told + (f" · {place}" if place else ""), width="stretch")
+        model()
         if pressed("Worklist", icon=":material/list:", key="to-worklist"):
             asked = "worklist"
         if pressed("Close and open another", icon=":material/close:", key="close"):

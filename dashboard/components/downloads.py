@@ -22,6 +22,7 @@ from mmxai_core.report.capsule import BundleRef, ReplaySettings, write_capsule
 from mmxai_core.report.case import ReportCase, case_code, picture_labels
 from mmxai_core.report.glossary import tooltip
 from mmxai_core.report.pdf import report_pdf
+from mmxai_core.report.standing import warnings
 from mmxai_core.report.tables import contributions_csv, strip_csv, values_csv
 
 #: What each picture is called; one without a name here is in the zip only.
@@ -70,6 +71,7 @@ def report_case(analysis: Analysis, bundle: Bundle, code: str = "") -> ReportCas
         "parts": ", ".join(explanation.parts),
         "second look": "marked by the reader" if analysis.roi is not None else "found by the model",
         **({"in the ratings": by_hash} if code else {}),
+        **({"about this model": " ".join(said)} if (said := warnings(bundle.metadata, bundle.results())) else {}),
     }  # fmt: skip
     return ReportCase(
         explanation, bundle.schema, analysis.record, analysis.study, code or by_hash,

@@ -136,7 +136,7 @@ def study_overview(study: StudyRecord) -> None:
         f"locked {study.locked.locked_at:%Y-%m-%d %H:%M} UTC · "
         f"hash `{study.locked.sha256[:16]}`"
     )
-    if (wanted := protocol.bundle_sha256) and wanted != (here := services.bundle().sha256):
+    if (wanted := protocol.bundle_sha256) and wanted != (here := services.bundle(services.study_path(wanted)).sha256):
         st.error(
             f"This study is made for the model {wanted[:8]}; this program runs {here[:8]}, so its readers cannot go "
             "on. Start the program with MMXAI_BUNDLE set to the study's.", icon=":material/error:",

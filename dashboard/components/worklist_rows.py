@@ -90,6 +90,8 @@ def study_words(case: WorklistCase) -> str:
         parts.append(" ".join(filter(None, (case.modality, f"{case.images} image{'s' if case.images > 1 else ''}"))))
     else:
         parts.append("no image")
+    if case.bundle:
+        parts.append(f"read by {case.bundle}")
     if case.synthetic:
         parts.append("phantom")
     if case.images and not case.has_pixels:

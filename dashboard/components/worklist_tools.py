@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import get_args
 
 import streamlit as st
 
+from dashboard.bundles import Offer
 from dashboard.components.pressing import pressed
 from dashboard.components.worklist_rows import FLAG_WORDS, PRIORITY_WORDS, STATE_WORDS
 from mmxai_core.worklist import PRIORITIES, STATES, Query
@@ -22,11 +24,13 @@ class Added:
         files: (name, content) of each file.
         samples: True for the samples.
         waiting: True where files are chosen and not among what is added.
+        model: Name of the bundle that is to read them.
     """
 
     files: tuple[tuple[str, bytes], ...] = ()
     samples: bool = False
     waiting: bool = False
+    model: str = ""
 
 
 def query_tools(query: Query) -> Query:
@@ -52,14 +56,19 @@ def query_tools(query: Query) -> Query:
     return Query(text, tuple(states), tuple(priorities), tuple(flags), order)
 
 
-def add_tools(*, version: int, running: bool, kept: str, samples: int, expanded: bool) -> Added | None:
+def add_tools(
+    *, version: int, running: bool, kept: str, offers: Mapping[str, Offer], model: str,
+    samples: Callable[[str], int], expanded: bool,
+) -> Added | None:  # fmt: skip
     """The file chooser for many studies, and the samples.
 
     Args:
         version: Changes when the chooser must be emptied.
         running: True while other work on many cases runs.
         kept: What is kept of a case, and for how long.
-        samples: How many samples ship.
+        offers: Bundles by name.
+        model: Name of the one in use.
+        samples: How many samples of a bundle's kind ship.
         expanded: True where it stands open, as in an empty list or where files wait.
     """
     with st.expander("Add studies", icon=":material/add:", expanded=expanded, key=f"wl-box-{version}-{expanded}"):
@@ -72,10 +81,18 @@ def add_tools(*, version: int, running: bool, kept: str, samples: int, expanded:
                 f"Add {len(files)} files" if files else "Add files", key="wl-add", disabled=not files or running,
                 type="primary", icon=":material/playlist_add:",
             )  # fmt: skip
-            take = bool(samples) and pressed(
-                f"Add the {samples} samples", key="wl-samples", disabled=running, icon=":material/science:"
+            if len(offers) > 1:
+                names = list(offers)
+                model = st.selectbox(
+                    "Model that reads them", names, index=names.index(model), key=f"wl-model-{version}-{model}",
+                    label_visibility="collapsed", width=150, disabled=running,
+                    help="The model that reads what is added here. A case's own page can change it.",
+                )  # fmt: skip
+            count = samples(model)
+            take = bool(count) and pressed(
+                f"Add the {count} samples", key="wl-samples", disabled=running, icon=":material/science:"
             )
         st.caption(kept)
     if add and files:
-        return Added(tuple((f.name, f.getvalue()) for f in files))
-    return Added(samples=True, waiting=bool(files)) if take else None
+        return Added(tuple((f.name, f.getvalue()) for f in files), model=model)
+    return Added(samples=True, waiting=bool(files), model=model) if take else None

@@ -7,12 +7,13 @@ import os
 import streamlit as st
 
 from dashboard import casebook, services, state, touring
+from dashboard.components.bundle_choice import say_warnings
 from dashboard.components.chrome import frame
 from dashboard.messages import RESEARCH_USE, markdown_safe, sentence
 from mmxai_core.errors import MmxaiError, StudyStoreError
 from mmxai_core.reader_study.store import reader_code
 
-__all__ = ["RESEARCH_USE", "frame_page", "model_or_stop"]
+__all__ = ["RESEARCH_USE", "frame_page", "model_or_stop", "say_standing"]
 
 
 def frame_page(page: str = "") -> None:
@@ -50,6 +51,11 @@ def _take_up() -> None:
         casebook.follow_address()
     except MmxaiError as error:
         st.warning(markdown_safe(sentence(error)), icon=":material/cloud_off:")
+
+
+def say_standing() -> None:
+    """The warnings of the bundle that reads, on every page where it answers."""
+    say_warnings(services.bundle_path().name, services.bundle_warnings())
 
 
 def model_or_stop() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import casebook, comparing, services, state
+from dashboard import bundles, casebook, comparing, services, state
+from dashboard.components.bundle_choice import case_choice, opening_choice
 from dashboard.components.case_bar import case_bar
 from dashboard.components.clinical_form import changes, clinical_form
 from dashboard.components.compare_panel import compare_panel
@@ -16,7 +17,7 @@ from dashboard.components.study_scene import study_scene
 from dashboard.components.viewer import pack, viewer
 from dashboard.components.wording import left_open, open_range
 from dashboard.messages import boundary, markdown_safe, sentence
-from dashboard.views import model_or_stop
+from dashboard.views import model_or_stop, say_standing
 from dashboard.views.following import explains_answer, follow_job, stopped
 from mmxai_core import io
 from mmxai_core.clinical import ClinicalSchema
@@ -242,8 +243,11 @@ def head() -> None:
     before, after = neighbours(session.queue, session.case) if listed else (None, None)
     asked = case_bar(
         session.study_name, session.case, place=place_of(session), before=before is not None,
-        after=after is not None, unkept=session.unkept,
+        after=after is not None, unkept=session.unkept, model=choose_model,
     )  # fmt: skip
+    if session.notice:
+        st.info(markdown_safe(session.notice), icon=":material/info:")
+    say_standing()
     if asked == "close":
         casebook.keep()
         casebook.close()
@@ -255,6 +259,17 @@ def head() -> None:
         casebook.keep()
         if not casebook.open_kept(code):  # removed in another window
             state.update(queue=tuple(c for c in session.queue if c != code))
+        st.rerun()
+
+
+def choose_model() -> None:
+    """The model that reads this case; another one starts the case anew with what it knows of it."""
+    session, offers = state.current(), bundles.offered()
+    wanted = case_choice(
+        offers, services.bundle_path().name, version=session.form_version, frozen=session.tour is not None
+    )
+    if wanted != services.bundle_path().name:
+        casebook.read_by(bundles.key(wanted))
         st.rerun()
 
 
@@ -271,6 +286,11 @@ def main() -> None:
     if not session.opened:
         if session.problem:
             st.error(markdown_safe(session.problem), icon=":material/error:")
+        wanted = opening_choice(bundles.offered(), services.bundle_path().name, version=session.upload_version)
+        if wanted != services.bundle_path().name:
+            casebook.read_by(bundles.key(wanted))
+            st.rerun()
+        say_standing()
         choice = choose_study(
             services.samples(), services.sample_study, version=session.upload_version, reads=services.trained_for()
         )

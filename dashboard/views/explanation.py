@@ -34,7 +34,7 @@ from dashboard.components.wording import left_open, player_labels
 from dashboard.jobs import Analysis
 from dashboard.messages import boundary, markdown_safe
 from dashboard.tour_steps import tests_of
-from dashboard.views import model_or_stop, panels
+from dashboard.views import model_or_stop, panels, say_standing
 from dashboard.views.following import follow_job, parts_left_out
 from dashboard.views.on_demand import follow_tasks
 from mmxai_core.figures.evidence_colour import counted
@@ -263,6 +263,7 @@ def main() -> None:
         left, right = st.columns([13, 3], vertical_alignment="center")
         left.warning("Out of date: something changed after this analysis.", icon=":material/history:")
         right.button("Analyse again", type="primary", on_click=casebook.begin, key="again", width="stretch")
+    say_standing()
     head(analysis)
     evidence()
 

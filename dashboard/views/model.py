@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
 import streamlit as st
 
-from dashboard import services
+from dashboard import bundles, services
 from dashboard.components.architecture import (
     AnswerFacts,
     architecture_rows,
     architecture_svg,
     equations,
 )
+from dashboard.components.bundle_choice import say_warnings, viewed_choice
 from dashboard.components.model_facts import (
     card_section,
     coverage_rows,
@@ -43,9 +46,9 @@ def heading(title: str) -> None:
     st.subheader(title, anchor=False, help=defined(title))
 
 
-def card() -> None:
+def card(at: Path) -> None:
     """The bundle's own card, with what its tables need to be read rightly."""
-    bundle = services.bundle()
+    bundle = services.bundle(at)
     results = bundle.results()
     st.markdown(bundle.model_card())
     heading("Operating threshold")
@@ -61,9 +64,9 @@ def card() -> None:
         st.caption(markdown_safe(note))
 
 
-def limits() -> None:
+def limits(at: Path) -> None:
     """What it was trained on, what it promises, and where it ends."""
-    bundle = services.bundle()
+    bundle = services.bundle(at)
     if told := str(bundle.metadata.get("intended_use", "")):
         heading("Intended use")
         st.markdown(markdown_safe(told))
@@ -78,7 +81,7 @@ def limits() -> None:
         heading("Coverage of the prediction set")
         table(rows)
         st.caption(markdown_safe(f"Measured on {bundle.metadata['conformal']['computed_from']}."))
-    if missing := services.explainer().reference.missing:
+    if missing := services.explainer(at).reference.missing:
         heading("Not carried by this bundle")
         st.markdown("\n".join(f"- {markdown_safe(line)}" for line in missing))
     if rows := training_rows(bundle):
@@ -86,9 +89,9 @@ def limits() -> None:
         table(rows)
 
 
-def how_it_works() -> None:
+def how_it_works(at: Path) -> None:
     """The network as it is, drawn from its own shapes."""
-    bundle, shapes = services.bundle(), services.network_shapes()
+    bundle, shapes = services.bundle(at), services.network_shapes(at)
     kept = bundle.metadata.get("conformal")
     facts = AnswerFacts(
         bundle.arch.backbone, bundle.temperature, bundle.threshold, kept["coverage"] if kept else None, bundle.classes
@@ -109,9 +112,9 @@ def how_it_works() -> None:
         st.markdown(equations(shapes))
 
 
-def results() -> None:
+def results(at: Path) -> None:
     """Every table of results.json."""
-    stored = services.bundle().results()
+    stored = services.bundle(at).results()
     found = list(tables(stored))
     if not found:
         st.caption("This bundle reports no results.")
@@ -124,9 +127,9 @@ def results() -> None:
             st.caption(" · ".join(f"{markdown_safe(k)}: {markdown_safe(v)}" for k, v in entry.facts))
 
 
-def provenance() -> None:
+def provenance(at: Path) -> None:
     """What exactly answers."""
-    predictor, bundle = services.predictor(), services.bundle()
+    predictor, bundle = services.predictor(at), services.bundle(at)
     versions = predictor.versions()
     rows = {
         "Bundle": bundle.name, "Weights (SHA-256)": bundle.sha256, "Device": predictor.device,
@@ -138,10 +141,10 @@ def provenance() -> None:
     table([{"What": what, "Value": value} for what, value in rows.items()])
 
 
-def fields() -> None:
+def fields(at: Path) -> None:
     """Every field the model knows."""
     rows = []
-    for f in services.bundle().schema.fields:
+    for f in services.bundle(at).schema.fields:
         values = f"{f.plausible[0]:g} to {f.plausible[1]:g}" if f.plausible else ", ".join(f.category_ids)
         usual = f"{f.scale[0]:g} to {f.scale[1]:g}" if f.kind == "numeric" else ""
         rows.append(
@@ -153,7 +156,7 @@ def fields() -> None:
     table(rows)
 
 
-def glossary() -> None:
+def glossary(_: Path) -> None:
     """Every term of the interface in one plain sentence."""
     columns = st.columns(2, gap="large")
     for i, (group, terms) in enumerate(groups().items()):
@@ -173,9 +176,12 @@ _TABS = {
 def main() -> None:
     """The page."""
     model_or_stop()
+    at = bundles.named(viewed_choice(bundles.offered(), services.bundle_path().name))
+    with boundary():
+        say_warnings(at.name, services.bundle_warnings(at))
     for tab, draw in zip(st.tabs(list(_TABS)), _TABS.values(), strict=True):
         with tab, boundary():
-            draw()
+            draw(at)
 
 
 main()

@@ -255,7 +255,9 @@ def cohorts_on_disk() -> dict[str, Path]:
     root = os.environ.get("MMXAI_DATA")
     if not root:
         return {}
-    return {name: Path(root) / name for name in _trained_on() if (Path(root) / name).is_dir()}
+    # A cohort may lie in a folder of its name, or of its name and what is in it: tcga_lgg, tcga_lgg_mri.
+    places = {name: sorted(p for p in Path(root).glob(f"{name}*") if p.is_dir()) for name in _trained_on()}
+    return {name: found[0] for name, found in places.items() if found}
 
 
 def _nearest(analysis: Analysis, name: str, folder: Path) -> SimilarCases | None:

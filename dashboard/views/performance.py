@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import streamlit as st
 
-from dashboard import services
+from dashboard import bundles, services
+from dashboard.components.bundle_choice import viewed_choice
 from dashboard.components.chrome import empty_state
 from dashboard.components.performance_panels import (
     cohort_panel,
@@ -32,42 +34,42 @@ from mmxai_core.report.performance import PerformanceReport
 BUNDLE = ""
 
 
-def report(run: Run | None) -> PerformanceReport:
+def report(run: Run | None, at: Path) -> PerformanceReport:
     """Everything of the chosen run and of the bundle."""
-    bundle = services.bundle()
+    bundle = services.bundle(at)
     facts = [f"Bundle {bundle.name}, weights {bundle.sha256}.", f"mmxai {__version__}. Drawn from the result files."]
     if run is not None:
         facts.append(f"Run {run.name}, {run.metrics.status}.")
-    sections = all_sections(run, services.measurements(), bundle.results(), bundle.sha256)
+    sections = all_sections(run, services.measurements(at), bundle.results(), bundle.sha256)
     subject = run_title(run.config, run.name) if run else bundle.name
     return PerformanceReport(f"Performance: {subject}", tuple(facts), sections)
 
 
-def downloads(run: Run | None) -> None:
+def downloads(run: Run | None, at: Path) -> None:
     """The same as files, made when asked for."""
-    stem = f"mmxai-performance-{run.name if run else services.bundle().name}"
+    stem = f"mmxai-performance-{run.name if run else services.bundle(at).name}"
     with st.popover("Download", icon=":material/download:", width="stretch"):
-        st.download_button("Report (PDF)", lambda: report(run).pdf(), f"{stem}.pdf", "application/pdf",
+        st.download_button("Report (PDF)", lambda: report(run, at).pdf(), f"{stem}.pdf", "application/pdf",
                            icon=":material/picture_as_pdf:", on_click="ignore", key="pdf", width="stretch")  # fmt: skip
-        st.download_button("Report (HTML)", lambda: report(run).html(), f"{stem}.html", "text/html",
+        st.download_button("Report (HTML)", lambda: report(run, at).html(), f"{stem}.html", "text/html",
                            icon=":material/html:", on_click="ignore", key="html", width="stretch")  # fmt: skip
-        st.download_button("All tables and curves (CSV)", lambda: report(run).csv_zip(), f"{stem}-csv.zip",
+        st.download_button("All tables and curves (CSV)", lambda: report(run, at).csv_zip(), f"{stem}-csv.zip",
                            "application/zip", icon=":material/table:", on_click="ignore", key="csv",
                            width="stretch")  # fmt: skip
         st.caption("Each takes some seconds to make. Research use only, not for diagnosis.")
 
 
-def choose(names: list[str]) -> tuple[str, Run | None]:
+def choose(names: list[str], at: Path) -> tuple[str, Run | None]:
     """The chosen run's name, and the run; "" and None for the bundle's own results."""
     left, right = st.columns([4, 1], vertical_alignment="bottom")
-    titles = services.performance_titles()
+    titles = services.performance_titles(at)
     name = left.selectbox(
         "Results of", [*names, BUNDLE], key="run", bind="query-params",
-        format_func=lambda n: titles.get(n, n) if n != BUNDLE else f"{services.bundle().name}: its own results",
+        format_func=lambda n: titles.get(n, n) if n != BUNDLE else f"{services.bundle(at).name}: its own results",
     )  # fmt: skip
-    run = services.performance_run(name) if name != BUNDLE else None
+    run = services.performance_run(name, at) if name != BUNDLE else None
     with right:
-        downloads(run)
+        downloads(run, at)
     return name, run
 
 
@@ -83,7 +85,7 @@ def lead(run: Run) -> None:
         st.markdown(f"**{markdown_safe(told)}** {markdown_safe(chance_sentence(run))}")
 
 
-def show_run(run: Run) -> None:
+def show_run(run: Run, at: Path) -> None:
     """The panels of a run; only the open one is drawn and sent."""
     lead(run)
     levels = list(levels_of(run))
@@ -93,7 +95,7 @@ def show_run(run: Run) -> None:
         "Known fields", levels, default=first, required=True, format_func=level_words, key=f"level-{run.name}",
         persist_state="session",
     )  # fmt: skip
-    bundle = services.bundle()
+    bundle = services.bundle(at)
     panels: dict[str, Callable[[], None]] = {
         "Models": lambda: models_panel(run, level),
         "Curves": lambda: curves_panel(run, level),
@@ -101,7 +103,7 @@ def show_run(run: Run) -> None:
         "Ablation and tests": lambda: tests_panel(run, level),
         "Subgroups": lambda: subgroups_panel(run),
         "Leakage": lambda: findings_panel(run),
-        "Explanations": lambda: explanations_panel(run, measured_sections(services.measurements(), bundle.sha256)),
+        "Explanations": lambda: explanations_panel(run, measured_sections(services.measurements(at), bundle.sha256)),
         "Cohort": lambda: cohort_panel(run),
     }
     tabs = st.tabs(list(panels), on_change="rerun", key=f"panel-{run.name}")
@@ -111,19 +113,19 @@ def show_run(run: Run) -> None:
                 draw()
 
 
-def show_bundle() -> None:
+def show_bundle(at: Path) -> None:
     """The bundle's own cross-validation, and the measurements of its explanations."""
-    bundle = services.bundle()
+    bundle = services.bundle(at)
     own, explained = st.tabs(["Cross-validation", "Explanations"], on_change="rerun", key="panel-bundle")
     if own.open:
         with own, boundary():
             show_section(shipped_section(bundle.results()), key="bundle", heading=False)
     if explained.open:
         with explained, boundary():
-            explanations_panel(None, measured_sections(services.measurements(), bundle.sha256))
+            explanations_panel(None, measured_sections(services.measurements(at), bundle.sha256))
 
 
-def under_way(found: tuple[Started, ...]) -> None:
+def under_way(found: tuple[Started, ...], at: Path) -> None:
     """Comparisons without figures yet, and how to go on with them."""
     if not found:
         return
@@ -132,28 +134,29 @@ def under_way(found: tuple[Started, ...]) -> None:
             of = f"{s.units} of {s.planned} units" if s.planned else "no unit finished"
             st.markdown(f"**{markdown_safe(run_title(s.config, s.name))}**: {of}. To go on, or with `--measure-only` "
                         "to measure what is there:")  # fmt: skip
-            st.code(resume_command(s.name, s.config, bundle=services.bundle().name), language="bash", wrap_lines=True)
+            st.code(resume_command(s.name, s.config, bundle=services.bundle(at).name), language="bash", wrap_lines=True)
 
 
 def main() -> None:
     """The page."""
     model_or_stop()
     style()
-    names, started = list(services.performance_runs()), services.started_runs()
+    at = bundles.named(viewed_choice(bundles.offered(), services.bundle_path().name))
+    names, started = list(services.performance_runs(at)), services.started_runs(at)
     if not names:
         empty_state(
             "No comparison has been measured for this bundle",
             "A comparison trains the models and their rivals on one cohort and writes its results beside the bundle:\n"
-            f"`{resume_command('NAME', None, bundle=services.bundle().name)}`\n\n"
+            f"`{resume_command('NAME', None, bundle=services.bundle(at).name)}`\n\n"
             "It shows here with its first whole seed. Below: what training itself measured.",
         )
     with boundary():
-        _, run = choose(names)
+        _, run = choose(names, at)
         if run is None:
-            show_bundle()
+            show_bundle(at)
         else:
-            show_run(run)
-    under_way(started)
+            show_run(run, at)
+    under_way(started, at)
 
 
 main()

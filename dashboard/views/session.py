@@ -15,7 +15,7 @@ from dashboard.components.reading_ai import ai_panel
 from dashboard.components.wording import player_labels
 from dashboard.messages import NOT_SAVED, boundary, markdown_safe, sentence
 from dashboard.views import model_or_stop
-from dashboard.views.study_case import ai_of, known_fields, show_case, show_values
+from dashboard.views.study_case import ai_of, known_fields, show_case, show_values, study_schema
 from dashboard.views.study_sign_in import sign_in
 from mmxai_core.errors import MmxaiError, StudyStoreError
 from mmxai_core.reader_study import session as course
@@ -60,7 +60,8 @@ def clock(study: StudyRecord, step: Step, idle_s: float) -> None:
 
 def other_model(protocol: Protocol) -> bool:
     """Whether this program runs another model than the study was made for: its answers would not be the study's."""
-    return protocol.bundle_sha256 not in ("", services.bundle().sha256)
+    at = services.study_path(protocol.bundle_sha256)
+    return protocol.bundle_sha256 not in ("", services.bundle(at).sha256)
 
 
 def step_key(step: Step) -> str:
@@ -144,7 +145,7 @@ def region_bar(bar: DeltaGenerator, step: Step, region: Box | None, *, was_none:
 def reading(study: StudyRecord, protocol: Protocol, step: Step, kept: tuple[Kept, ...]) -> None:
     """One stage of one case: image, what may be shown of the AI, and the opinion."""
     assert step.slot is not None and step.assignment is not None
-    case = protocol.case(step.assignment.case)
+    case, schema = protocol.case(step.assignment.case), study_schema(protocol)
     earlier = [k for k in kept if k.slot.assignment == step.slot.assignment and k.slot.kind == "reading"]
     last = earlier[-1] if earlier else None
     questions = reading_questions(protocol)
@@ -156,21 +157,20 @@ def reading(study: StudyRecord, protocol: Protocol, step: Step, kept: tuple[Kept
     with evidence:
         st.markdown(f"**{_STAGE_TITLES[step.slot.stage]}**")
         if step.slot.stage != "explanation":  # else the explanation needs the place
-            show_values(case)
+            show_values(case, schema)
         output = ai_of(study, step, case)
         clock(study, step, protocol.idle_limit_s)
     with left:
         before_region = region_of(last.answer("region")) if last else None
         mark = st.container(horizontal=True, vertical_alignment="center")  # above the image, to be seen with it
-        region = show_case(case, step, output, before_region, draw=asks_region)
+        region = show_case(case, step, output, before_region, schema, draw=asks_region)
         answer = last.answer("region") if last is not None and last.slot == step.slot else None
         was_none = answer is not None and answer.state == "no_answer"
         none = asks_region and region_bar(mark, step, region, was_none=was_none)
         if step.slot.stage == "explanation":
-            show_values(case)
+            show_values(case, schema)
     if output is not None:
-        schema = services.bundle().schema
-        players = player_labels(schema, dict(schema.record(known_fields(case)).values)) | dict(REGION_LABELS)
+        players = player_labels(schema, dict(schema.record(known_fields(case, schema)).values)) | dict(REGION_LABELS)
         with evidence:
             ai_panel(output, players, step.reveals)
     with form:
@@ -208,8 +208,9 @@ def ratings(study: StudyRecord, protocol: Protocol, step: Step, kept: tuple[Kept
         output = ai_of(study, step, case)
         clock(study, step, protocol.idle_limit_s)
     with left:
-        show_case(case, step, output, None, draw=False)
-        show_values(case)
+        schema = study_schema(protocol)
+        show_case(case, step, output, None, schema, draw=False)
+        show_values(case, schema)
     with right:
         shown = None if output is None else output.explanations
         questions = case_questions(protocol, step.assignment.arm, shown=shown)

@@ -40,7 +40,7 @@ def first_draft(taken: Collection[str] = ()) -> Protocol:
     Args:
         taken: Ids of studies and drafts that are there.
     """
-    bundle = services.bundle()
+    bundle = services.bundle(services.study_path())
     numbered = (f"pilot-{n}" for n in range(2, len(taken) + 3))
     return Protocol(
         next(i for i in ("pilot", *numbered) if i not in taken), "Pilot reading session", usual_arms("sequential"),
@@ -109,7 +109,7 @@ def fill_in(base: Protocol) -> bool:
             st.caption("Until then the draft is kept as it was before.")
         return False
     saved = keep_draft(protocol)
-    here = problems_here(protocol, services.bundle())
+    here = problems_here(protocol, services.bundle(services.study_path(protocol.bundle_sha256)))
     for problem in here:
         st.error(markdown_safe(problem), icon=":material/error:")
     left, right = st.columns([3, 2], gap="large")
@@ -190,6 +190,7 @@ def confirm(protocol: Protocol) -> None:
 
 def load_cases(base: Protocol) -> None:
     """Take the case set from a CSV, or back from the samples."""
+    schema = services.bundle(services.study_path(base.bundle_sha256)).schema
     with st.expander("Case set from a CSV, or the samples"):
         left, right = st.columns([3, 2], gap="large")
         with left:
@@ -197,7 +198,7 @@ def load_cases(base: Protocol) -> None:
             st.caption("Columns: case_id, image, truth, stratum, practice, lesion, and one a clinical field.")
             if sent is not None:
                 try:
-                    cases = cases_from_csv(sent.getvalue(), services.bundle().schema, name=sent.name)
+                    cases = cases_from_csv(sent.getvalue(), schema, name=sent.name)
                     _reopen(base, cases)
                     st.rerun()
                 except StudyStoreError as error:
@@ -205,7 +206,7 @@ def load_cases(base: Protocol) -> None:
         with right:
             st.download_button("Template", _CSV_HEAD, "cases.csv", "text/csv", on_click="ignore")
             if pressed("Use the shipped samples", key="use-samples"):
-                _reopen(base, sample_cases(services.bundle().schema))
+                _reopen(base, sample_cases(schema))
                 st.rerun()
 
 

@@ -9,16 +9,21 @@ from dashboard.components.reading_ai import revealed_layers
 from dashboard.components.viewer import Scene, pack, viewer
 from dashboard.messages import markdown_safe
 from dashboard.study_ai import AiOutput, start_ai
-from mmxai_core.reader_study.protocol import Case
+from mmxai_core.clinical import ClinicalSchema
+from mmxai_core.reader_study.protocol import Case, Protocol
 from mmxai_core.reader_study.records import StudyRecord
 from mmxai_core.reader_study.session import Step
 from mmxai_core.study import Study
 from mmxai_core.types import Box
 
 
-def known_fields(case: Case) -> dict[str, object]:
+def study_schema(protocol: Protocol) -> ClinicalSchema:
+    """The fields of the bundle that the study is made for."""
+    return services.bundle(services.study_path(protocol.bundle_sha256)).schema
+
+
+def known_fields(case: Case, schema: ClinicalSchema) -> dict[str, object]:
     """The case's clinical values that the bundle knows."""
-    schema = services.bundle().schema
     return {k: v for k, v in case.clinical.items() if k in schema.ids}
 
 
@@ -39,10 +44,10 @@ def ai_of(study: StudyRecord, step: Step, case: Case) -> AiOutput | None:
         return None
     job = state.study().ai.get(assignment.id)
     if job is None:
-        record = services.bundle().schema.record(known_fields(case))
+        schema, at = study_schema(study.protocol), services.study_path(study.protocol.bundle_sha256)
         job = start_ai(
-            services.predictor(), services.explainer(), open_image(case), record, protocol=study.protocol,
-            assignment=assignment,
+            services.predictor(at), services.explainer(at), open_image(case), schema.record(known_fields(case, schema)),
+            protocol=study.protocol, assignment=assignment,
         )  # fmt: skip
         state.update_study(ai={assignment.id: job})
     if "ai" not in step.reveals:
@@ -71,7 +76,7 @@ def _wait_for_ai(assignment: int) -> None:
 
 
 def show_case(
-    case: Case, step: Step, output: AiOutput | None, before: Box | None, *, draw: bool
+    case: Case, step: Step, output: AiOutput | None, before: Box | None, schema: ClinicalSchema, *, draw: bool
 ) -> Box | None:  # fmt: skip
     """The image, with the maps that the step reveals.
 
@@ -80,12 +85,12 @@ def show_case(
         step: The step.
         output: The AI's answer where it is revealed.
         before: Region kept with an earlier answer.
+        schema: The bundle's fields.
         draw: Whether the reader may draw a region.
 
     Returns:
         The region the reader has drawn; None where there is none.
     """
-    schema = services.bundle().schema
     study = open_image(case)
     reading = 0 if step.assignment is None else step.assignment.id
     region = state.study().regions.get(reading, before)
@@ -114,11 +119,10 @@ def show_case(
     return region
 
 
-def show_values(case: Case) -> None:
+def show_values(case: Case, schema: ClinicalSchema) -> None:
     """The clinical values of the case."""
-    schema = services.bundle().schema
     if case.clinical:
-        values = schema.record(known_fields(case)).values
+        values = schema.record(known_fields(case, schema)).values
         listed = "  ·  ".join(
             f"{markdown_safe(schema[k].label)}: **{markdown_safe(schema[k].describe(v))}**" for k, v in values.items()
         )

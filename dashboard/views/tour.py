@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import services, state, touring
+from dashboard import state, touring
 from dashboard.components.chrome import empty_state
 from dashboard.components.pressing import pressed
 from dashboard.tour_steps import STEPS
@@ -14,8 +14,12 @@ from dashboard.views import model_or_stop
 def main() -> None:
     """The page."""
     model_or_stop()
-    if not services.samples():
-        empty_state("No samples", "The tour needs the samples that ship in `assets/samples`.")
+    if not touring.has_samples():
+        empty_state(
+            "No samples for a tour",
+            "The tour shows breast ultrasound: it needs the samples that ship in `assets/samples`, and a program that "
+            "was started with a bundle for them.",
+        )
         return
     minutes = round(sum(step.seconds for step in STEPS) / 60)
     st.subheader(f"A tour of {minutes} minutes", anchor=False)

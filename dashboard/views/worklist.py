@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from dashboard import batch as batches
-from dashboard import casebook, services, state, triage, uploads
+from dashboard import bundles, casebook, services, state, triage, uploads
 from dashboard.batch import Batch, Line
 from dashboard.components import worklist_rows
 from dashboard.components.batch_panel import batch_panel
@@ -18,6 +18,7 @@ from dashboard.components.worklist_tools import Added, add_tools, query_tools
 from dashboard.messages import boundary, incident, markdown_safe, sentence
 from dashboard.views import model_or_stop
 from mmxai_core.errors import MmxaiError, StudyStoreError
+from mmxai_core.explain.explainer import Explainer
 from mmxai_core.reader_study.store import reader_code
 from mmxai_core.worklist import NewCase, Priority, WorklistCase, select
 from mmxai_core.worklist.intake import take_in
@@ -34,10 +35,12 @@ def say_failed(error: BaseException) -> str:
 
 def add(added: Added) -> None:
     """Begin to add studies; the page shows how it goes."""
-    store, schema, owner = services.worklist(), services.bundle().schema, casebook.owner()
+    at = bundles.named(added.model)
+    bundle, model = services.bundle(at), bundles.key(at.name)
+    store, schema, owner = services.worklist(), bundle.schema, casebook.owner()
     if added.samples:
-        samples = services.samples()
-        known = {sample.file: casebook.fitting(sample.clinical) for sample in samples}
+        samples = services.samples(at)
+        known = {sample.file: casebook.fitting(sample.clinical, schema) for sample in samples}
 
         def take_samples(batch: Batch) -> Iterator[Line]:
             for sample in samples:
@@ -47,7 +50,9 @@ def add(added: Added) -> None:
                 values = known[sample.file]
                 study = services.sample_study(sample.file)
                 case = store.add(
-                    NewCase(owner, "sample", study, values, dict.fromkeys(values, "from sample"), sample.title)
+                    NewCase(
+                        owner, "sample", study, values, dict.fromkeys(values, "from sample"), sample.title, bundle=model
+                    )
                 )
                 yield Line(sample.title, True, f"In the list as {case.code}.")
 
@@ -58,7 +63,6 @@ def add(added: Added) -> None:
             upload_version=state.current().upload_version + (not added.waiting),  # only what was added is emptied
         )  # fmt: skip
         return
-    bundle = services.bundle()
     files = added.files
     manifest = any(uploads.is_manifest(name) for name, _ in files)
     total = len(files) - manifest
@@ -68,7 +72,9 @@ def add(added: Added) -> None:
         studies = uploads.incoming(files, schema, classes=bundle.classes, positive=bundle.positive_class)
         batch.total = len(studies)
         source = "manifest" if manifest else "upload"
-        told = take_in(studies, store, schema, owner=owner, source=source, cancelled=lambda: batch.cancelled)  # type: ignore[arg-type]
+        told = take_in(
+            studies, store, schema, owner=owner, source=source, cancelled=lambda: batch.cancelled, bundle=model,  # type: ignore[arg-type]
+        )  # fmt: skip
         yield from (Line(o.name, o.case is not None, o.sentence) for o in told)
 
     work = batches.start(Batch("Adding studies", total), take_files, failed=say_failed)
@@ -76,11 +82,15 @@ def add(added: Added) -> None:
 
 
 def analyse_all(codes: tuple[str, ...]) -> None:
-    """Begin to analyse these cases, one after the other."""
-    store, explainer, owners = services.worklist(), services.explainer(), casebook.owners()
+    """Begin to analyse these cases, one after the other, each by the bundle that reads it."""
+    store, owners = services.worklist(), casebook.owners()
+
+    def explainer_of(case: WorklistCase) -> Explainer:
+        return services.explainer(bundles.named(casebook.bundle_of(case)))
+
     work = Batch("Analysing", len(codes))
     state.update(
-        batch=batches.start(work, lambda b: triage.triage(b, codes, store, explainer, owners), failed=say_failed)
+        batch=batches.start(work, lambda b: triage.triage(b, codes, store, explainer_of, owners), failed=say_failed)
     )
 
 
@@ -229,7 +239,8 @@ def main() -> None:
     cases = services.worklist().cases(casebook.owners())
     running = session.batch is not None and not session.batch.done
     added = add_tools(
-        version=session.upload_version, running=running, kept=kept_words(), samples=len(services.samples()),
+        version=session.upload_version, running=running, kept=kept_words(), offers=bundles.offered(),
+        model=services.bundle_path().name, samples=lambda name: len(services.samples(bundles.named(name))),
         expanded=session.files_wait or (not cases and session.batch is None),
     )  # fmt: skip
     if added is not None:

@@ -163,7 +163,7 @@ def train_bundle(
         intended_use=intended_use(purpose_of(cohort), [c.licence for c in parts]),
         training_data=training_data, background=synthetic_background(data, fitted.schema, seed=config.seed),
         model_card=model_card(name, cohort, pretrain, config, results), results=results,
-        extra={"calibration": account, "saliency_reference": reference},
+        extra={"calibration": account, "saliency_reference": reference, "task": cohort.task},
     )  # fmt: skip
     setting = Setting(
         bundle, fitted.network, Source(cohort.name, data.encoded(fitted.schema)),

@@ -88,6 +88,7 @@ class WorklistCase:
         problem: One sentence on why it failed, or "".
         added_at: UTC.
         opened_at: Last opened, UTC.
+        bundle: Name of the bundle that reads it, or "": the server's own.
     """
 
     code: str
@@ -110,6 +111,7 @@ class WorklistCase:
     problem: str = ""
     added_at: datetime = _LONG_AGO
     opened_at: datetime = _LONG_AGO
+    bundle: str = ""
 
     def __post_init__(self) -> None:
         for what, value, allowed in (("status", self.status, STATES), ("priority", self.priority, PRIORITIES),

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy import Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from mmxai_core.errors import StudyStoreError
-from mmxai_core.worklist.schema import SCHEMA_VERSION, Base, FactRow
+from mmxai_core.worklist.schema import SCHEMA_VERSION, Base, CaseRow, FactRow
 
 _VERSION = "schema_version"
+_BUNDLE = "bundle"
 
 
 def worklist_url(store: str) -> str:
@@ -45,18 +46,40 @@ def open_database(url: str) -> Engine:
         Base.metadata.create_all(engine)
         with Session(engine) as session:
             kept = session.get(FactRow, _VERSION)
-            if kept is not None and int(kept.value) > SCHEMA_VERSION:
-                raise StudyStoreError(
-                    f"The worklist has format {kept.value}; this version reads up to {SCHEMA_VERSION}. "
-                    "Update the program."
-                )
-            if kept is None:
-                session.add(FactRow(name=_VERSION, value=str(SCHEMA_VERSION)))
-                try:
-                    session.commit()
-                except IntegrityError:  # another server wrote it at the same moment
-                    session.rollback()
+            found = SCHEMA_VERSION if kept is None else int(kept.value)
+        if found > SCHEMA_VERSION:
+            raise StudyStoreError(
+                f"The worklist has format {found}; this version reads up to {SCHEMA_VERSION}. Update the program."
+            )
+        _add_columns(engine)
+        if kept is None or found < SCHEMA_VERSION:
+            _note_version(engine)
     return engine
+
+
+def _note_version(engine: Engine) -> None:
+    with Session(engine) as session, suppress(IntegrityError):  # another server may write it at the same moment
+        session.merge(FactRow(name=_VERSION, value=str(SCHEMA_VERSION)))
+        session.commit()
+
+
+def _add_columns(engine: Engine) -> None:
+    """Gives tables of an earlier format the column that they lack: since format 2 a case says which bundle reads it."""
+
+    def is_missing() -> bool:
+        return _BUNDLE not in {c["name"] for c in inspect(engine).get_columns(CaseRow.__tablename__)}
+
+    if not is_missing():
+        return
+    kind = CaseRow.__table__.c[_BUNDLE].type.compile(engine.dialect)
+    try:
+        with engine.begin() as connection:
+            connection.execute(
+                text(f"ALTER TABLE {CaseRow.__tablename__} ADD COLUMN {_BUNDLE} {kind} DEFAULT '' NOT NULL")
+            )
+    except SQLAlchemyError:
+        if is_missing():  # otherwise another server added it at the same moment
+            raise
 
 
 def _engine(url: str) -> Engine:

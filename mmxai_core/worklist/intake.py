@@ -65,7 +65,7 @@ def header_values(study: Study, schema: ClinicalSchema) -> dict[str, Value]:
 
 def take_in(
     incoming: Iterable[Incoming], store: WorklistStore, schema: ClinicalSchema, *, owner: str, source: Source,
-    cancelled: Callable[[], bool] = lambda: False,
+    cancelled: Callable[[], bool] = lambda: False, bundle: str = "",
 ) -> Iterator[Outcome]:  # fmt: skip
     """Read studies one by one and add them to the list.
 
@@ -76,6 +76,7 @@ def take_in(
         owner: Whose they are.
         source: Where they come from.
         cancelled: Asked between two studies.
+        bundle: Name of the bundle that is to read them, or "": the server's own.
 
     Yields:
         One outcome a study, as soon as it is known.
@@ -92,7 +93,7 @@ def take_in(
             if source == "watch" and store.was_removed(code):
                 continue  # a removed case does not come back because its file still lies there
             seen = store.case(code, (owner,)) is not None
-            case = store.add(NewCase(owner, source, study, values, prefilled, original=item.name))
+            case = store.add(NewCase(owner, source, study, values, prefilled, original=item.name, bundle=bundle))
         except MmxaiError as error:
             yield Outcome(item.name, None, False, str(error))
             continue

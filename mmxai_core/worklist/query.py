@@ -16,7 +16,7 @@ class Query:
     """What to show.
 
     Attributes:
-        text: Every word must occur in code, title, source, modality, class called or flags; case is ignored.
+        text: Every word must occur in code, title, source, modality, bundle, class called or flags; case is ignored.
         states: Only these; empty: all.
         priorities: Only these; empty: all.
         flags: Cases with at least one of these; empty: all.
@@ -35,7 +35,7 @@ def _words(case: WorklistCase) -> str:
     result = (told.predicted_class, *told.flags) if told else ()
     kind = "phantom synthetic" if case.synthetic else ""
     return " ".join([case.code, case.title, case.source, case.modality or "", case.status, case.priority, kind,
-                     *result]).lower()  # fmt: skip
+                     case.bundle, *result]).lower()  # fmt: skip
 
 
 def select(cases: Sequence[WorklistCase], query: Query) -> tuple[WorklistCase, ...]:

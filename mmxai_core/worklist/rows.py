@@ -37,5 +37,5 @@ def case_of(row: CaseRow, *, stale_before: datetime) -> WorklistCase:
         row.code, row.owner, row.source, row.title, status, row.priority,  # type: ignore[arg-type]  # checked there
         row.modality, row.images, row.synthetic, row.has_pixels, MappingProxyType(dict(row.clinical)),
         MappingProxyType(dict(row.initial)), MappingProxyType(dict(row.prefilled)), roi, row.roi_image,
-        row.image_index, analysed, row.problem, aware(row.added_at), aware(row.opened_at),
+        row.image_index, analysed, row.problem, aware(row.added_at), aware(row.opened_at), row.bundle,
     )  # fmt: skip

@@ -12,7 +12,7 @@ from sqlalchemy import JSON, DateTime, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, deferred, mapped_column
 
 #: Version of these tables, kept in `worklist_fact`.
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 class Base(DeclarativeBase):
@@ -46,6 +46,7 @@ class CaseRow(Base):
     analysing_since: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     added_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     opened_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), index=True)
+    bundle: Mapped[str] = mapped_column(String(120), default="", server_default="")
 
 
 class PlaceRow(Base):

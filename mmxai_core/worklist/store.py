@@ -48,6 +48,7 @@ class NewCase:
         prefilled: Where each came from, in words.
         title: A sample's title; never a file's name.
         original: What the file or the manifest's row is called; only ever written to the site's mapping file.
+        bundle: Name of the bundle that is to read it, or "": the server's own.
     """
 
     owner: str
@@ -57,6 +58,7 @@ class NewCase:
     prefilled: Mapping[str, str] = field(default_factory=dict)
     title: str = ""
     original: str = ""
+    bundle: str = ""
 
 
 class WorklistStore:
@@ -123,6 +125,7 @@ class WorklistStore:
             synthetic=study.synthetic if study else False, has_pixels=False,
             clinical=dict(new.values), initial=dict(new.values), prefilled=dict(new.prefilled), roi=None, roi_image=0,
             image_index=0, analysed=None, answer=None, problem="", analysing_since=None, added_at=now, opened_at=now,
+            bundle=new.bundle,
         )  # fmt: skip
         with plain_errors("written"), Session(self._engine) as session, suppress(IntegrityError):
             # The same file may have come in through another window at the same moment: one row is enough.
@@ -194,6 +197,11 @@ class WorklistStore:
     def set_priority(self, code: str, owners: Collection[str], priority: Priority) -> None:
         """Change the priority."""
         self._set(code, owners, priority=priority)
+
+    def set_bundle(self, code: str, owners: Collection[str], bundle: str) -> None:
+        """Change which bundle reads the case. What another one answered no longer stands: the case is new again."""
+        self._set(code, owners, bundle=bundle, status="new", problem="", analysing_since=None, analysed=None,
+                  answer=None)  # fmt: skip
 
     def begin(self, code: str, owners: Collection[str]) -> None:
         """An analysis has begun."""

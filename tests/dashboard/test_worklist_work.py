@@ -124,7 +124,7 @@ def test_analyse_all_keeps_each_answer_and_one_bad_case_stops_nothing(
     spoken = store.add(NewCase("R01", "clinical", None, {"age": 50.0})).code
     theirs = store.add(NewCase("R02", "upload", tiny_study(seed=2))).code
     batch = Batch("Analysing", 5)
-    lines = list(triage.triage(batch, [good, small, empty, spoken, theirs], store, explainer, ("R01",)))
+    lines = list(triage.triage(batch, [good, small, empty, spoken, theirs], store, lambda _: explainer, ("R01",)))
     assert [line.good for line in lines] == [True, False, False, True, False]
     assert "at least 32 pixels" in lines[1].sentence and "at least one known clinical field" in lines[2].sentence
     case = store.case(good, ("R01",))
@@ -136,7 +136,7 @@ def test_analyse_all_keeps_each_answer_and_one_bad_case_stops_nothing(
     assert failed is not None and failed.status == "failed" and "32 pixels" in failed.problem
     assert store.cases(("R02",))[0].status == "new"
     batch.cancel()
-    assert list(triage.triage(batch, [good], store, explainer, ("R01",))) == []
+    assert list(triage.triage(batch, [good], store, lambda _: explainer, ("R01",))) == []
 
 
 def test_the_watch_takes_files_and_manifests_and_says_what_it_refused(store: WorklistStore, tmp_path: Path) -> None:

@@ -199,7 +199,7 @@ def test_a_newer_database_and_damaged_pixels_are_one_sentence(make: Make, tmp_pa
 
     with store._engine.begin() as connection:
         connection.execute(text("UPDATE worklist_fact SET value = '99'"))
-    with pytest.raises(StudyStoreError, match="reads up to 1"):
+    with pytest.raises(StudyStoreError, match="reads up to 2"):
         make()
 
 

@@ -1,0 +1,96 @@
+"""Which of the offered bundles reads: before a study is opened, beside an open case, on the pages about models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import streamlit as st
+
+from dashboard.bundles import Offer
+from dashboard.messages import markdown_safe
+
+
+def opening_choice(offers: Mapping[str, Offer], chosen: str, *, version: int) -> str:
+    """The choice before a study is opened, with what each bundle answers; nothing is drawn where there is one only.
+
+    Args:
+        offers: Bundles by name.
+        chosen: Name of the one in use.
+        version: Changes when a case was opened or closed.
+
+    Returns:
+        The name chosen.
+    """
+    if len(offers) < 2:
+        return chosen
+    names = list(offers)
+    return st.radio(
+        "Model", names, index=names.index(chosen), key=f"model-open-{version}", horizontal=True,
+        captions=[markdown_safe(_told(offers[n])) for n in names],
+        help="Each has its own clinical fields. A model says nothing about images of another kind.",
+    )  # fmt: skip
+
+
+def _told(offer: Offer) -> str:
+    """What it reads and answers, for under its name."""
+    if not offer.reads:
+        return "This site's own"
+    return f"{offer.reads}: {_probability(offer)}"
+
+
+def _probability(offer: Offer) -> str:
+    return f"probability that {offer.question}"
+
+
+def case_choice(offers: Mapping[str, Offer], chosen: str, *, version: int, frozen: bool = False) -> str:
+    """The choice beside an open case.
+
+    Args:
+        offers: Bundles by name.
+        chosen: Name of the one that reads the case.
+        version: Changes when another case is opened.
+        frozen: True where the case must be read by this one, as in the tour.
+
+    Returns:
+        The name chosen.
+    """
+    if len(offers) < 2:
+        return chosen
+    names = list(offers)
+    return st.selectbox(
+        "Model", names, index=names.index(chosen), key=f"model-case-{version}", label_visibility="collapsed",
+        width=150, disabled=frozen, format_func=lambda n: n,
+        help="The model that reads this case. Another one has other fields: values that it does not know come back "
+        "with the model that does, and its answer takes the place of this one's.",
+    )  # fmt: skip
+
+
+def viewed_choice(offers: Mapping[str, Offer], chosen: str) -> str:
+    """The choice of the bundle that a page about models speaks of; it changes no case.
+
+    Args:
+        offers: Bundles by name.
+        chosen: Name of the one in use, which the page starts with.
+
+    Returns:
+        The name chosen.
+    """
+    if len(offers) < 2:
+        return chosen
+    names = list(offers)
+    return st.selectbox(
+        "Model", names, index=names.index(chosen), key="bundle", bind="query-params", width=520,
+        format_func=lambda n: offers[n].title + (" (in use)" if n == chosen else ""),
+        help="Which model this page is about. The open case goes on being read by its own.",
+    )  # fmt: skip
+
+
+def say_warnings(name: str, sentences: Sequence[str]) -> None:
+    """What must be said wherever this bundle answers.
+
+    Args:
+        name: Its name.
+        sentences: See `mmxai_core.report.standing`; nothing is drawn where there are none.
+    """
+    if sentences:
+        st.warning(f"**{markdown_safe(name)}.** {markdown_safe(' '.join(sentences))}", icon=":material/warning:")
