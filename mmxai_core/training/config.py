@@ -20,6 +20,8 @@ from mmxai_core.types import Json
 SMALLEST_CANVAS = 72
 #: The fused network's image head.
 READOUTS = ("kept", "own")
+#: What early stopping of the image stages watches.
+WATCHED = ("class", "whole")
 #: Endings of a file of first weights.
 WEIGHT_FILES = (".pth", ".pt", ".bin", ".safetensors")
 
@@ -152,6 +154,9 @@ class TrainConfig:
             fine-tuned one was fitted to the very cases that the fusion learns from, and speaks too surely of them.
         nothing: Probability, besides `drop`, that a case is drawn with neither image nor field. What the model says
             then is where every account of its answer starts, and should be the share of the class among the cases.
+        watch: What early stopping of the image stages watches on the validation cases: "class", the class's
+            cross-entropy; or "whole", that plus the lesion map's loss with its weight. Where the image tells little of
+            the class, the first is best before the network has learned where the lesion is, and its maps mean nothing.
         refit: Train fusion and sibling once more on training + validation cases, for the epochs chosen.
         phantoms: Fresh synthetic breast ultrasound phantoms the finished bundle is scored on; 0 for none.
         amp: Mixed precision of the image stages: "bf16", "fp16" (CUDA only), or "none".
@@ -179,6 +184,7 @@ class TrainConfig:
     image_mix: float = 0.5
     readout: str = "kept"
     nothing: float = 0.0
+    watch: str = "class"
     refit: bool = True
     phantoms: int = 0
     amp: str = "none"
@@ -204,7 +210,13 @@ class TrainConfig:
         check_range(self, "phantoms", 0, 10_000)
         check_range(self, "accumulate", 1, 4096)
         check_range(self, "checkpoint_steps", 0, 10**9)
-        for name, choices in (("amp", AMP), ("batch_norm", BATCH_NORM), ("draws", DRAWS), ("readout", READOUTS)):
+        for name, choices in (
+            ("amp", AMP),
+            ("batch_norm", BATCH_NORM),
+            ("draws", DRAWS),
+            ("readout", READOUTS),
+            ("watch", WATCHED),
+        ):
             _check_choice(self, name, choices)
         _check_choice(self, "pretrain_cohort", ("", *cohort_names()))
         if self.init not in ("imagenet", "none") and Path(self.init).suffix not in WEIGHT_FILES:

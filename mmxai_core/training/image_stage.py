@@ -18,7 +18,7 @@ from mmxai_core.training.config import StageConfig, TrainConfig
 from mmxai_core.training.data import CohortArrays, content_masks, standardise_batch
 from mmxai_core.training.execution import AMP_TYPES, Execution, check_amp
 from mmxai_core.training.loop import Hooks, fit
-from mmxai_core.training.losses import image_terms
+from mmxai_core.training.losses import image_terms, lesion_loss
 from mmxai_core.training.stepper import follow_stage
 from mmxai_core.training.team import Team
 
@@ -67,6 +67,25 @@ def validation_numbers(logits: Tensor, labels: NDArray[np.int64]) -> dict[str, f
         return {"loss": loss}
     score = (logits[:, 1] - logits[:, 0]).numpy() if logits.shape[1] == 2 else None
     return {"loss": loss} | ({"auc": float(roc_auc_score(labels, score))} if score is not None else {})
+
+
+def whole_numbers(
+    encoder: ImageEncoder, data: CohortArrays, *, lesion_weight: float, device: torch.device | None = None
+) -> dict[str, float]:
+    """As `validation_numbers`, with the lesion map's loss, weighted, in the loss that decides; and its own.
+
+    Args:
+        encoder: In evaluation mode, on `device`.
+        data: Cases; those without a mask count for the class alone.
+        lesion_weight: Of the lesion map's loss, as in training.
+        device: Where to run.
+    """
+    states = encode_cases(encoder, data, device=device)
+    numbers = validation_numbers(torch.cat([s.logits.float().cpu() for s in states]), data.labels)
+    maps = torch.cat([s.lesion_logits.float().cpu() for s in states])
+    lesion = torch.from_numpy(data.lesion).float()[:, None]
+    of_map = float(lesion_loss(maps, lesion, torch.from_numpy(data.has_mask)))
+    return numbers | {"loss": numbers["loss"] + lesion_weight * of_map, "lesion": of_map}
 
 
 class _ImageTerms(nn.Module):
@@ -221,7 +240,9 @@ def train_image(
 
     def validate(model: nn.Module) -> dict[str, float]:
         assert isinstance(model, ImageEncoder)
-        return validation_numbers(image_logits(model, validation, device=where), validation.labels)
+        if config.watch == "class":
+            return validation_numbers(image_logits(model, validation, device=where), validation.labels)
+        return whole_numbers(model, validation, lesion_weight=config.loss.lesion, device=where)
 
     with hooks.team.job(_ImageJob(encoder, _without_patients(train), stage, config, seed)):
         encoder.to(where)

@@ -130,7 +130,9 @@ def pretrain_encoder(
     source = load_initial_weights(encoder.cnn, config.init, backbone=config.arch.backbone)
     encoder = encoder.to(memory_format=torch.channels_last)
     usual = TrainConfig()
-    changed = {k: v for k in ("accumulate", "batch_norm", "draws") if (v := getattr(config, k)) != getattr(usual, k)}
+    changed = {
+        k: v for k in ("accumulate", "batch_norm", "draws", "watch") if (v := getattr(config, k)) != getattr(usual, k)
+    }
     settings = json.dumps(
         [config.seed, config.init, config.amp, config.pretrain_validation, asdict(config.arch), asdict(config.pretrain),
          asdict(config.loss), split_hash(data.case_ids), *([changed] if changed else []),
