@@ -228,3 +228,34 @@ def test_a_large_study_is_written_beside_the_reader_and_a_removed_one_leaves_not
     assert store.remove(gone, ("R01",))
     waiting.pop()()
     assert [p.stem for p in (tmp_path / "site" / "pixels").iterdir()] == [code]
+
+
+def test_a_worklist_of_format_1_goes_on_with_its_cases(make: Make, tmp_path: Path) -> None:
+    import sqlite3
+
+    store = make()
+    code = store.add(NewCase("R01", "upload", tiny_study(), {"age": 50.0})).code
+    store.close()
+    with sqlite3.connect(tmp_path / "worklist.sqlite") as old:  # as the version before wrote it
+        old.execute("ALTER TABLE worklist_case DROP COLUMN bundle")
+        old.execute("UPDATE worklist_fact SET value = '1'")
+    again = make()
+    case = again.case(code, ("R01",))
+    assert case is not None and case.bundle == "" and dict(case.values) == {"age": 50.0}
+    fresh = again.add(NewCase("R01", "clinical", None, bundle="lgg-mri"))
+    assert fresh.bundle == "lgg-mri"
+    with sqlite3.connect(tmp_path / "worklist.sqlite") as new:
+        assert new.execute("SELECT value FROM worklist_fact").fetchone() == ("2",)
+
+
+def test_another_bundle_makes_a_case_new_again(make: Make) -> None:
+    store = make()
+    code = store.add(NewCase("R01", "upload", tiny_study())).code
+    store.finish(code, ("R01",), an_answer(), analysed())
+    store.set_bundle(code, ("R02",), "theirs")
+    case = store.case(code, ("R01",))
+    assert case is not None and case.bundle == "" and case.status == "analysed"
+    store.set_bundle(code, ("R01",), "lgg-mri")
+    case = store.case(code, ("R01",))
+    assert case is not None and case.bundle == "lgg-mri" and case.status == "new" and case.analysed is None
+    assert store.answer(code, ("R01",)) is None

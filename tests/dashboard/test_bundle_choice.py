@@ -1,0 +1,270 @@
+"""Several bundles in one program: which one reads, what becomes of a case's values, and what the pages say of each."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+from tiny_bundle import tiny_study
+
+from dashboard import bundles, services, state
+from mmxai_core.clinical import ClinicalSchema, Field
+from mmxai_core.worklist import WorklistStore
+from mmxai_core.worklist.database import worklist_url
+
+ROOT = Path(__file__).resolve().parents[2]
+BRAIN = ClinicalSchema(
+    (
+        Field("age", "Age", "numeric", "history", "At diagnosis.", "years", (0, 120), (10, 90)),
+        Field("seizures", "Seizures", "yes_no", "history"),
+    )
+)
+TRAINED = [{"cohort": "tcga_lgg", "patients": 88, "licence": "CC BY-NC-SA 4.0 (slices and masks): non-commercial"}]
+CHANCE = {"value": 0.49, "low": 0.36, "high": 0.61}
+
+
+@pytest.fixture(scope="session")
+def brain_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of random weights that says it reads brain MRI."""
+    import torch
+
+    from mmxai_core.model.bundle import write_bundle
+    from mmxai_core.model.config import Architecture
+    from mmxai_core.model.network import FusedNetwork
+
+    folder = tmp_path_factory.mktemp("brain") / "brain"
+    arch = Architecture(canvas=96, glance=64, width=32, heads=2, depth=1, queries=2)
+    torch.manual_seed(1)
+    write_bundle(
+        folder, name="brain", network=FusedNetwork(arch, BRAIN), arch=arch, schema=BRAIN, classes=("g2", "g3"),
+        positive_class="g3", temperature=1.0, threshold=0.5, intended_use="tests", training_data=TRAINED,
+        background=pd.DataFrame(columns=list(BRAIN.ids)), model_card="# A brain card",
+        extra={"saliency_reference": 0.5, "task": "grade"},
+        results={"cohort": "tcga_lgg", "cross_validation": {"models": {"fused|image": {"auc": CHANCE}}}},
+    )  # fmt: skip
+    return folder
+
+
+@pytest.fixture
+def both(tiny_bundle: Path, brain_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with both bundles; the program's own is `tiny`."""
+    folder = tmp_path / "pretrained"
+    shutil.copytree(tiny_bundle, folder / "tiny")
+    shutil.copytree(brain_bundle, folder / "brain")
+    monkeypatch.setenv("MMXAI_BUNDLE", str(folder / "tiny"))
+    monkeypatch.setenv("MMXAI_STORE", str(tmp_path / "ratings.sqlite"))
+    return folder
+
+
+@pytest.fixture
+def app(both: Path) -> AppTest:
+    return AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=240)
+
+
+@pytest.fixture
+def store(app: AppTest, tmp_path: Path) -> WorklistStore:
+    return WorklistStore(worklist_url(str(tmp_path / "ratings.sqlite")), tmp_path / "worklist")
+
+
+def page(app: AppTest, name: str) -> AppTest:
+    return app.switch_page(f"views/{name}.py").run()
+
+
+def session(app: AppTest) -> state.ReadingSession:
+    found: state.ReadingSession = app.session_state["reading"]
+    return found
+
+
+def labels(app: AppTest) -> set[str]:
+    assert not app.exception, app.exception
+    kinds = ("number_input", "button_group", "selectbox", "radio")
+    return {str(w.label).replace("\\", "").split(" ")[0] for kind in kinds for w in getattr(app, kind)}
+
+
+def said(app: AppTest) -> str:
+    assert not app.exception, app.exception
+    kinds = ("markdown", "caption", "warning", "info", "subheader", "error")
+    rows = [h.value for h in app.get("html") if "<style>" not in h.value]
+    return " ".join([m.value for kind in kinds for m in getattr(app, kind)] + rows).replace("\\", "")
+
+
+def button(app: AppTest, label: str) -> Any:
+    return next(b for b in app.button if b.label == label)
+
+
+def model(app: AppTest) -> Any:
+    found = [w for kind in ("radio", "selectbox") for w in getattr(app, kind) if w.label == "Model"]
+    return found[0] if found else None
+
+
+def values_of(app: AppTest) -> dict[str, Any]:
+    return dict(session(app).values)
+
+
+def wait(app: AppTest, done: Callable[[AppTest], bool]) -> None:
+    end = time.monotonic() + 200
+    while not done(app):
+        assert time.monotonic() < end, "it did not end"
+        time.sleep(0.1)
+        app.run()
+
+
+def test_one_bundle_alone_is_no_choice(tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MMXAI_BUNDLE", str(tiny_bundle))
+    monkeypatch.setenv("MMXAI_STORE", str(tmp_path / "ratings.sqlite"))
+    alone = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=240)
+    for name in ("case", "model", "performance"):
+        assert model(page(alone, name)) is None
+
+
+def test_offers_are_the_own_bundle_its_neighbours_and_the_listed(
+    both: Path, brain_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(brain_bundle, tmp_path / "elsewhere" / "third")
+    (both / "no-bundle").mkdir()
+    monkeypatch.setenv("MMXAI_BUNDLES", str(tmp_path / "elsewhere" / "third"))
+    offers = bundles.offered()
+    assert list(offers) == ["tiny", "brain", "third"]
+    assert (offers["brain"].reads, offers["tiny"].reads) == ("Brain MRI with FLAIR", "")
+    assert "WHO grade 3" in offers["brain"].title and offers["brain"].classes == ("g2", "g3")
+    assert bundles.named("") == bundles.named("gone") == both / "tiny" and bundles.named("brain") == both / "brain"
+    assert bundles.with_weights(offers["brain"].weights) == both / "brain"
+    assert bundles.with_weights("") == bundles.with_weights("ab" * 32) == both / "tiny"
+    (both / "brain" / "metadata.json").write_text("{")
+    assert bundles.offered()["brain"] == bundles.Offer("brain", both / "brain"), "offered, and refused when opened"
+
+
+def test_each_has_its_own_form_warning_and_samples(app: AppTest) -> None:
+    page(app, "case")
+    choice = model(app)
+    assert choice.options == ["tiny", "brain"] and choice.value == "tiny"
+    assert not app.warning
+    choice.set_value("brain").run()
+    (told,) = [w.value.replace("\\", "") for w in app.warning]
+    assert "Not shown to be better than chance" in told and "0.49 (0.36 to 0.61) from the image alone" in told
+    assert "88 patients only" in told and "Non-commercial" in told
+    assert "Brain MRI with FLAIR is what the model in use was trained for" in said(app)
+    opened = {b.key for b in app.button if b.key and b.key.startswith("open-")}
+    assert opened == {f"open-{s.file}" for s in services.every_sample() if s.cohort == "tcga_lgg"}
+    button(app, "Enter clinical data only").click().run()
+    assert {"Age", "Seizures"} <= labels(app) and "Margin" not in labels(app)
+    assert "Not shown to be better than chance" in said(app), "beside the open case too"
+    button(app, "Close and open another").click().run()
+    assert model(app).value == "brain", "the next case is read by the same"
+
+
+def test_values_that_the_other_does_not_know_come_back(app: AppTest) -> None:
+    page(app, "case")
+    button(app, "Enter clinical data only").click().run()
+    app.number_input[0].set_value(57.0).run()
+    next(s for s in (*app.selectbox, *app.button_group) if s.label.startswith("Margin")).set_value("rough").run()
+    assert values_of(app) == {"age": 57.0, "margin": "rough"}
+    button(app, "Analyse").click().run()
+    wait(app, lambda a: session(a).job is None and session(a).analysis is not None)
+    code = session(app).case
+    model(app).set_value("brain").run()
+    assert values_of(app) == {"age": 57.0} and session(app).analysis is None and session(app).first is None
+    assert session(app).case == code and "Not analysed yet" in said(app)
+    button(app, "Analyse").click().run()
+    wait(app, lambda a: session(a).job is None and session(a).analysis is not None)
+    assert session(app).first.prediction.positive_class == "g3"
+    app.number_input[0].set_value(60.0).run()
+    model(app).set_value("tiny").run()
+    assert values_of(app) == {"age": 60.0, "margin": "rough"}, "what both know is as it was entered last"
+
+
+def test_a_reload_brings_the_case_back_with_its_own_bundle(app: AppTest) -> None:
+    page(app, "worklist")
+    app.text_input(key="wl-reader").set_value("R01").run()
+    page(app, "case")
+    model(app).set_value("brain").run()
+    button(app, "Enter clinical data only").click().run()
+    app.number_input[0].set_value(44.0).run()
+    code = session(app).case
+    again = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=240)
+    again.query_params["reader"], again.query_params["case"] = "R01", code
+    page(again, "case")
+    assert session(again).bundle == "brain" and values_of(again) == {"age": 44.0} and "Seizures" in labels(again)
+    page(again, "worklist")
+    assert "read by brain" in said(again)
+
+
+def test_a_bundle_that_is_gone_is_said(app: AppTest, both: Path, store: WorklistStore) -> None:
+    from mmxai_core.worklist import SITE, NewCase
+
+    code = store.add(NewCase(SITE, "clinical", None, {"age": 30.0, "seizures": True}, bundle="brain")).code
+    shutil.rmtree(both / "brain")
+    app.query_params["case"] = code
+    page(app, "case")
+    assert "was read by the model brain, which this program does not offer; tiny reads it now" in said(app)
+    assert values_of(app) == {"age": 30.0}
+
+
+def test_a_study_that_another_model_has_already_says_so(app: AppTest, store: WorklistStore) -> None:
+    page(app, "case")
+    sample = next(b for b in app.button if b.label == "Open")
+    sample.click().run()
+    first = session(app).case
+    button(app, "Close and open another").click().run()
+    # the very file, opened for the other model
+    model(app).set_value("brain").run()
+    study = services.sample_study(sample.key.removeprefix("open-"))
+    script = (
+        "from dashboard import casebook, services, state\n"
+        f"study = services.sample_study({sample.key.removeprefix('open-')!r})\n"
+        "state.update(bundle='brain')\n"
+        "casebook.open_new('upload', study, name='x.dcm', values={}, prefilled={})\n"
+    )
+    other = AppTest.from_string(script, default_timeout=240)
+    other.session_state["reading"] = session(app)
+    other.run()
+    assert not other.exception
+    found = other.session_state["reading"]
+    assert found.case == first and found.bundle == "" and found.study.sha256 == study.sha256
+    assert "is in your worklist already, and tiny reads it" in found.notice
+
+
+def test_the_worklist_adds_for_a_model_and_analyses_each_by_its_own(app: AppTest, store: WorklistStore) -> None:
+    from mmxai_core.worklist import SITE, NewCase
+
+    ours = store.add(NewCase(SITE, "upload", tiny_study(), {"age": 50.0})).code
+    theirs = store.add(NewCase(SITE, "upload", tiny_study(seed=3), {"age": 50.0}, bundle="brain")).code
+    page(app, "worklist")
+    chooser = next(s for s in app.selectbox if s.label == "Model that reads them")
+    assert chooser.options == ["tiny", "brain"]
+    button(app, "Analyse all new (2)").click().run()
+    wait(app, lambda a: session(a).batch is None or session(a).batch.done)
+    found = {c.code: c for c in store.cases((SITE,))}
+    assert {found[ours].analysed.positive_class, found[theirs].analysed.positive_class} == {"malignant", "g3"}
+    assert found[theirs].analysed.bundle == "brain"
+
+
+def test_the_pages_about_models_speak_of_each_and_change_no_case(app: AppTest) -> None:
+    page(app, "model")
+    assert "A card for tests" in said(app)
+    model(app).set_value("brain").run()
+    assert "A brain card" in said(app) and "Not shown to be better than chance" in said(app)
+    assert session(app).bundle == ""
+    page(app, "performance")
+    assert model(app) is not None and "brain: its own results" not in said(app)
+    model(app).set_value("brain").run()
+    assert not app.error and session(app).bundle == ""
+
+
+def test_a_reader_study_runs_the_bundle_of_its_protocol(both: Path) -> None:
+    weights = json.loads((both / "brain" / "metadata.json").read_text())["files"]["weights.safetensors"]
+    assert services.study_path(weights) == both / "brain" and services.study_path() == both / "tiny"
+    assert services.bundle(services.study_path(weights)).positive_class == "g3"
+
+
+def test_models_of_another_kind_are_not_compared(both: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert services.other_bundles() == {}
+    monkeypatch.setenv("MMXAI_BUNDLES", str(both / "brain"))
+    assert services.other_bundles() == {"brain": both / "brain"}, "what the site lists is compared as it asked"

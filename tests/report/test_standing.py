@@ -1,0 +1,53 @@
+"""What must be said beside a bundle's answers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mmxai_core.report.standing import warnings
+
+ROOT = Path(__file__).resolve().parents[2] / "pretrained"
+
+
+def _results(**levels: tuple[float, float, float]) -> dict[str, object]:
+    models = {
+        f"fused|{level.replace('_', '+')}": {"auc": dict(zip(("value", "low", "high"), auc, strict=True))}
+        for level, auc in levels.items()
+    }
+    return {"cross_validation": {"models": {"clinical|history": {"auc": {"value": 0.5, "low": 0.4}}} | models}}
+
+
+def test_a_model_that_beats_chance_on_many_patients_has_no_warning() -> None:
+    data = {"training_data": [{"patients": 250, "licence": "CC BY 4.0"}]}
+    assert warnings(data, _results(image=(0.8, 0.7, 0.9), history=(0.8, 0.7, 0.9))) == ()
+    assert warnings({"training_data": {}}, None) == ()
+
+
+def test_levels_at_chance_are_named_with_their_intervals() -> None:
+    some = warnings({}, _results(history=(0.6, 0.51, 0.7), image=(0.52, 0.4, 0.63)))
+    assert some == (
+        "Not shown to be better than chance: cross-validated AUC (95 % interval) 0.52 (0.40 to 0.63) "
+        "from the image alone.",
+    )
+    (whole,) = warnings({}, _results(history_descriptor_assessment=(0.6, 0.5, 0.7), image=(0.52, 0.4, 0.63)))
+    assert "at any level of known fields" in whole and "0.60 (0.50 to 0.70) with every field known" in whole
+
+
+def test_few_patients_and_the_licence() -> None:
+    data = {"training_data": [{"patients": 218, "licence": "CC BY-NC 4.0: non-commercial"}]}
+    assert warnings(data, {}) == (
+        "Trained on 218 patients only.", "Non-commercial: so the licence of its training data.",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(p.parent.name for p in ROOT.glob("*/metadata.json")))
+def test_each_shipped_bundle_says_what_its_own_results_say(name: str) -> None:
+    metadata = json.loads((ROOT / name / "metadata.json").read_text(encoding="utf-8"))
+    results = json.loads((ROOT / name / "results.json").read_text(encoding="utf-8"))
+    told = " ".join(warnings(metadata, results))
+    lows = [m["auc"]["low"] for k, m in results["cross_validation"]["models"].items() if k.startswith("fused|")]
+    assert ("better than chance" in told) == (min(lows) <= 0.5)
+    assert ("Non-commercial" in told) == any("NC" in d["licence"] for d in metadata["training_data"])
