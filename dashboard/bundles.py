@@ -39,11 +39,6 @@ class Offer:
     question: str = ""
     weights: str = ""
 
-    @property
-    def title(self) -> str:
-        """As a reader chooses it."""
-        return f"{self.name}: {self.question}" if self.question else self.name
-
 
 def own() -> Path:
     """MMXAI_BUNDLE where set, else the bundle for breast ultrasound that ships."""

@@ -1,4 +1,4 @@
-"""Phantoms as DICOM objects, and the six samples that ship."""
+"""Phantoms as DICOM objects, and the samples that ship."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pydicom import config
 
 from mmxai_core.errors import ClinicalValueError
 from mmxai_core.phantom import (
+    MRI_SAMPLES,
     SAMPLES,
     Phantom,
     PhantomSpec,
@@ -149,9 +150,9 @@ def test_running_number_out_of_range_is_refused(phantom: Phantom) -> None:
 
 def test_shipped_samples_are_made_again_byte_for_byte(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--out", str(tmp_path / "new")]) == 0
-    assert capsys.readouterr().out.count(".dcm") == 6
+    assert capsys.readouterr().out.count(".dcm") == 10
     shipped = sorted(p.name for p in ASSETS.iterdir())
-    assert shipped == sorted([*(s.file for s in SAMPLES), "samples.json"])
+    assert shipped == sorted([*(s.file for s in (*SAMPLES, *MRI_SAMPLES)), "samples.json"])
     for name in shipped:
         assert (tmp_path / "new" / name).read_bytes() == (ASSETS / name).read_bytes(), name
 
@@ -159,7 +160,8 @@ def test_shipped_samples_are_made_again_byte_for_byte(tmp_path: Path, capsys: py
 def test_index_matches_the_files() -> None:
     index = json.loads((ASSETS / "samples.json").read_text(encoding="utf-8"))
     assert index["synthetic"] is True
-    assert {e["truth"] for e in index["samples"]} == {"benign", "malignant"}
+    assert {e["truth"] for e in index["samples"] if e["cohort"] == "breast_lesions_usg"} == {"benign", "malignant"}
+    assert {e["truth"] for e in index["samples"] if e["cohort"] != "breast_lesions_usg"} == {""}
     for entry in index["samples"]:
         ds = pydicom.dcmread(ASSETS / entry["file"])
         assert (ASSETS / entry["file"]).stat().st_size < 300_000

@@ -59,7 +59,7 @@ def case_choice(offers: Mapping[str, Offer], chosen: str, *, version: int, froze
     names = list(offers)
     return st.selectbox(
         "Model", names, index=names.index(chosen), key=f"model-case-{version}", label_visibility="collapsed",
-        width=150, disabled=frozen, format_func=lambda n: n,
+        width=150, disabled=frozen,
         help="The model that reads this case. Another one has other fields: values that it does not know come back "
         "with the model that does, and its answer takes the place of this one's.",
     )  # fmt: skip
@@ -79,8 +79,7 @@ def viewed_choice(offers: Mapping[str, Offer], chosen: str) -> str:
         return chosen
     names = list(offers)
     return st.selectbox(
-        "Model", names, index=names.index(chosen), key="bundle", bind="query-params", width=520,
-        format_func=lambda n: offers[n].title + (" (in use)" if n == chosen else ""),
+        "Model", names, index=names.index(chosen), key="bundle", bind="query-params",
         help="Which model this page is about. The open case goes on being read by its own.",
     )  # fmt: skip
 

@@ -123,12 +123,22 @@ def _gradcam(saliency: SaliencyMap, scale: EvidenceScale | None) -> Layer:
     return Layer("gradcam", label, "Model", saliency.source, floor, reference, saliency.unit, saliency.semantics)
 
 
-def scene(image: StudyImage, explanation: Explanation, labels: Mapping[str, str], *, height: int) -> Scene:
-    """The explained image with all its maps."""
+def scene(
+    image: StudyImage, explanation: Explanation, labels: Mapping[str, str], *, height: int, as_grey: bool = False
+) -> Scene:
+    """The explained image with all its maps.
+
+    Args:
+        image: The image.
+        explanation: Of it.
+        labels: Label of each field.
+        height: Pixels.
+        as_grey: Show a colour picture as the grey one that the model reads, so that the maps alone are coloured.
+    """
     whose = {"model": "Second look, found by the model", "reader": "Second look, marked by the reader"}
     prediction = explanation.prediction
     return Scene(
-        image.pixels, image.geometry.spacing_mm, layers(explanation, labels), prediction.lesion_box,
+        image.grey if as_grey else image.pixels, image.geometry.spacing_mm, layers(explanation, labels), prediction.lesion_box,
         whose.get(prediction.lesion_box_source, ""), height, levels=image.levels, value_range=image.value_range,
         brush=brush(explanation, labels),
     )  # fmt: skip

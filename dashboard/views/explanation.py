@@ -89,7 +89,16 @@ def picture(
     done = sorted({"joint", "attention", "strip"} & set(explanation.parts))  # those that change what is drawn
     key = f"evidence-{explanation.id}-{'-'.join(done)}"
     packed = state.current().scenes.get(key) or state.keep_scene(
-        key, pack(scene(analysis.study.images[index], explanation, labels, height=_HEIGHT))
+        key,
+        pack(
+            scene(
+                analysis.study.images[index],
+                explanation,
+                labels,
+                height=_HEIGHT,
+                as_grey=bool(services.bundle().planes),
+            )
+        ),
     )
     with st.container(key="evidence"):
         chosen = field_of(viewer(packed, key="evidence-viewer", layer=layer).layer)

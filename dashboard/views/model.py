@@ -176,7 +176,9 @@ _TABS = {
 def main() -> None:
     """The page."""
     model_or_stop()
-    at = bundles.named(viewed_choice(bundles.offered(), services.bundle_path().name))
+    choice, _ = st.columns([2, 5])
+    with choice:
+        at = bundles.named(viewed_choice(bundles.offered(), services.bundle_path().name))
     with boundary():
         say_warnings(at.name, services.bundle_warnings(at))
     for tab, draw in zip(st.tabs(list(_TABS)), _TABS.values(), strict=True):

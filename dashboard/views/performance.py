@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import bundles, services
 from dashboard.components.bundle_choice import viewed_choice
@@ -59,9 +60,15 @@ def downloads(run: Run | None, at: Path) -> None:
         st.caption("Each takes some seconds to make. Research use only, not for diagnosis.")
 
 
-def choose(names: list[str], at: Path) -> tuple[str, Run | None]:
-    """The chosen run's name, and the run; "" and None for the bundle's own results."""
-    left, right = st.columns([4, 1], vertical_alignment="bottom")
+def choose(left: DeltaGenerator, right: DeltaGenerator, names: list[str], at: Path) -> tuple[str, Run | None]:
+    """The chosen run's name, and the run; "" and None for the bundle's own results.
+
+    Args:
+        left: Where the choice stands.
+        right: Where the downloads stand.
+        names: Folders of the runs.
+        at: The bundle.
+    """
     titles = services.performance_titles(at)
     name = left.selectbox(
         "Results of", [*names, BUNDLE], key="run", bind="query-params",
@@ -141,7 +148,11 @@ def main() -> None:
     """The page."""
     model_or_stop()
     style()
-    at = bundles.named(viewed_choice(bundles.offered(), services.bundle_path().name))
+    offers = bundles.offered()
+    several = [2] if len(offers) > 1 else []
+    *model, left, right = st.columns([*several, 5, 1.4], vertical_alignment="bottom")
+    with model[0] if model else left:
+        at = bundles.named(viewed_choice(offers, services.bundle_path().name))
     names, started = list(services.performance_runs(at)), services.started_runs(at)
     if not names:
         empty_state(
@@ -151,7 +162,7 @@ def main() -> None:
             "It shows here with its first whole seed. Below: what training itself measured.",
         )
     with boundary():
-        _, run = choose(names, at)
+        _, run = choose(left, right, names, at)
         if run is None:
             show_bundle(at)
         else:

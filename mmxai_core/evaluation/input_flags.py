@@ -51,6 +51,6 @@ def count_flags(
     passed: list[str] = []
     for name, study in studies:
         shown = study if read_header else replace(study, modality=None)
-        check = check_input(predictor.encode(shown), ClinicalRecord(), inputs=inputs)
+        check = check_input(predictor.encode(shown), ClinicalRecord(), inputs=inputs, planes=predictor.bundle.planes)
         (flagged if check.flagged else passed).append(name)
     return FlagCount(len(flagged) + len(passed), tuple(flagged), tuple(passed))

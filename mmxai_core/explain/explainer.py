@@ -185,7 +185,10 @@ class Explainer:
             encoded: The study as `Predictor.encode` gave it, or None.
             record: The clinical record.
         """
-        check = check_input(encoded, record, inputs=self.reference.inputs, statistics=self.statistics)
+        check = check_input(
+            encoded, record, inputs=self.reference.inputs, statistics=self.statistics,
+            planes=self.predictor.bundle.planes,
+        )  # fmt: skip
         kept = prediction_set(prediction, self.reference.conformal, schema=self.predictor.bundle.schema)
         return FirstAnswer(check, prediction, kept)
 

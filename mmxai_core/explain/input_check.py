@@ -32,6 +32,7 @@ def check_input(
     inputs: InputReference | None,
     statistics: FieldStatistics | None = None,
     images: Sequence[int] | None = None,
+    planes: Sequence[str] = (),
 ) -> InputCheck:
     """Whether the model was made for this input. No forward pass; about 0.1 s an image on one core.
 
@@ -44,9 +45,11 @@ def check_input(
         inputs: `Reference.inputs`; None: only the plain rules are applied, and the result says so.
         statistics: The bundle's field statistics; None: the clinical score is left out.
         images: Positions of the images to check; None: all.
+        planes: `Bundle.planes`. With any, colour is what the model reads, and a grey picture gets a caution; callipers
+            and text are not looked for, since the rules for them were measured on ultrasound.
     """
     findings = list(_modality(encoded, inputs))
-    checks = _images(encoded, inputs, images) if encoded is not None else ()
+    checks = _images(encoded, inputs, images, planes) if encoded is not None else ()
     scores, unusual = _record_scores(record, checks, inputs, statistics)
     findings += unusual
     flagged = any(f.severity == "stop" for f in findings) or any(c.flagged for c in checks)
@@ -70,7 +73,7 @@ def _modality(encoded: EncodedStudy | None, inputs: InputReference | None) -> tu
 
 
 def _images(
-    encoded: EncodedStudy, inputs: InputReference | None, images: Sequence[int] | None
+    encoded: EncodedStudy, inputs: InputReference | None, images: Sequence[int] | None, planes: Sequence[str]
 ) -> tuple[ImageCheck, ...]:
     whole, lesion = glance_vectors(encoded.state.features)
     out = []
@@ -79,7 +82,7 @@ def _images(
         canvas = canvas_grey(image.grey, geometry)
         cx, cy, side = (float(v) * geometry.canvas for v in encoded.state.boxes[i])
         box: Box = (cx - side / 2, cy - side / 2, cx + side / 2, cy + side / 2)
-        findings = [*pixel_findings(image), *mark_findings(canvas, box)]
+        findings = [*pixel_findings(image, planes=planes), *(() if planes else mark_findings(canvas, box))]
         scores: tuple[InputScore, ...] = ()
         if inputs is not None:
             vectors = {PICTURE: picture_vector(canvas, geometry), WHOLE: whole[i], LESION: lesion[i]}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from mmxai_core.explain.image_statistics import WHITE
@@ -23,11 +25,12 @@ CHROMA, COLOUR_PICTURE, COLOUR_OVERLAY = 0.12, 0.3, 0.005
 MIN_STROKES = 15
 
 
-def pixel_findings(image: StudyImage) -> tuple[InputFinding, ...]:
-    """Too small, almost black, flat, saturated, coloured.
+def pixel_findings(image: StudyImage, *, planes: Sequence[str] = ()) -> tuple[InputFinding, ...]:
+    """Too small, almost black, flat, saturated; coloured, or for a model of several planes: grey.
 
     Args:
         image: At its own size.
+        planes: What the model's training pictures show as red, green and blue; empty: they were grey.
     """
     grey, (rows, cols) = image.grey, image.geometry.shape
     found: list[InputFinding] = []
@@ -55,8 +58,16 @@ def pixel_findings(image: StudyImage) -> tuple[InputFinding, ...]:
     if white > MAX_WHITE:
         words = f"The image is saturated: {100 * white:.0f} % of its pixels are white, where no detail is left."
         found.append(InputFinding("saturated", "caution", words, white, MAX_WHITE))
-    if image.pixels.ndim == 3:
-        coloured = float((np.ptp(image.pixels, axis=2) > CHROMA).mean())
+    coloured = float((np.ptp(image.pixels, axis=2) > CHROMA).mean()) if image.pixels.ndim == 3 else 0.0
+    if planes:
+        if coloured <= COLOUR_OVERLAY:
+            shown = ", ".join(f"{c} {p}" for c, p in zip(("red", "green", "blue"), planes, strict=False))
+            words = (
+                f"This picture is grey. The model was trained on colour pictures of several planes ({shown}); a single "
+                "one looks different to it."
+            )
+            found.append(InputFinding("one plane", "caution", words, coloured, COLOUR_OVERLAY))
+    elif image.pixels.ndim == 3:
         if coloured > COLOUR_PICTURE:
             words = (
                 f"This is a colour picture: {100 * coloured:.0f} % of its pixels are coloured. The model reads grey "

@@ -92,6 +92,15 @@ class Bundle:
                 raise BundleError(f"Bundle {self.name!r} {problem} ({METADATA}).")
 
     @property
+    def planes(self) -> tuple[str, ...]:
+        """Names of the planes that its training pictures show as red, green and blue; empty for grey pictures.
+
+        The network reads their luma (ITU-R BT.601), as it does of any colour picture.
+        """
+        told = self.metadata.get("planes")
+        return tuple(str(p) for p in told) if isinstance(told, list) else ()
+
+    @property
     def positive_index(self) -> int:
         """Index of the positive class."""
         return self.classes.index(self.positive_class)

@@ -35,12 +35,18 @@ def _chance(results: object) -> str:
     flat = {level: auc for level, auc in measured.items() if auc["low"] <= 0.5}
     if not flat:
         return ""
+    if len(flat) == len(measured) > 1:
+        low, high = (f(a["value"] for a in flat.values()) for f in (min, max))
+        between = f"{low:.2f}" if f"{low:.2f}" == f"{high:.2f}" else f"{low:.2f} to {high:.2f}"
+        return (
+            f"Not shown to be better than chance: cross-validated AUC {between}, and every 95 % interval reaches 0.5, "
+            "whatever is known."
+        )
     told = "; ".join(
         f"{auc['value']:.2f} ({auc['low']:.2f} to {auc['high']:.2f}) {_LEVELS.get(level, level)}"
         for level, auc in flat.items()
     )
-    rest = " at any level of known fields" if len(flat) == len(measured) else ""
-    return f"Not shown to be better than chance{rest}: cross-validated AUC (95 % interval) {told}."
+    return f"Not shown to be better than chance: cross-validated AUC (95 % interval) {told}."
 
 
 def _fused(results: object) -> dict[str, Mapping[str, float]]:

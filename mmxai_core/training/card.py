@@ -56,6 +56,17 @@ def _at_threshold_rows(measured: Json) -> list[str]:
     ]
 
 
+def _planes(cohort: Cohort) -> list[str]:
+    channels = cohort.cases[0].channels if cohort.cases else ()
+    if not channels:
+        return []
+    shown = ", ".join(f"{colour} {c.name}" for colour, c in zip(("red", "green", "blue"), channels, strict=False))
+    return [
+        f"The image is one colour picture of several planes ({shown}), read as its luma (ITU-R BT.601). A picture of "
+        "one plane alone opens, but looks different to the model."
+    ]
+
+
 def model_card(name: str, cohort: Cohort, pretrain: Cohort | None, config: TrainConfig, results: dict[str, Any]) -> str:
     """Markdown after Mitchell et al. 2019, "Model Cards for Model Reporting"."""
     sources, purpose = [c for c in (cohort, pretrain) if c], purpose_of(cohort)
@@ -68,12 +79,13 @@ def model_card(name: str, cohort: Cohort, pretrain: Cohort | None, config: Train
         "## What it does",
         f"Probability that {purpose.question}, from {purpose.image} and up to {len(cohort.schema.fields)} clinical "
         "fields; every field, and the image, may be unknown.",
+        *_planes(cohort),
         f"Image branch: {config.arch.backbone} to stride 16 over two glances (whole frame, and the lesion that its own "
         f"lesion map finds), then {config.arch.depth} Transformer blocks of width {config.arch.width}. Clinical "
         "branch: one token a field. Fusion: cross-attention in both directions, additive over fields before the head.",
         f"The fused network's image branch lies {100 * config.image_mix:.0f} % of the way from the weights "
-        f"pretrained on {pretrain.name if pretrain else cohort.name} to those fine-tuned on {cohort.name}; the "
-        "image-only sibling is the fine-tuned one. "
+        f"pretrained on {pretrain.name if pretrain else 'the same training cases'} to those fine-tuned on "
+        f"{cohort.name}; the image-only sibling is the fine-tuned one. "
         + ("The fused network's image head was learned with the fusion. " if config.readout == "own" else "")
         + "Settings were chosen on validation folds.",
         "",

@@ -133,7 +133,7 @@ def evaluate_inputs(
 
 def check_one(predictor: Predictor, study: Study, inputs: InputReference, *, kind: str, name: str) -> FlagRow:
     """The bundle's own check of one study; a study of the model's own modality goes to the set "other <modality>"."""
-    check = check_input(predictor.encode(study), ClinicalRecord(), inputs=inputs)
+    check = check_input(predictor.encode(study), ClinicalRecord(), inputs=inputs, planes=predictor.bundle.planes)
     scores = [s.value for c in check.images for s in c.scores if s.name == "image"]
     stops = {f.rule for f in check.findings if f.severity == "stop"}
     stops |= {f.rule for c in check.images for f in c.findings if f.severity == "stop"}
@@ -161,7 +161,15 @@ def own_rows(
                 vectors[name].append(found[0])
             geometry = encoded.geometries[0]
             vectors[PICTURE].append(picture_vector(canvas_grey(study.images[0].grey, geometry), geometry))
-            stops.append(";".join(sorted(f.rule for f in pixel_findings(study.images[0]) if f.severity == "stop")))
+            stops.append(
+                ";".join(
+                    sorted(
+                        f.rule
+                        for f in pixel_findings(study.images[0], planes=predictor.bundle.planes)
+                        if f.severity == "stop"
+                    )
+                )
+            )
             group.append(number)
             patients.append(f"{number}/{case.patient_id}")
             names.append((cohort.name, case.case_id, case.patient_id))

@@ -80,6 +80,11 @@ def _calibration(folds: list[Json]) -> tuple[float, float, Json]:
     return temperature, threshold, account
 
 
+def planes_of(cohort: Cohort) -> list[str]:
+    """Names of the planes that its pictures show as red, green and blue; empty for grey pictures."""
+    return [c.name for c in cohort.cases[0].channels] if cohort.cases else []
+
+
 def train_bundle(
     cohort: Cohort, out: Path, *, name: str, config: TrainConfig, log: RunLog, pretrain: Cohort | None = None
 ) -> Bundle:
@@ -163,7 +168,9 @@ def train_bundle(
         intended_use=intended_use(purpose_of(cohort), [c.licence for c in parts]),
         training_data=training_data, background=synthetic_background(data, fitted.schema, seed=config.seed),
         model_card=model_card(name, cohort, pretrain, config, results), results=results,
-        extra={"calibration": account, "saliency_reference": reference, "task": cohort.task},
+        extra={
+            "calibration": account, "saliency_reference": reference, "task": cohort.task, "planes": planes_of(cohort),
+        },
     )  # fmt: skip
     setting = Setting(
         bundle, fitted.network, Source(cohort.name, data.encoded(fitted.schema)),

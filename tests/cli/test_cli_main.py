@@ -93,4 +93,4 @@ def test_samples_prints_one_json_object(tmp_path: Path, capsys: pytest.CaptureFi
     out, err = capsys.readouterr()
     files = json.loads(out)["files"]
     assert len(out.splitlines()) == 1 and "samples" in err
-    assert all(Path(f).is_file() for f in files) and sum(f.endswith(".dcm") for f in files) == 6
+    assert all(Path(f).is_file() for f in files) and sum(f.endswith(".dcm") for f in files) == 10

@@ -133,7 +133,7 @@ def test_offers_are_the_own_bundle_its_neighbours_and_the_listed(
     offers = bundles.offered()
     assert list(offers) == ["tiny", "brain", "third"]
     assert (offers["brain"].reads, offers["tiny"].reads) == ("Brain MRI with FLAIR", "")
-    assert "WHO grade 3" in offers["brain"].title and offers["brain"].classes == ("g2", "g3")
+    assert "WHO grade 3" in offers["brain"].question and offers["brain"].classes == ("g2", "g3")
     assert bundles.named("") == bundles.named("gone") == both / "tiny" and bundles.named("brain") == both / "brain"
     assert bundles.with_weights(offers["brain"].weights) == both / "brain"
     assert bundles.with_weights("") == bundles.with_weights("ab" * 32) == both / "tiny"
@@ -268,3 +268,9 @@ def test_models_of_another_kind_are_not_compared(both: Path, monkeypatch: pytest
     assert services.other_bundles() == {}
     monkeypatch.setenv("MMXAI_BUNDLES", str(both / "brain"))
     assert services.other_bundles() == {"brain": both / "brain"}, "what the site lists is compared as it asked"
+
+
+def test_an_address_leads_to_a_models_page(app: AppTest) -> None:
+    app.query_params["bundle"] = "brain"
+    page(app, "model")
+    assert "A brain card" in said(app)

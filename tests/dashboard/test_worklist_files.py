@@ -30,7 +30,7 @@ def add_box(app: AppTest):
 
 def test_adding_the_samples_keeps_files_that_are_chosen_and_not_added_yet(app: AppTest) -> None:
     app.switch_page("views/worklist.py").run()
-    file = sorted(SAMPLES.glob("*.dcm"))[0]
+    file = sorted(SAMPLES.glob("phantom-*.dcm"))[0]
     app.file_uploader[0].set_value([(file.name, file.read_bytes(), "application/dicom")]).run()
     button(app, "Add the 6 samples").click().run()
     ended(app)

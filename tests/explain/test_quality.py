@@ -76,3 +76,16 @@ def test_letters_are_strokes_and_layers_of_tissue_are_not() -> None:
     letters[40:50, 20:80:8] = 0.9
     assert stroke_map(letters).sum() == 80
     assert "text" in mark_findings(letters, (10, 10, 90, 90))[0].sentence
+
+
+def test_a_model_of_several_planes_wants_them_in_colour() -> None:
+    rng = np.random.default_rng(0)
+    coloured = rng.uniform(0, 0.9, (200, 200, 3))
+    grey = np.repeat(coloured[..., :1], 3, axis=2)
+    planes = ("pre", "flair", "post")
+    assert [f.rule for f in pixel_findings(image(coloured))] == ["colour"]
+    assert pixel_findings(image(coloured), planes=planes) == ()
+    for plain in (grey, grey[..., 0]):
+        (found,) = pixel_findings(image(plain), planes=planes)
+        assert (found.rule, found.severity) == ("one plane", "caution")
+        assert "red pre, green flair, blue post" in found.sentence

@@ -32,8 +32,10 @@ def test_levels_at_chance_are_named_with_their_intervals() -> None:
         "Not shown to be better than chance: cross-validated AUC (95 % interval) 0.52 (0.40 to 0.63) "
         "from the image alone.",
     )
+    two = warnings({}, _results(history=(0.5, 0.4, 0.6), image=(0.52, 0.4, 0.63), history_descriptor=(0.7, 0.6, 0.8)))
+    assert "0.52 (0.40 to 0.63) from the image alone; 0.50 (0.40 to 0.60) with the history." in two[0]
     (whole,) = warnings({}, _results(history_descriptor_assessment=(0.6, 0.5, 0.7), image=(0.52, 0.4, 0.63)))
-    assert "at any level of known fields" in whole and "0.60 (0.50 to 0.70) with every field known" in whole
+    assert "AUC 0.52 to 0.60, and every 95 % interval reaches 0.5, whatever is known" in whole
 
 
 def test_few_patients_and_the_licence() -> None:
