@@ -138,9 +138,9 @@ def scene(
     whose = {"model": "Second look, found by the model", "reader": "Second look, marked by the reader"}
     prediction = explanation.prediction
     return Scene(
-        image.grey if as_grey else image.pixels, image.geometry.spacing_mm, layers(explanation, labels), prediction.lesion_box,
-        whose.get(prediction.lesion_box_source, ""), height, levels=image.levels, value_range=image.value_range,
-        brush=brush(explanation, labels),
+        image.grey if as_grey else image.pixels, image.geometry.spacing_mm, layers(explanation, labels),
+        prediction.lesion_box, whose.get(prediction.lesion_box_source, ""), height, levels=image.levels,
+        value_range=image.value_range, brush=brush(explanation, labels),
     )  # fmt: skip
 
 
