@@ -19,7 +19,7 @@ def main(argv: list[str] | None = None) -> int:
     Returns:
         0 done, 2 bad input.
     """
-    parser = argparse.ArgumentParser(prog="python -m mmxai_core.phantom", description="Write the six sample phantoms.")
+    parser = argparse.ArgumentParser(prog="python -m mmxai_core.phantom", description="Write the sample phantoms.")
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
     try:
         for path in write_samples(parser.parse_args(argv).out):

@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
-import uuid
-
-from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
-from pydicom.uid import UID, ExplicitVRLittleEndian, UltrasoundImageStorage
+from pydicom.uid import UltrasoundImageStorage
 
-from mmxai_core.errors import ClinicalValueError
 from mmxai_core.phantom.build import Phantom
+from mmxai_core.phantom.marks import Marks, file_bytes, marked_object
 
-#: Fixed, so that the bytes do not change with the version of the library that writes them.
-_IMPLEMENTATION_UID = UID(f"2.25.{uuid.uuid5(uuid.NAMESPACE_DNS, 'mmxai-phantom').int}")
 _CENTIMETRES, _TISSUE, _TWO_D = 3, 1, 1  # PS3.3 C.8.5.5.1
-
-
-def _uid(phantom: Phantom, kind: str) -> UID:
-    """A UID under the UUID root 2.25 (PS3.5 B.2), the same for the same phantom."""
-    digest = hashlib.sha256(f"{kind}:{phantom.seed}:".encode() + phantom.pixels.tobytes()).digest()
-    return UID(f"2.25.{uuid.UUID(bytes=digest[:16], version=5).int}")
 
 
 def _region(phantom: Phantom) -> Dataset:
@@ -52,43 +40,23 @@ def phantom_dataset(phantom: Phantom, *, number: int = 1) -> Dataset:
     Raises:
         ClinicalValueError: The number is out of range.
     """
-    if not 1 <= number <= 9999:
-        raise ClinicalValueError(f"A phantom's running number must lie in 1 to 9999; got {number}.")
-    ds = Dataset()
-    ds.file_meta = FileMetaDataset()
-    ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    ds.file_meta.ImplementationClassUID = _IMPLEMENTATION_UID
-    ds.file_meta.ImplementationVersionName = "MMXAI_PHANTOM"
-    ds.SpecificCharacterSet = "ISO_IR 100"
-    ds.ImageType = ["DERIVED", "SECONDARY", "SYNTHETIC"]
-    ds.SOPClassUID = UltrasoundImageStorage
-    ds.SOPInstanceUID = _uid(phantom, "instance")
-    ds.SyntheticData = "YES"
-    ds.QualityControlImage = "YES"
-    ds.ImageComments = "SYNTHETIC phantom, not a patient"
-    ds.DerivationDescription = f"Computed B-mode phantom, seed {phantom.seed}"
-
-    ds.PatientName, ds.PatientID = "SYNTHETIC^PHANTOM", f"SYNTH-{number:04d}"
-    ds.PatientBirthDate, ds.PatientSex = "", "F"
-    age = phantom.clinical.get("age")
-    if isinstance(age, int | float):
-        ds.PatientAge = f"{int(age):03d}Y"
-
-    ds.StudyInstanceUID, ds.SeriesInstanceUID = _uid(phantom, "study"), _uid(phantom, "series")
-    ds.StudyDate = ds.StudyTime = ds.ReferringPhysicianName = ds.AccessionNumber = ""
-    ds.StudyID, ds.StudyDescription = f"SYNTH{number:04d}", "SYNTHETIC breast ultrasound phantom"
-    ds.Modality, ds.SeriesNumber, ds.InstanceNumber = "US", 1, 1
+    marks = Marks(
+        sop_class=UltrasoundImageStorage,
+        pixels=phantom.pixels,
+        seed=phantom.seed,
+        number=number,
+        computed="B-mode phantom",
+        study="SYNTHETIC breast ultrasound phantom",
+        sex="F",
+        age=phantom.clinical.get("age"),
+    )
+    ds = marked_object(marks)
+    ds.Modality = "US"
     ds.BodyPartExamined, ds.Laterality = "BREAST", phantom.spec.laterality
-    ds.Manufacturer, ds.ManufacturerModelName = "mmxai", "phantom"
     ds.PatientOrientation = ""
-
     ds.SamplesPerPixel, ds.PhotometricInterpretation = 1, "MONOCHROME2"
-    ds.Rows, ds.Columns = phantom.pixels.shape
-    ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 8, 8, 7, 0
-    ds.LossyImageCompression, ds.BurnedInAnnotation = "00", "NO"
     ds.UltrasoundColorDataPresent = 0
     ds.SequenceOfUltrasoundRegions = Sequence([_region(phantom)])
-    ds.PixelData = phantom.pixels.tobytes()
     return ds
 
 
@@ -105,6 +73,4 @@ def phantom_dicom(phantom: Phantom, *, number: int = 1) -> bytes:
     Raises:
         ClinicalValueError: The number is out of range.
     """
-    out = io.BytesIO()
-    phantom_dataset(phantom, number=number).save_as(out, enforce_file_format=True)
-    return out.getvalue()
+    return file_bytes(phantom_dataset(phantom, number=number))

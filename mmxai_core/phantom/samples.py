@@ -1,4 +1,4 @@
-"""The six sample studies that ship in assets/samples, and how they are made again, byte for byte."""
+"""The sample studies that ship in assets/samples, and how they are made again, byte for byte."""
 
 from __future__ import annotations
 
@@ -7,24 +7,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from mmxai_core.errors import ClinicalValueError
 from mmxai_core.phantom.build import make_phantom
 from mmxai_core.phantom.cases import ClinicalValue
 from mmxai_core.phantom.dicom_object import phantom_dicom
+from mmxai_core.phantom.mri_samples import MRI_SAMPLES, MriSample
 from mmxai_core.phantom.spec import PhantomSpec
 
-#: Said beside every sample.
+#: Said beside every ultrasound sample.
 EXPECTED = (
     "Synthetic phantom, not a patient. The truth is the class it was designed as; "
     "a model trained on real images may disagree, and that says nothing about its accuracy on patients."
 )
+#: Name of the cohort whose images they are like.
+_COHORT = "breast_lesions_usg"
 INDEX_NAME = "samples.json"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """One shipped sample.
+    """One shipped ultrasound sample.
 
     Attributes:
         file: File name; it does not tell the class.
@@ -64,6 +68,23 @@ class Sample:
         if self.birads is not None:
             known["birads"] = self.birads
         return MappingProxyType(known)
+
+    def dicom(self, number: int) -> bytes:
+        """Its file, with that running number."""
+        return phantom_dicom(make_phantom(self.spec, seed=self.seed, clinical=self.clinical), number=number)
+
+    def entry(self) -> dict[str, Any]:
+        """Its entry in the index."""
+        return {
+            "file": self.file,
+            "title": self.title,
+            "description": self.description,
+            "cohort": _COHORT,
+            "clinical": dict(self.clinical),
+            "truth": self.spec.label,
+            "seed": self.seed,
+            "expected": EXPECTED,
+        }
 
 
 SAMPLES: tuple[Sample, ...] = (
@@ -184,7 +205,7 @@ SAMPLES: tuple[Sample, ...] = (
 
 
 def write_samples(out: Path) -> tuple[Path, ...]:
-    """Write the six samples and their index: the same bytes every time.
+    """Write the samples, ultrasound first, and their index: the same bytes every time.
 
     Args:
         out: Folder to write to; made where it is missing.
@@ -196,24 +217,14 @@ def write_samples(out: Path) -> tuple[Path, ...]:
         ClinicalValueError: The folder cannot be written to.
     """
     files, entries = [], []
+    shipped: tuple[Sample | MriSample, ...] = (*SAMPLES, *MRI_SAMPLES)
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for number, sample in enumerate(SAMPLES, start=1):
-            phantom = make_phantom(sample.spec, seed=sample.seed, clinical=sample.clinical)
+        for number, sample in enumerate(shipped, start=1):
             path = out / sample.file
-            path.write_bytes(phantom_dicom(phantom, number=number))
+            path.write_bytes(sample.dicom(number))
             files.append(path)
-            entries.append(
-                {
-                    "file": sample.file,
-                    "title": sample.title,
-                    "description": sample.description,
-                    "clinical": dict(sample.clinical),
-                    "truth": sample.spec.label,
-                    "seed": sample.seed,
-                    "expected": EXPECTED,
-                }
-            )
+            entries.append(sample.entry())
         index = out / INDEX_NAME
         index.write_text(json.dumps({"synthetic": True, "samples": entries}, indent=2) + "\n", encoding="utf-8")
     except OSError as error:
