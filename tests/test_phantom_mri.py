@@ -25,11 +25,7 @@ from mmxai_core.phantom.shares import Shares
 from mmxai_core.types import Mask
 
 ASSETS = Path(__file__).resolve().parents[1] / "assets" / "samples"
-SCHEMAS = {
-    "breast_lesions_usg": breast_lesions_usg.schema,
-    "tcga_lgg": tcga_lgg.schema,
-    "duke_breast_mri": duke_breast_mri.schema,
-}
+SCHEMAS = {m.NAME: m.schema for m in (breast_lesions_usg, tcga_lgg, duke_breast_mri)}
 BY_FILE = {s.file: s for s in MRI_SAMPLES}
 BT_601 = np.array([0.299, 0.587, 0.114])
 BRAINS, BREASTS = ("brain-a.dcm", "brain-b.dcm"), ("breast-mri-a.dcm", "breast-mri-b.dcm")
