@@ -5,19 +5,18 @@ Nothing of a patient is cached here.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
 
 import streamlit as st
 
-from dashboard import bundles, garbage, state
+from dashboard import bundles, garbage, sample_index, state
 from dashboard.components import performance_source
+from dashboard.sample_index import Sample
 from dashboard.watching import Watcher
 from mmxai_core import io
 from mmxai_core.comparison.files import read_config
@@ -32,35 +31,8 @@ from mmxai_core.reader_study.store import RatingStore, default_store_path
 from mmxai_core.reader_study.study_store import StudyStore
 from mmxai_core.report.standing import warnings
 from mmxai_core.study import Study
-from mmxai_core.training.purpose import known_purpose
 from mmxai_core.worklist import WorklistStore
 from mmxai_core.worklist.database import worklist_url
-
-ROOT = Path(__file__).resolve().parents[1]
-SAMPLES = ROOT / "assets" / "samples"
-
-
-@dataclass(frozen=True)
-class Sample:
-    """A synthetic study that ships with the program.
-
-    Attributes:
-        file: File name below assets/samples.
-        title: Short title.
-        description: What is seen, one line.
-        clinical: Known values by field id.
-        note: What must be said beside it.
-        truth: The class it was designed as, or "".
-        cohort: The public cohort whose kind of image it imitates, or "".
-    """
-
-    file: str
-    title: str
-    description: str
-    clinical: Mapping[str, Any]
-    note: str
-    truth: str = ""
-    cohort: str = ""
 
 
 def own_path() -> Path:
@@ -300,29 +272,11 @@ def every_sample() -> tuple[Sample, ...]:
     Raises:
         BundleError: The index is malformed.
     """
-    index = SAMPLES / "samples.json"
-    if not index.is_file():
-        return ()
-    try:
-        rows = json.loads(index.read_text(encoding="utf-8"))["samples"]
-        return tuple(
-            Sample(
-                r["file"],
-                r["title"],
-                r["description"],
-                r.get("clinical", {}),
-                r.get("expected", ""),
-                r.get("truth", ""),
-                r.get("cohort", ""),
-            )
-            for r in rows
-        )
-    except (ValueError, KeyError, TypeError) as error:
-        raise BundleError(f"The samples' index {index.name} is malformed: {error}.") from error
+    return sample_index.read_samples()
 
 
 def samples(at: Path | None = None) -> tuple[Sample, ...]:
-    """The samples of a bundle's kind of image; for a bundle of no public cohort those of breast ultrasound.
+    """The samples of a bundle's kind of image.
 
     Args:
         at: The bundle; None: the session's.
@@ -330,37 +284,13 @@ def samples(at: Path | None = None) -> tuple[Sample, ...]:
     Raises:
         BundleError: The index is malformed.
     """
-    learned, shipped = bundles.offer(at or bundle_path()).cohorts, every_sample()
-    known = {s.cohort for s in shipped}
-    wanted = known.intersection(learned) or ({"breast_lesions_usg", ""} if not known_cohorts(learned) else set())
-    return tuple(s for s in shipped if s.cohort in wanted)
-
-
-def known_cohorts(learned: tuple[str, ...]) -> bool:
-    """Whether one of these is a public cohort, whose kind of image is known."""
-    return any(known_purpose(name) is not None for name in learned)
-
-
-def sample_truths() -> Mapping[str, bool]:
-    """Of each shipped sample, by file name, whether it was designed as the positive class; for coordinators only.
-
-    Raises:
-        BundleError: The index is malformed.
-    """
-    index = SAMPLES / "samples.json"
-    if not index.is_file():
-        return {}
-    try:
-        rows = json.loads(index.read_text(encoding="utf-8"))["samples"]
-        return {r["file"]: r["truth"] != "benign" for r in rows if r.get("truth")}
-    except (ValueError, KeyError, TypeError) as error:
-        raise BundleError(f"The samples' index {index.name} is malformed: {error}.") from error
+    return sample_index.of_cohorts(every_sample(), bundles.offer(at or bundle_path()).cohorts)
 
 
 @st.cache_resource(show_spinner=False, max_entries=16)
 def sample_study(file: str) -> Study:
     """A sample, read as an upload is. Synthetic, so that it may be shared between sessions."""
-    return io.read_study((SAMPLES / file).read_bytes(), file)
+    return io.read_study((sample_index.FOLDER / file).read_bytes(), file)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dashboard import services
+from dashboard.sample_index import truths
 from mmxai_core import io
 from mmxai_core.clinical import ClinicalSchema
 from mmxai_core.errors import ClinicalValueError, StudyReadError, StudyStoreError
@@ -73,7 +74,7 @@ def sample_cases(schema: ClinicalSchema) -> tuple[Case, ...]:
 
     Of their clinical values only the history is given: a description of the image is the reader's own to make.
     """
-    rows = services.sample_truths()
+    rows = truths(services.every_sample())
     given = {f.id for f in schema.fields if f.group == "history"}
     return tuple(
         Case(

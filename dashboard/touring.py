@@ -10,6 +10,7 @@ from dashboard import casebook, services, state
 from dashboard.components.tour_bar import tour_bar
 from dashboard.components.wording import player_labels
 from dashboard.messages import boundary
+from dashboard.sample_index import Sample
 from dashboard.tour_steps import CLEAR, STEPS, WRONG, Moment, Step, tests_of
 from mmxai_core.errors import StudyStoreError
 from mmxai_core.study import Study
@@ -18,7 +19,7 @@ from mmxai_core.study import Study
 ADDRESS = PLACE = "tour"
 
 
-def sample_of(step: Step) -> services.Sample | None:
+def sample_of(step: Step) -> Sample | None:
     """The sample that a step shows, or None."""
     if not step.sample:
         return None
@@ -70,7 +71,7 @@ def _note(number: int) -> None:
         services.worklist().remember(casebook.owner(), PLACE, str(number if number + 1 < len(STEPS) else 0))
 
 
-def _open(sample: services.Sample) -> None:
+def _open(sample: Sample) -> None:
     """The sample with its own values, whatever was changed in it since."""
     study = services.sample_study(sample.file)
     if _is_open(study):

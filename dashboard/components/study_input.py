@@ -10,7 +10,7 @@ import streamlit as st
 from dashboard.components.pressing import pressed
 from dashboard.components.still import SMALL, still
 from dashboard.messages import boundary, markdown_safe
-from dashboard.services import Sample
+from dashboard.sample_index import Sample
 from mmxai_core.io import SUPPORTED_EXTENSIONS
 from mmxai_core.study import Study
 

@@ -17,6 +17,7 @@ from dashboard.components.study_scene import study_scene
 from dashboard.components.viewer import pack, viewer
 from dashboard.components.wording import left_open, open_range
 from dashboard.messages import boundary, markdown_safe, sentence
+from dashboard.sample_index import Sample
 from dashboard.views import model_or_stop, say_standing
 from dashboard.views.following import explains_answer, follow_job, stopped
 from mmxai_core import io
@@ -69,7 +70,7 @@ def refuse(error: StudyReadError, files: int) -> None:
     state.update(problem=said, refused=session.refused + 1, upload_version=session.upload_version + 1)
 
 
-def open_sample(sample: services.Sample) -> None:
+def open_sample(sample: Sample) -> None:
     """Make a shipped sample the case."""
     values = casebook.fitting(sample.clinical)
     casebook.open_new(
