@@ -24,8 +24,9 @@ class Choice:
 
 
 def choose_study(
-    samples: Sequence[Sample], picture: Callable[[str], Study], *, version: int, reads: str | None
-) -> Choice | None:
+    samples: Sequence[Sample], picture: Callable[[str], Study], *, version: int, reads: str | None,
+    planes: Sequence[str] = (),
+) -> Choice | None:  # fmt: skip
     """The choice, or None while there is none.
 
     Args:
@@ -33,6 +34,7 @@ def choose_study(
         picture: Reads a sample, for its thumbnail.
         version: Changes when the file chooser must be emptied.
         reads: The kind of image that the model in use was trained for; None where it is not told.
+        planes: What its pictures show as red, green and blue; empty for grey ones.
     """
     left, right = st.columns([5, 4], gap="large")
     with left:
@@ -45,9 +47,11 @@ def choose_study(
         )  # fmt: skip
         if uploaded:
             return Choice(files=tuple((f.name, f.getvalue()) for f in uploaded))
+        shown = ", ".join(f"{colour} {p}" for colour, p in zip(("red", "green", "blue"), planes, strict=False))
+        colours = f" It reads one colour picture a slice: {markdown_safe(shown)}." if shown else ""
         st.caption(
             f"{markdown_safe(reads or 'One kind of image')} is what the model in use was trained for; other images "
-            "open, but mean nothing to it."
+            f"open, but mean nothing to it.{colours}"
         )
     with right:
         st.subheader("No image at hand?")
@@ -58,7 +62,7 @@ def choose_study(
         return None
     st.subheader("Or start with a sample")
     st.caption(samples[0].note)
-    columns = st.columns(len(samples) if len(samples) <= 6 else 6, gap="small")
+    columns = st.columns(6, gap="small")  # also for fewer, so that their pictures stay small
     for i, sample in enumerate(samples):
         with columns[i % len(columns)], st.container(border=True, height="stretch", key=f"sample-{i}"):
             with st.container(height="stretch", gap="xsmall"):  # takes what is left, so that the buttons stand in line

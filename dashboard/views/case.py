@@ -293,7 +293,11 @@ def main() -> None:
             st.rerun()
         say_standing()
         choice = choose_study(
-            services.samples(), services.sample_study, version=session.upload_version, reads=services.trained_for()
+            services.samples(),
+            services.sample_study,
+            version=session.upload_version,
+            reads=services.trained_for(),
+            planes=services.bundle().planes,
         )
         if choice is not None:
             open_choice(choice, schema)

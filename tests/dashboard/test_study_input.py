@@ -12,10 +12,10 @@ from dashboard import services
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def _captions(reads: str | None) -> str:
+def _captions(reads: str | None, planes: tuple[str, ...] = ()) -> str:
     script = (
         "from dashboard.components.study_input import choose_study\n"
-        f"choose_study((), lambda file: None, version=0, reads={reads!r})\n"
+        f"choose_study((), lambda file: None, version=0, reads={reads!r}, planes={planes!r})\n"
     )
     at = AppTest.from_string(script).run()
     assert not at.exception
@@ -24,6 +24,8 @@ def _captions(reads: str | None) -> str:
 
 def test_the_kind_of_image_is_named() -> None:
     assert "Brain MRI with FLAIR is what the model in use was trained for" in _captions("Brain MRI with FLAIR")
+    assert "red pre, green flair, blue post" in _captions("Brain MRI with FLAIR", ("pre", "flair", "post"))
+    assert "colour" not in _captions("Brain MRI with FLAIR")
     assert "One kind of image is what the model in use was trained for" in _captions(None)
 
 
