@@ -178,15 +178,17 @@ def bundle_of(case: WorklistCase) -> str:
 
 
 def _take_bundle_of(case: WorklistCase) -> str:
-    """Read with the case's bundle; returns what to say where this program does not offer it."""
+    """Read with the case's bundle; returns what to say where this program does not offer it, or it cannot be used."""
     name = bundle_of(case)
     gone = name not in ("", *bundles.offered())
-    state.update(bundle="" if gone else bundles.key(name))
-    if not gone:
+    broken = "" if gone or not name else services.problem_with(bundles.named(name))
+    state.update(bundle="" if gone or broken else bundles.key(name))
+    if not gone and not broken:
         return ""
     return (
-        f"This case was read by the model {name}, which this program does not offer; {bundles.own().name} reads it "
-        "now. Fields that it does not know are not shown."
+        f"This case was read by the model {name}, which "
+        + ("this program does not offer" if gone else f"cannot be used ({broken.rstrip('.')})")
+        + f"; {bundles.own().name} reads it now. Fields that it does not know are not shown."
     )
 
 

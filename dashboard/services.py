@@ -16,11 +16,12 @@ import streamlit as st
 
 from dashboard import bundles, garbage, sample_index, state
 from dashboard.components import performance_source
+from dashboard.messages import sentence
 from dashboard.sample_index import Sample
 from dashboard.watching import Watcher
 from mmxai_core import io
 from mmxai_core.comparison.files import read_config
-from mmxai_core.errors import BundleError, ClinicalValueError, CohortError, StudyStoreError
+from mmxai_core.errors import BundleError, ClinicalValueError, CohortError, MmxaiError, StudyStoreError
 from mmxai_core.explain.explainer import Explainer
 from mmxai_core.model.bundle import Bundle, load_bundle
 from mmxai_core.model.shapes import NetworkShapes
@@ -86,6 +87,19 @@ def bundle(at: Path | None = None) -> Bundle:
         BundleError: There is no bundle, or it is damaged.
     """
     return predictor(at).bundle
+
+
+def problem_with(at: Path) -> str:
+    """Why a bundle cannot be used, in one sentence; "" where it can. Loads it where it is not yet.
+
+    Args:
+        at: The bundle.
+    """
+    try:
+        predictor(at)
+    except MmxaiError as error:
+        return sentence(error)
+    return ""
 
 
 def trained_for(at: Path | None = None) -> str | None:

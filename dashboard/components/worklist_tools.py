@@ -78,8 +78,8 @@ def add_tools(
         )  # fmt: skip
         with st.container(horizontal=True, vertical_alignment="center"):
             add = pressed(
-                f"Add {len(files)} files" if files else "Add files", key="wl-add", disabled=not files or running,
-                type="primary", icon=":material/playlist_add:",
+                add_words(len(files)), key="wl-add", disabled=not files or running, type="primary",
+                icon=":material/playlist_add:",
             )  # fmt: skip
             if len(offers) > 1:
                 names = list(offers)
@@ -96,3 +96,12 @@ def add_tools(
     if add and files:
         return Added(tuple((f.name, f.getvalue()) for f in files), model=model)
     return Added(samples=True, waiting=bool(files), model=model) if take else None
+
+
+def add_words(files: int) -> str:
+    """What the button that adds the chosen files says.
+
+    Args:
+        files: How many are chosen.
+    """
+    return "Add 1 file" if files == 1 else f"Add {files} files" if files else "Add files"

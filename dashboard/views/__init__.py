@@ -11,6 +11,7 @@ from dashboard.components.bundle_choice import say_warnings
 from dashboard.components.chrome import frame
 from dashboard.messages import RESEARCH_USE, markdown_safe, sentence
 from mmxai_core.errors import MmxaiError, StudyStoreError
+from mmxai_core.predict import Predictor
 from mmxai_core.reader_study.store import reader_code
 
 __all__ = ["RESEARCH_USE", "frame_page", "model_or_stop", "say_standing"]
@@ -26,7 +27,7 @@ def frame_page(page: str = "") -> None:
     try:
         with st.spinner("Loading the model"):
             predictor = services.predictor()
-        detail = f"{predictor.bundle.name} {predictor.bundle.sha256[:8]} on {predictor.device}"
+        detail = _answering(predictor)
     except MmxaiError:  # the page itself says what is wrong; the footer only names the model
         detail = "no model loaded"
         frame(detail)
@@ -35,9 +36,15 @@ def frame_page(page: str = "") -> None:
         frame(detail)
         return  # who reads for a study sees its cases only
     casebook.take_up_desk()
-    frame(detail, cookie=(casebook.COOKIE, state.current().desk, services.worklist_settings().keep_days))
     _take_up()
+    detail = _answering(services.predictor())  # the case's own bundle, which the address may have led to
+    frame(detail, cookie=(casebook.COOKIE, state.current().desk, services.worklist_settings().keep_days))
     touring.show(page)
+
+
+def _answering(predictor: Predictor) -> str:
+    """Which model answers, and where."""
+    return f"{predictor.bundle.name} {predictor.bundle.sha256[:8]} on {predictor.device}"
 
 
 def _take_up() -> None:

@@ -269,9 +269,22 @@ def choose_model() -> None:
     wanted = case_choice(
         offers, services.bundle_path().name, version=session.form_version, frozen=session.tour is not None
     )
-    if wanted != services.bundle_path().name:
-        casebook.read_by(bundles.key(wanted))
-        st.rerun()
+    take_model(wanted)
+
+
+def take_model(wanted: str) -> None:
+    """Read with this model from now on; one that cannot be used is refused in one sentence.
+
+    Args:
+        wanted: Its name.
+    """
+    if wanted == services.bundle_path().name:
+        return
+    if problem := services.problem_with(bundles.named(wanted)):
+        st.error(markdown_safe(problem), icon=":material/error:")
+        return
+    casebook.read_by(bundles.key(wanted))
+    st.rerun()
 
 
 def place_of(session: state.ReadingSession) -> str:
@@ -288,9 +301,7 @@ def main() -> None:
         if session.problem:
             st.error(markdown_safe(session.problem), icon=":material/error:")
         wanted = opening_choice(bundles.offered(), services.bundle_path().name, version=session.upload_version)
-        if wanted != services.bundle_path().name:
-            casebook.read_by(bundles.key(wanted))
-            st.rerun()
+        take_model(wanted)
         say_standing()
         choice = choose_study(
             services.samples(),

@@ -207,6 +207,32 @@ def test_a_bundle_that_is_gone_is_said(app: AppTest, both: Path, store: Worklist
     assert values_of(app) == {"age": 30.0}
 
 
+def test_a_damaged_bundle_is_refused_in_one_sentence_and_nothing_changes(
+    app: AppTest, both: Path, store: WorklistStore
+) -> None:
+    from mmxai_core.worklist import SITE, NewCase
+
+    (both / "brain" / "results.json").write_text("{}")
+    page(app, "case")
+    model(app).set_value("brain").run()
+    (told,) = [e.value.replace("\\", "") for e in app.error]
+    assert "was changed after the bundle was written" in told and session(app).bundle == ""
+    code = store.add(NewCase(SITE, "clinical", None, {"age": 30.0}, bundle="brain")).code
+    app.query_params["case"] = code
+    app.session_state["reading"] = state.ReadingSession()
+    page(app, "case")
+    assert "was read by the model brain, which cannot be used (" in said(app) and session(app).bundle == ""
+
+
+def test_the_foot_of_a_reload_names_the_model_of_the_case(app: AppTest, store: WorklistStore) -> None:
+    from mmxai_core.worklist import SITE, NewCase
+
+    app.query_params["case"] = store.add(NewCase(SITE, "clinical", None, {"age": 30.0}, bundle="brain")).code
+    page(app, "case")
+    (foot,) = [h.value for h in app.get("html") if "mmx-foot" in h.value and "role=" in h.value]
+    assert "brain" in foot
+
+
 def test_a_study_that_another_model_has_already_says_so(app: AppTest, store: WorklistStore) -> None:
     page(app, "case")
     sample = next(b for b in app.button if b.label == "Open")
