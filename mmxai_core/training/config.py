@@ -21,7 +21,7 @@ SMALLEST_CANVAS = 72
 #: The fused network's image head.
 READOUTS = ("kept", "own")
 #: What early stopping of the image stages watches.
-WATCHED = ("class", "whole")
+WATCHED = ("class", "whole", "lesion")
 #: Endings of a file of first weights.
 WEIGHT_FILES = (".pth", ".pt", ".bin", ".safetensors")
 
@@ -155,8 +155,9 @@ class TrainConfig:
         nothing: Probability, besides `drop`, that a case is drawn with neither image nor field. What the model says
             then is where every account of its answer starts, and should be the share of the class among the cases.
         watch: What early stopping of the image stages watches on the validation cases: "class", the class's
-            cross-entropy; or "whole", that plus the lesion map's loss with its weight. Where the image tells little of
-            the class, the first is best before the network has learned where the lesion is, and its maps mean nothing.
+            cross-entropy; "whole", that plus the lesion map's loss with its weight; "lesion", the map's loss alone.
+            Where the image tells little of the class, the first is best before the network has learned where the
+            lesion is, and its maps mean nothing.
         refit: Train fusion and sibling once more on training + validation cases, for the epochs chosen.
         phantoms: Fresh synthetic breast ultrasound phantoms the finished bundle is scored on; 0 for none.
         amp: Mixed precision of the image stages: "bf16", "fp16" (CUDA only), or "none".

@@ -69,15 +69,15 @@ def validation_numbers(logits: Tensor, labels: NDArray[np.int64]) -> dict[str, f
     return {"loss": loss} | ({"auc": float(roc_auc_score(labels, score))} if score is not None else {})
 
 
-def whole_numbers(
-    encoder: ImageEncoder, data: CohortArrays, *, lesion_weight: float, device: torch.device | None = None
+def weighted_numbers(
+    encoder: ImageEncoder, data: CohortArrays, *, weights: tuple[float, float], device: torch.device | None = None
 ) -> dict[str, float]:
-    """As `validation_numbers`, with the lesion map's loss, weighted, in the loss that decides; and its own.
+    """As `validation_numbers`, with the loss that decides weighted over class and lesion map; and the map's own.
 
     Args:
         encoder: In evaluation mode, on `device`.
         data: Cases; those without a mask count for the class alone.
-        lesion_weight: Of the lesion map's loss, as in training.
+        weights: Of the class's cross-entropy and of the lesion map's loss.
         device: Where to run.
     """
     states = encode_cases(encoder, data, device=device)
@@ -85,7 +85,7 @@ def whole_numbers(
     maps = torch.cat([s.lesion_logits.float().cpu() for s in states])
     lesion = torch.from_numpy(data.lesion).float()[:, None]
     of_map = float(lesion_loss(maps, lesion, torch.from_numpy(data.has_mask)))
-    return numbers | {"loss": numbers["loss"] + lesion_weight * of_map, "lesion": of_map}
+    return numbers | {"loss": weights[0] * numbers["loss"] + weights[1] * of_map, "lesion": of_map}
 
 
 class _ImageTerms(nn.Module):
@@ -242,7 +242,8 @@ def train_image(
         assert isinstance(model, ImageEncoder)
         if config.watch == "class":
             return validation_numbers(image_logits(model, validation, device=where), validation.labels)
-        return whole_numbers(model, validation, lesion_weight=config.loss.lesion, device=where)
+        parts = (0.0 if config.watch == "lesion" else 1.0, config.loss.lesion)
+        return weighted_numbers(model, validation, weights=parts, device=where)
 
     with hooks.team.job(_ImageJob(encoder, _without_patients(train), stage, config, seed)):
         encoder.to(where)

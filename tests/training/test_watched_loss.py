@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from mmxai_core.model.encoders import ImageEncoder
 from mmxai_core.training.config import StageConfig, TrainConfig
-from mmxai_core.training.image_stage import encode_cases, train_image, whole_numbers
+from mmxai_core.training.image_stage import encode_cases, train_image, weighted_numbers
 from mmxai_core.training.loop import Hooks
 from mmxai_core.training.losses import lesion_loss
 from mmxai_core.training.recipe import RunLog, pretrain_encoder
@@ -37,7 +37,7 @@ def _rows(encoder: ImageEncoder, config: TrainConfig) -> tuple[list[dict[str, An
 
 def test_the_whole_loss_is_that_of_the_class_plus_the_maps_share(encoder: ImageEncoder) -> None:
     data = cases()
-    found = whole_numbers(encoder, data, lesion_weight=0.7)
+    found = weighted_numbers(encoder, data, weights=(1.0, 0.7))
     states = encode_cases(encoder, data)
     logits = torch.cat([s.logits for s in states])
     ce = F.cross_entropy(logits, torch.from_numpy(data.labels)).item()
@@ -47,15 +47,19 @@ def test_the_whole_loss_is_that_of_the_class_plus_the_maps_share(encoder: ImageE
     ).item()  # fmt: skip
     assert found["lesion"] == pytest.approx(of_map, rel=1e-5) and found["lesion"] > 0.1
     assert found["loss"] == pytest.approx(ce + 0.7 * of_map, rel=1e-5) and "auc" in found
+    alone = weighted_numbers(encoder, data, weights=(0.0, 0.7))
+    assert alone["loss"] == pytest.approx(0.7 * of_map, rel=1e-5)
 
 
 def test_each_choice_keeps_the_epoch_of_its_own_lowest_loss(encoder: ImageEncoder) -> None:
     kept = {}
-    for watch in ("class", "whole"):
+    for watch in ("class", "whole", "lesion"):
         torch.manual_seed(0)
         rows, best = _rows(ImageEncoder(CONFIG.arch), replace(CONFIG, watch=watch))
         losses = [r["val_loss"] for r in rows]
-        assert best == losses.index(min(losses)) and ("val_lesion" in rows[0]) == (watch == "whole")
+        assert best == losses.index(min(losses)) and ("val_lesion" in rows[0]) == (watch != "class")
+        if watch == "lesion":
+            assert losses == pytest.approx([CONFIG.loss.lesion * r["val_lesion"] for r in rows], abs=1e-3)
         kept[watch] = losses
     assert kept["class"] != kept["whole"]
 
