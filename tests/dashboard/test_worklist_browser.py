@@ -207,11 +207,11 @@ def test_chosen_files_wait_while_the_samples_are_added(browser: Browser, server:
     chosen = ROOT / "assets" / "samples" / "phantom-a.dcm"
     page.get_by_role("button", name="Add the 6 samples").wait_for()
     page.locator("input[type=file]").first.set_input_files(chosen)
-    page.get_by_role("button", name="Add 1 files").wait_for()
+    page.get_by_role("button", name="Add 1 file").wait_for()
     page.get_by_role("button", name="Add the 6 samples").click()
     expect(page.get_by_text("6 of 6 done")).to_be_visible()
     settled(page)
     expect(page.get_by_text(chosen.name).first).to_be_visible()
-    page.get_by_role("button", name="Add 1 files").click()
+    page.get_by_role("button", name="Add 1 file").click()
     expect(page.get_by_text("1 of 1 done")).to_be_visible()
     context.close()

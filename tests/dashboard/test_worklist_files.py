@@ -7,6 +7,8 @@ from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
 
+from dashboard.components.worklist_tools import add_words
+
 SAMPLES = Path(__file__).resolve().parents[2] / "assets" / "samples"
 
 
@@ -36,8 +38,8 @@ def test_adding_the_samples_keeps_files_that_are_chosen_and_not_added_yet(app: A
     ended(app)
     assert [f.name for f in app.file_uploader[0].value] == [file.name]
     assert add_box(app).proto.expanded, "what waits is seen"
-    assert not button(app, "Add 1 files").disabled
-    button(app, "Add 1 files").click().run()
+    assert not button(app, "Add 1 file").disabled
+    button(app, "Add 1 file").click().run()
     ended(app)
     assert not app.file_uploader[0].value and not add_box(app).proto.expanded
     said = " ".join(m.value for kind in ("markdown", "caption") for m in getattr(app, kind))
@@ -49,3 +51,7 @@ def test_adding_the_samples_alone_closes_the_box_as_before(app: AppTest) -> None
     assert add_box(app).proto.expanded
     button(app, "Add the 6 samples").click().run()
     assert not add_box(ended(app)).proto.expanded
+
+
+def test_the_button_counts_the_chosen_files_in_words() -> None:
+    assert [add_words(n) for n in (0, 1, 2)] == ["Add files", "Add 1 file", "Add 2 files"]
