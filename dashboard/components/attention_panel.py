@@ -12,6 +12,7 @@ import streamlit as st
 from dashboard.components.charts import chart
 from dashboard.components.still import still
 from dashboard.messages import markdown_safe
+from mmxai_core.explain.audit import told_apart
 from mmxai_core.figures.audit import EFFECT_REFERENCE, audit_pictures
 from mmxai_core.figures.cross_modal import DENSITY_REFERENCE, image_to_clinical_figure, image_to_clinical_share
 from mmxai_core.results import AttentionAudit, CrossModal, Explanation
@@ -34,7 +35,7 @@ def audit_table(audit: AttentionAudit, cross: CrossModal, labels: Mapping[str, s
         rows.append(
             {
                 "Field": labels.get(field, field),
-                "Borne out": "✗ no" if audit.disagrees[i] else "✓ yes",
+                "Borne out": _borne_out(audit, i),
                 "Attention and effect": _rank(audit.attention_rank[i]),
                 "Relevance and effect": _rank(audit.relevance_rank[i]),
                 "Attention and relevance": _rank(audit.between_rank[i]),
@@ -44,6 +45,21 @@ def audit_table(audit: AttentionAudit, cross: CrossModal, labels: Mapping[str, s
             }
         )
     return pd.DataFrame(rows)
+
+
+def _borne_out(audit: AttentionAudit, i: int) -> str:
+    """The mark of the i-th field; where it is not borne out, which check failed, with its number and its bar."""
+    rank, hidden, chance = (float(v[i]) for v in (audit.attention_rank, audit.attended_effect, audit.random_effect))
+    if not audit.disagrees[i]:
+        return "✓ yes"
+    if np.isnan(rank):
+        return "✗ not tested"
+    why = []
+    if rank < audit.threshold:
+        why.append("order {} below {}".format(*told_apart(rank, audit.threshold, digits=2)))
+    if hidden < chance:
+        why.append("hiding {} below random {}".format(*told_apart(hidden, chance, digits=3)))
+    return f"✗ no: {'; '.join(why)}"
 
 
 def as_html(table: pd.DataFrame, *, name: str) -> str:
@@ -98,7 +114,7 @@ def attention_panel(explanation: Explanation, grey: GreyImage | None, labels: Ma
             "Field", order, index=order.index(field) if field in order else 0,
             key=f"audit-field-{field}-{explanation.id}", persist_state="session",
             format_func=lambda f: f"{'✗' if marks[f] else '✓'} {labels.get(f, f)}",
-            help="✗: where this field looks is not where its reading counts.",
+            help="✗: a check failed; the sentence beside it says which, with its number and its bar.",
         )  # fmt: skip
     verdict = audit.verdicts[audit.fields.index(chosen)]
     with said:
@@ -126,7 +142,11 @@ def attention_panel(explanation: Explanation, grey: GreyImage | None, labels: Ma
             f"when the field cannot see its {audit.removed} most attended blocks, or as many random ones.",
         )
         st.html(as_html(audit_table(audit, cross, labels), name="Audit of every field's attention"))
-        st.caption(f"{audit.semantics} Below a rank correlation of {audit.threshold:.2f} it is not told from chance.")
+        st.caption(
+            f"{audit.semantics} Borne out: attention and effect have a rank correlation of at least "
+            f"{audit.threshold:.2f} (below it, the order is not told from chance), and hiding the attended places does "
+            "at least what hiding random ones does."
+        )
     with right:
         _shares(cross, labels, chosen)
 

@@ -176,9 +176,34 @@ def critical_rank(count: int) -> float:
 
 
 def _verdict(rank: float, threshold: float, attended: float, random: float) -> str:
+    """Whether the attention is borne out; where it is not, which check failed, with its number and its bar."""
     if np.isnan(rank):
         return "Not tested: attention or its effect is the same everywhere."
-    what = f"rank correlation {rank:.2f}; most attended blocks {attended:.3f} log-odds, random blocks {random:.3f}"
-    if rank >= threshold and attended >= random:
-        return f"Borne out: where this field looks is where its reading counts ({what})."
-    return f"Not borne out: where this field looks is not where its reading counts ({what})."
+    follows, stronger = rank >= threshold, attended >= random
+    if follows and stronger:
+        return (
+            f"Borne out: where this field looks is where its reading counts (rank correlation {rank:.2f}; most "
+            f"attended blocks {attended:.3f} log-odds, random blocks {random:.3f})."
+        )
+    found, bar = told_apart(rank, threshold, digits=2)
+    hidden, chance = told_apart(attended, random, digits=3)
+    order = f"rank correlation {found}, needs {bar}"
+    weak = f"hiding its most attended blocks moves the log-odds by {hidden}, less than random blocks do ({chance})"
+    if follows:
+        return f"Not borne out: {weak}. The order alone holds ({order})."
+    opening = f"Not borne out: where this field looks is not where its reading counts: {order}"
+    if stronger:
+        return f"{opening} (most attended blocks {hidden} log-odds, random blocks {chance})."
+    return f"{opening}; and {weak}."
+
+
+def told_apart(value: float, bar: float, *, digits: int) -> tuple[str, str]:
+    """A number and its bar with as many digits as it takes to see which is larger.
+
+    Args:
+        value: The number.
+        bar: What it is held against.
+        digits: Decimals where these tell them apart.
+    """
+    enough = next((d for d in range(digits, digits + 5) if value == bar or f"{value:.{d}f}" != f"{bar:.{d}f}"), digits)
+    return f"{value:.{enough}f}", f"{bar:.{enough}f}"

@@ -203,11 +203,19 @@ def audit() -> AttentionAudit:
     )  # fmt: skip
 
 
+def test_high_correlation_that_is_not_borne_out_says_which_check_failed() -> None:
+    weak = replace(audit(), attended_effect=np.array([0.004, 0.005, 0.0]), random_effect=np.array([0.01, 0.01, 0.0]))
+    rows = audit_table(weak, cross_modal(), {}).set_index("Field")
+    assert rows.loc["age", "Attention and effect"] == "0.80"
+    assert rows.loc["age", "Borne out"] == "✗ no: hiding 0.004 below random 0.010"
+    assert rows.loc["palpable", "Borne out"] == "✗ no: order 0.10 below 0.43; hiding 0.005 below random 0.010"
+
+
 def test_attention_that_its_knockout_does_not_bear_out_is_marked_and_listed_first() -> None:
     assert audit_order(audit()) == ["palpable", "margin", "age"]
     rows = audit_table(audit(), cross_modal(), {"palpable": "Palpable lump"})
     assert rows["Field"].tolist() == ["Palpable lump", "margin", "age"]
-    assert rows["Borne out"].tolist() == ["✗ no", "✗ no", "✓ yes"]
+    assert rows["Borne out"].tolist() == ["✗ no: order 0.10 below 0.43", "✗ not tested", "✓ yes"]
     assert rows["Attention and effect"].tolist() == ["0.10", "not defined", "0.80"]
     assert rows["Attended places hidden"].tolist() == ["0.050", "0.000", "0.020"]
     assert rows["Share of the image's attention"].tolist() == ["5.0 %", "20.0 %", "30.0 %"]

@@ -113,9 +113,23 @@ def test_the_audit_marks_what_is_not_borne_out() -> None:
     assert np.allclose(shown.relevance.sum((1, 2)), shown.relevance_mass.sum(1), rtol=1e-4)
 
 
-def test_a_high_rank_with_a_weak_knockout_is_not_borne_out() -> None:
-    assert audit._verdict(0.9, 0.43, 0.01, 0.02).startswith("Not borne out")
+def test_a_high_rank_with_a_weak_knockout_is_not_borne_out_and_says_why() -> None:
+    weak = audit._verdict(0.9, 0.43, 0.01, 0.02)
+    assert weak == (
+        "Not borne out: hiding its most attended blocks moves the log-odds by 0.010, less than random blocks do "
+        "(0.020). The order alone holds (rank correlation 0.90, needs 0.43)."
+    )
     assert audit._verdict(0.9, 0.43, 0.03, 0.02).startswith("Borne out")
+
+
+def test_a_verdict_names_the_check_that_failed_with_its_number_and_bar() -> None:
+    low = audit._verdict(0.2, 0.43, 0.03, 0.02)
+    assert "rank correlation 0.20, needs 0.43" in low and "less than random" not in low
+    both = audit._verdict(0.2, 0.43, 0.01, 0.02)
+    assert "rank correlation 0.20, needs 0.43" in both and "by 0.010, less than random blocks do (0.020)" in both
+    close = audit._verdict(0.4291, 0.4309, 0.0204, 0.0201)
+    assert "rank correlation 0.429, needs 0.431" in close, "rounding never makes a missed bar look reached"
+    assert audit.told_apart(0.5, 0.5, digits=2) == ("0.50", "0.50")
 
 
 def test_the_threshold_is_the_five_percent_level() -> None:
