@@ -17,6 +17,13 @@ _LEVEL_NAMES = {
 }
 
 
+#: Of what early stopping of the image branch watched, where it was not the class alone.
+_WATCHED = {
+    "whole": "Its image stages stopped early by class and lesion map together. ",
+    "lesion": "Its image stages stopped early by the lesion map, for the image tells little of the class. ",
+}
+
+
 def _cell(entry: Json) -> str:
     if entry is None:
         return "undefined"
@@ -38,7 +45,13 @@ def _metric_rows(models: Json) -> list[str]:
     return rows
 
 
-def _at_threshold_rows(measured: Json) -> list[str]:
+def _has_fields(key: str, cohort: Cohort) -> bool:
+    """Whether the last group of a model's level has fields at all; where it has none, the level repeats another."""
+    last = key.partition("|")[2].rpartition("+")[2]
+    return last in ("", "image") or any(f.group == last for f in cohort.schema.fields)
+
+
+def _at_threshold_rows(measured: Json, cohort: Cohort) -> list[str]:
     """The fused network's calls at the bundle's own threshold; nothing where they were not measured."""
     if not measured:
         return []
@@ -52,6 +65,7 @@ def _at_threshold_rows(measured: Json) -> list[str]:
         *(
             f"| {_model_name(key)} | {' | '.join(_cell(entry.get(c)) for c in columns)} |"
             for key, entry in measured["models"].items()
+            if _has_fields(key, cohort)
         ),
     ]
 
@@ -71,6 +85,7 @@ def model_card(name: str, cohort: Cohort, pretrain: Cohort | None, config: Train
     """Markdown after Mitchell et al. 2019, "Model Cards for Model Reporting"."""
     sources, purpose = [c for c in (cohort, pretrain) if c], purpose_of(cohort)
     cv = results["cross_validation"]
+    rows = {k: v for k, v in cv["models"].items() if _has_fields(k, cohort)}
     lines = [
         f"# Model card: {name}",
         "",
@@ -87,6 +102,7 @@ def model_card(name: str, cohort: Cohort, pretrain: Cohort | None, config: Train
         f"pretrained on {pretrain.name if pretrain else 'the same training cases'} to those fine-tuned on "
         f"{cohort.name}; the image-only sibling is the fine-tuned one. "
         + ("The fused network's image head was learned with the fusion. " if config.readout == "own" else "")
+        + _WATCHED.get(config.watch, "")
         + "Settings were chosen on validation folds.",
         "",
         "## Intended use",
@@ -116,10 +132,14 @@ def model_card(name: str, cohort: Cohort, pretrain: Cohort | None, config: Train
         f"{cohort.positive_class}. Out of fold, pooled; 95 % intervals by patient bootstrap; temperature from "
         "each fold's validation split, before the refit; sensitivity and specificity at probability 0.5.",
         "",
-        *_metric_rows(cv["models"]),
+        *_metric_rows(rows),
         "",
         "Mean of the folds' own AUCs (pooling also mixes the folds' calibrations): "
-        + "; ".join(f"{_model_name(k)} {sum(v) / len(v):.3f}" for k, v in cv["auc_by_fold"].items() if None not in v)
+        + "; ".join(
+            f"{_model_name(k)} {sum(v) / len(v):.3f}"
+            for k, v in cv["auc_by_fold"].items()
+            if None not in v and _has_fields(k, cohort)
+        )
         + ".",
         "",
         purpose.readings,
@@ -129,9 +149,11 @@ def model_card(name: str, cohort: Cohort, pretrain: Cohort | None, config: Train
     ]
     for key, test in cv["auc_difference_delong"].items():
         a, _, b = key.partition(" - ")
+        if not (_has_fields(a, cohort) and _has_fields(b, cohort)):
+            continue
         p = "undefined" if test["p"] is None else f"{test['p']:.3g}"
         lines.append(f"| {_model_name(a)} minus {_model_name(b)} | {_cell(test)} | {p} |")
-    lines += _at_threshold_rows(cv.get("at_operating_threshold"))
+    lines += _at_threshold_rows(cv.get("at_operating_threshold"), cohort)
     loc = cv["localization"]
     lines += [
         "",
@@ -155,8 +177,8 @@ def model_card(name: str, cohort: Cohort, pretrain: Cohort | None, config: Train
         ]
     lines += [
         "## Limits",
-        f"- {cv['n']} cases from one publication train and test the fusion: intervals are wide, and other "
-        "sites will differ.",
+        f"- {cv['n']} cases of {cohort.patients} patients, from one publication, train and test the fusion: intervals "
+        "are wide, and other sites will differ.",
         "- Every training image shows a lesion. On an image without one the model still answers.",
         "- Calibration holds for the training prevalence; it shifts where the class is rarer or more frequent.",
         "- Subgroups (age, device, tissue) have not been tested at a useful size.",

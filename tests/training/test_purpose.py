@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -69,3 +70,20 @@ def test_a_cohort_of_several_questions_is_known_without_one() -> None:
     assert found is not None and found.reads == "Contrast-enhanced breast MRI"
     assert known_purpose("duke_breast_mri", "grade") != found
     assert known_purpose("my_site") is None
+
+
+def test_a_level_without_fields_repeats_no_row_and_the_watched_loss_is_said(results: dict[str, Any]) -> None:
+    cohort = _cohort("tcga_lgg", "grade")  # history only
+    card = model_card("other", cohort, None, TrainConfig(watch="lesion"), results)
+    assert "| Fused, history |" in card and "| Fused, no field known |" in card and "| Image only |" in card
+    assert "+ descriptors" not in card and "stopped early by the lesion map" in card
+    whole = model_card("breast-us", _whole_cohort(), None, TrainConfig(), results)
+    assert "| Fused, history + descriptors + assessment |" in whole and "stopped early" not in whole
+
+
+def _whole_cohort() -> Cohort:
+    fields = tuple(
+        Field(g, g, "yes_no", g)
+        for g in ("history", "descriptor", "assessment")  # type: ignore[arg-type]
+    )
+    return replace(_cohort("breast_lesions_usg"), schema=ClinicalSchema(fields))
