@@ -35,6 +35,7 @@ _KEY = "reading"
 _STUDY_KEY = "study"
 _DESK_KEY = "analysis-desk"
 _PRESSES_KEY = "presses"
+_TABS_KEY = "tabs"
 _UNDO_DEPTH = 50
 #: Widget that chooses the view of the Explanation page.
 VIEW_KEY = "explanation-view"
@@ -326,6 +327,23 @@ def start_widget(key: str, value: Any) -> None:
     """
     if key not in st.session_state:
         st.session_state[key] = value
+
+
+def start_tabs(key: str) -> None:
+    """Before tabs are drawn: they open where they were left, for Streamlit forgets that when their page is left."""
+    left = st.session_state.get(_TABS_KEY, {}).get(key)
+    if left is not None:
+        start_widget(key, left)
+
+
+def note_tab(key: str, name: str) -> None:
+    """Remember which tab is open until the session ends.
+
+    Args:
+        key: Of the tabs.
+        name: What the open one is called.
+    """
+    st.session_state[_TABS_KEY] = {**st.session_state.get(_TABS_KEY, {}), key: name}
 
 
 def widget(key: str) -> Any:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from dashboard import bundles, services
+from dashboard import bundles, services, state
 from dashboard.components.bundle_choice import viewed_choice
 from dashboard.components.chrome import empty_state
 from dashboard.components.performance_panels import (
@@ -92,6 +92,21 @@ def lead(run: Run) -> None:
         st.markdown(f"**{markdown_safe(told)}** {markdown_safe(chance_sentence(run))}")
 
 
+def show_open(panels: Mapping[str, Callable[[], None]], *, key: str) -> None:
+    """Panels as tabs, of which the open one alone is drawn and sent; it is open again when the reader comes back.
+
+    Args:
+        panels: What draws each, by its name.
+        key: Of the tabs.
+    """
+    state.start_tabs(key)
+    for tab, (name, draw) in zip(st.tabs(list(panels), on_change="rerun", key=key), panels.items(), strict=True):
+        if tab.open:
+            state.note_tab(key, name)
+            with tab, boundary():
+                draw()
+
+
 def show_run(run: Run, at: Path) -> None:
     """The panels of a run; only the open one is drawn and sent."""
     lead(run)
@@ -113,23 +128,17 @@ def show_run(run: Run, at: Path) -> None:
         "Explanations": lambda: explanations_panel(run, measured_sections(services.measurements(at), bundle.sha256)),
         "Cohort": lambda: cohort_panel(run),
     }
-    tabs = st.tabs(list(panels), on_change="rerun", key=f"panel-{run.name}")
-    for tab, draw in zip(tabs, panels.values(), strict=True):
-        if tab.open:
-            with tab, boundary():
-                draw()
+    show_open(panels, key=f"panel-{run.name}")
 
 
 def show_bundle(at: Path) -> None:
     """The bundle's own cross-validation, and the measurements of its explanations."""
     bundle = services.bundle(at)
-    own, explained = st.tabs(["Cross-validation", "Explanations"], on_change="rerun", key="panel-bundle")
-    if own.open:
-        with own, boundary():
-            show_section(shipped_section(bundle.results()), key="bundle", heading=False)
-    if explained.open:
-        with explained, boundary():
-            explanations_panel(None, measured_sections(services.measurements(at), bundle.sha256))
+    panels: dict[str, Callable[[], None]] = {
+        "Cross-validation": lambda: show_section(shipped_section(bundle.results()), key="bundle", heading=False),
+        "Explanations": lambda: explanations_panel(None, measured_sections(services.measurements(at), bundle.sha256)),
+    }
+    show_open(panels, key="panel-bundle")
 
 
 def under_way(found: tuple[Started, ...], at: Path) -> None:

@@ -60,9 +60,42 @@ def test_page_says_who_is_ahead_and_reads_the_matrix(page: tuple[AppTest, Path],
     assert "".join(cells) in text(app)
     app.switch_page("views/model.py").run()
     opened(app)
-    app.session_state["panel-example"] = "Threshold"
+    assert app.slider(key="threshold-example").value == 0.2, "tab and threshold are there when the reader comes back"
+
+
+def come_back(app: AppTest) -> AppTest:
+    app.switch_page("views/model.py").run()
+    return opened(app)
+
+
+def choose_tab(app: AppTest, key: str, name: str) -> None:
+    app.session_state[key] = name
     app.run()
-    assert app.slider(key="threshold-example").value == 0.2, "the reader's threshold is there when he comes back"
+
+
+def test_the_open_tab_of_a_run_is_there_when_the_reader_comes_back(page: tuple[AppTest, Path], example: Path) -> None:
+    app, results = page
+    shutil.copytree(example, results / "example")
+    opened(app)
+    assert app.session_state["panel-example"] == "Models"
+    choose_tab(app, "panel-example", "Subgroups")
+    for _ in range(2):
+        come_back(app)
+        assert app.session_state["panel-example"] == "Subgroups"
+        assert "All subgroups as a table" in [e.label for e in app.expander], "what is drawn is the tab that was left"
+    choose_tab(app, "panel-example", "Models")
+    come_back(app)
+    assert app.session_state["panel-example"] == "Models", "the first one chosen again is remembered as well"
+
+
+def test_the_open_tab_of_the_bundles_own_results_is_there_too(page: tuple[AppTest, Path]) -> None:
+    app, _ = page
+    opened(app)
+    choose_tab(app, "panel-bundle", "Explanations")
+    assert "0.500<small>0.400 to 0.600</small>" not in text(app)
+    come_back(app)
+    assert app.session_state["panel-bundle"] == "Explanations"
+    assert "0.500<small>0.400 to 0.600</small>" not in text(app)
 
 
 def test_without_a_run_the_page_says_how_to_make_one(page: tuple[AppTest, Path]) -> None:
