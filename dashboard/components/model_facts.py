@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
+
+from mmxai_core.comparison.scoring import Pool
+from mmxai_core.evaluation.metrics import ECE_BINS
 from mmxai_core.model.bundle import Bundle
 from mmxai_core.report.wording import class_name, percent
 
 #: Where training writes what it measured at the operating threshold.
 AT_THRESHOLD = "at_operating_threshold"
+#: Cases enough for as many calibration bins as a comparison's run ever has.
+_MANY = 100_000
 
 
 def card_section(card: str, heading: str) -> str:
@@ -82,6 +88,27 @@ def ece_note(results: Any) -> str:
         f"† In {outside} of {len(errors)} rows the calibration error (ECE) lies below its own 95 % interval: "
         "cases drawn twice make the bins noisier, and noise can only make this error larger. Read "
         "the upper end of the interval as a bound; do not compare rows by it."
+    )
+
+
+def comparison_bins(cases: int) -> int:
+    """Bins of equal numbers of cases over which a comparison's run measures its calibration error.
+
+    Args:
+        cases: Cases that the run counts.
+    """
+    none = np.zeros((0, cases))
+    return Pool((), (), np.zeros(cases, np.bool_), none, none.astype(np.bool_), none.astype(np.int64)).bins
+
+
+def ece_bins_note(results: Any) -> str:
+    """Why the calibration errors here are not those of a comparison's run; "" where there are none."""
+    if not any(key == "ece" and e["value"] is not None for key, e in _entries(results)):
+        return ""
+    return (
+        f"ECE here: {ECE_BINS} bins of equal width. Comparison runs on the Performance page: up to "
+        f"{comparison_bins(_MANY)} bins of equal numbers of cases, so that even the same predictions have another ECE "
+        "there."
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dashboard.components.model_facts import ece_note
+from dashboard.components.model_facts import ece_bins_note, ece_note
 from dashboard.components.performance_source import cohort_name
 from dashboard.components.performance_words import level_words
 from dashboard.components.results_tables import ResultTable, tables
@@ -89,5 +89,5 @@ def shipped_section(results: Any) -> Section:
         )
         for i, entry in enumerate(tables(measured), start=1)
     ]  # fmt: skip
-    lines = tuple(x for x in (shipped_headline(results), ece_note(results)) if x)
+    lines = tuple(x for x in (shipped_headline(results), ece_bins_note(results), ece_note(results)) if x)
     return Section("bundle", "The bundle's own results", lines, (*([forest] if forest else []), *found))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dashboard.components.model_facts import comparison_bins
 from dashboard.components.performance_source import Run, cohort_name
 from dashboard.components.performance_words import (
     METRIC_NAMES,
@@ -21,6 +22,7 @@ from dashboard.components.performance_words import (
 )
 from mmxai_core.comparison.files import ModelEntry, ModelResult
 from mmxai_core.comparison.models import SHIPPED, SHIPPED_IMAGE
+from mmxai_core.evaluation.metrics import ECE_BINS
 from mmxai_core.figures.performance_parts import Cell, Number, Table
 from mmxai_core.report.wording import class_name, listed, percent
 
@@ -120,6 +122,13 @@ def performance_table(run: Run, level: str | None = None, *, metrics: tuple[str,
         notes.append(
             "The shipped recipe has a picture size, an image branch and a schedule of its own (see Cohort): a lead "
             "over the fusion variants is not the fusion's alone."
+        )
+    counts = sorted({comparison_bins(r.n) for r in rows_at(run, level) if r.metrics})
+    if "ece" in metrics and counts:
+        notes.append(
+            f"ECE here: {listed([str(n) for n in counts], joint='or')} bins of equal numbers of cases. The Model page "
+            f"and the bundle's own results: {ECE_BINS} bins of equal width, so that even the same predictions have "
+            "another ECE there."
         )
     notes += run.metrics.notes
     notes += [_OUTSIDE] if any(n.beside_its_interval for n in numbers) else []

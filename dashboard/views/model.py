@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -18,6 +19,7 @@ from dashboard.components.bundle_choice import say_warnings, viewed_choice
 from dashboard.components.model_facts import (
     card_section,
     coverage_rows,
+    ece_bins_note,
     ece_note,
     operating_point,
     operating_rows,
@@ -60,7 +62,12 @@ def card(at: Path) -> None:
             "This bundle reports no sensitivity or specificity at this threshold. The command `evaluate` measures them "
             "on any cohort with outcomes."
         )
-    if note := ece_note(results):
+    ece_captions(results)
+
+
+def ece_captions(results: Any) -> None:
+    """What must be known to read the calibration errors rightly."""
+    for note in filter(None, (ece_bins_note(results), ece_note(results))):
         st.caption(markdown_safe(note))
 
 
@@ -118,8 +125,7 @@ def results(at: Path) -> None:
     found = list(tables(stored))
     if not found:
         st.caption("This bundle reports no results.")
-    if note := ece_note(stored):
-        st.caption(markdown_safe(note))
+    ece_captions(stored)
     for entry in found:
         st.subheader(entry.title, anchor=False, help=defined(" ".join([entry.title, *map(str, entry.rows.columns)])))
         st.dataframe(entry.rows, hide_index=True, width="stretch")

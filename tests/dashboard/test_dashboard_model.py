@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 from tiny_bundle import ARCH, SCHEMA, tiny_network, write_tiny_bundle
@@ -14,16 +17,21 @@ from tiny_bundle import ARCH, SCHEMA, tiny_network, write_tiny_bundle
 from dashboard.components.architecture import WORDS, AnswerFacts, architecture_rows, architecture_svg, equations
 from dashboard.components.model_facts import (
     card_section,
+    comparison_bins,
     coverage_rows,
+    ece_bins_note,
     ece_note,
     operating_point,
     operating_rows,
     training_rows,
 )
 from dashboard.components.results_tables import number
+from mmxai_core.evaluation.metrics import weighted_calibration_errors, weighted_ece
 from mmxai_core.model.bundle import load_bundle
 from mmxai_core.model.shapes import network_shapes
 
+ROOT = Path(__file__).resolve().parents[2]
+SOME_ECE = {"a": {"ece": {"value": 0.05, "low": 0.04, "high": 0.1}}}
 FACTS = AnswerFacts("efficientnet_lite0", 1.5, 0.4, None, ("benign", "malignant"))
 
 
@@ -76,6 +84,28 @@ def test_a_calibration_error_outside_its_interval_is_explained(value: float, not
     entry = {"value": value, "low": 0.06, "high": 0.1}
     assert bool(ece_note({"a": {"models": {"x": {"ece": entry}}}})) is noted
     assert ("†" in (number(entry) or "")) is noted
+
+
+def test_the_note_on_bins_tells_why_the_same_scores_have_another_error_in_a_run() -> None:
+    """The committed run holds the very scores of the shipped bundle's own cross-validation."""
+    bundle = ROOT / "pretrained" / "breast-us"
+    run, level = bundle / "results" / "breast_lesions_usg", "history"
+    with (run / "predictions.csv").open(encoding="utf-8", newline="") as file:
+        rows = [r for r in csv.DictReader(file) if (r["model"], r["level"]) == ("shipped", level)]
+    labels = np.array([r["label"] == "1" for r in rows])
+    p = np.array([float(r["probability"]) for r in rows])
+    even, (own, there) = np.ones((1, len(rows))), map(int, re.findall(r"(\d+) bins", ece_bins_note(SOME_ECE)))
+    equal_width, equal_mass = weighted_ece(labels, p, even, bins=own), weighted_calibration_errors(
+        labels, p, even, bins=there
+    )  # fmt: skip
+    held = json.loads((run / "metrics.json").read_text(encoding="utf-8"))["models"]
+    shipped = next(r for r in held if (r["model"], r["level"]) == ("shipped", level))
+    assert comparison_bins(len(rows)) == there == len(shipped["calibration"]["count"])
+    assert equal_mass[0][0] == pytest.approx(shipped["metrics"]["ece"]["value"], abs=1e-5)
+    results = json.loads((bundle / "results.json").read_text(encoding="utf-8"))
+    told = results["cross_validation"]["models"][f"fused|{level}"]["ece"]["value"]
+    assert equal_width[0] == pytest.approx(told, abs=1e-5) and abs(told - equal_mass[0][0]) > 0.01
+    assert ece_bins_note({}) == "" == ece_bins_note(None)
 
 
 def test_figures_at_the_threshold_are_shown_only_for_this_threshold(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -38,6 +39,7 @@ from dashboard.components.performance_words import METRIC_NAMES, chance_sentence
 from mmxai_core.comparison.files import METRICS, Estimate
 from mmxai_core.errors import CohortError
 from mmxai_core.evaluation.explanation_metrics import ExplanationRow, summarise_explanations
+from mmxai_core.evaluation.metrics import ECE_BINS
 from mmxai_core.figures.performance_parts import Number, Table, cell_text
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -180,6 +182,13 @@ def test_the_shipped_recipe_stands_for_us_and_ablations_keep_their_own_whole() -
     assert any("not the fusion's alone" in note for note in performance_table(run, level).notes)
     lead = next(x for x in leads(run) if x.level == level)
     assert (lead.ahead == "rival") == (min(ours.values()) < 0)
+
+
+def test_the_bins_of_the_calibration_error_are_told_beside_those_of_the_model_page(run: source.Run) -> None:
+    held = {len(r.calibration.count) for r in run.metrics.models if r.level == "history" and r.calibration}
+    (note,) = [n for n in performance_table(run, "history").notes if n.startswith("ECE here")]
+    assert [int(n) for n in re.findall(r"(\d+) bins", note)] == [*held, ECE_BINS] and "Model page" in note
+    assert not any(n.startswith("ECE here") for n in performance_table(run, "history", metrics=("auc",)).notes)
 
 
 def test_subgroups_and_findings_are_those_of_the_files(run: source.Run, raw: dict[str, Any]) -> None:
