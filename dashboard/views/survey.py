@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from dashboard import casebook, services, state
@@ -10,12 +12,12 @@ from dashboard.components.pressing import pressed
 from dashboard.components.ratings_table import ratings_table
 from dashboard.components.survey_form import survey_form
 from dashboard.jobs import Analysis
-from dashboard.messages import NOT_SAVED, markdown_safe, sentence
+from dashboard.messages import NOT_SAVED, incident, markdown_safe, sentence
 from dashboard.views.following import follow_job, parts_left_out
 from mmxai_core.errors import StudyStoreError
 from mmxai_core.reader_study.export import responses_csv
 from mmxai_core.reader_study.instruments import PAPER_SURVEY
-from mmxai_core.reader_study.store import RatedCase, reader_code
+from mmxai_core.reader_study.store import RatedCase, SurveyResponse, reader_code
 
 
 def rated_case(analysis: Analysis) -> RatedCase:
@@ -87,6 +89,28 @@ def ask(code: str, analysis: Analysis) -> None:
     )
     state.fresh_survey(reader=code, explanation=about.explanation_id)
     casebook.rated()
+    link(about)
+
+
+def link(about: RatedCase) -> None:
+    """Note which case of the worklist was rated, so that the table below can name it as every page does."""
+    try:
+        services.worklist().link_rating(state.current().case, casebook.owners(), about.case_code)
+    except StudyStoreError as error:  # the rating is kept, and is named by its own code then
+        incident(error)
+
+
+def worklist_codes(responses: Sequence[SurveyResponse]) -> dict[str, str]:
+    """What the worklist calls the rated cases that it still has, by their codes in the ratings."""
+    session, known = state.current(), {r.about.case_code for r in responses}
+    try:
+        codes = services.worklist().rated_codes(casebook.owners(), known)
+    except StudyStoreError as error:  # the ratings are named by their own codes then
+        incident(error)
+        codes = {}
+    if session.case and session.analysis is not None:  # ratings that are older than the note, of the case on hand
+        codes[rated_case(session.analysis).case_code] = session.case
+    return codes
 
 
 def kept_ratings(code: str) -> None:
@@ -97,7 +121,9 @@ def kept_ratings(code: str) -> None:
     if not responses:
         st.caption("None yet.")
         return
-    ratings_table(responses, PAPER_SURVEY)
+    ratings_table(responses, PAPER_SURVEY, worklist_codes(responses))
+    st.caption("In the CSV a case goes by a code of its own, from the hash of its study; so does one above that your "
+               "worklist does not hold.")  # fmt: skip
     st.download_button(
         f"Download as CSV ({len(everything)} with earlier versions)", responses_csv(everything), f"ratings-{code}.csv",
         "text/csv", icon=":material/download:", on_click="ignore", key="csv",

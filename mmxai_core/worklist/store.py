@@ -48,7 +48,7 @@ class NewCase:
         prefilled: Where each came from, in words.
         title: A sample's title; never a file's name.
         original: What the file or the manifest's row is called; only ever written to the site's mapping file.
-        bundle: Name of the bundle that is to read it, or "": the server's own.
+        bundle: Name of the bundle that is to read it.
     """
 
     owner: str
@@ -125,7 +125,7 @@ class WorklistStore:
             synthetic=study.synthetic if study else False, has_pixels=False,
             clinical=dict(new.values), initial=dict(new.values), prefilled=dict(new.prefilled), roi=None, roi_image=0,
             image_index=0, analysed=None, answer=None, problem="", analysing_since=None, added_at=now, opened_at=now,
-            bundle=new.bundle,
+            bundle=new.bundle, parked={},
         )  # fmt: skip
         with plain_errors("written"), Session(self._engine) as session, suppress(IntegrityError):
             # The same file may have come in through another window at the same moment: one row is enough.
@@ -188,49 +188,142 @@ class WorklistStore:
 
     def keep_inputs(
         self, code: str, owners: Collection[str], *, values: Mapping[str, Value], roi: Box | None, roi_image: int,
-        image_index: int,
+        image_index: int, bundle: str = "", parked: Mapping[str, Value] | None = None,
     ) -> None:  # fmt: skip
-        """Keep what the reader entered."""
-        self._set(code, owners, clinical=dict(values), roi=None if roi is None else list(roi), roi_image=roi_image,
-                  image_index=image_index)  # fmt: skip
+        """Keep what the reader entered.
+
+        Args:
+            code: The case.
+            owners: Whose cases may be touched.
+            values: Known values of the bundle that reads it.
+            roi: Box the reader drew, or None.
+            roi_image: The image it was drawn on.
+            image_index: The image shown.
+            bundle: The bundle for which they were entered; "" to write whichever reads it.
+            parked: Values that this bundle does not know; None: as they are.
+
+        Raises:
+            StudyStoreError: Another bundle reads the case by now.
+        """
+        more: dict[str, Any] = {} if parked is None else {"parked": dict(parked)}
+        self._set_read(code, owners, bundle, clinical=dict(values), roi=None if roi is None else list(roi),
+                       roi_image=roi_image, image_index=image_index, **more)  # fmt: skip
 
     def set_priority(self, code: str, owners: Collection[str], priority: Priority) -> None:
         """Change the priority."""
         self._set(code, owners, priority=priority)
 
-    def set_bundle(self, code: str, owners: Collection[str], bundle: str) -> None:
-        """Change which bundle reads the case. What another one answered no longer stands: the case is new again."""
-        self._set(code, owners, bundle=bundle, status="new", problem="", analysing_since=None, analysed=None,
-                  answer=None)  # fmt: skip
+    def set_bundle(
+        self, code: str, owners: Collection[str], bundle: str, *, values: Mapping[str, Value],
+        initial: Mapping[str, Value], parked: Mapping[str, Value],
+    ) -> None:  # fmt: skip
+        """Change which bundle reads the case. What another one answered no longer stands: the case is new again.
 
-    def begin(self, code: str, owners: Collection[str]) -> None:
-        """An analysis has begun."""
-        self._set(code, owners, status="analysing", problem="", analysing_since=datetime.now(UTC))
+        Args:
+            code: The case.
+            owners: Whose cases may be touched.
+            bundle: Name of the bundle.
+            values: What it knows of the case.
+            initial: What it knows of what the file, sample or manifest gave.
+            parked: The other values, for the way back.
+        """
+        self._set(code, owners, bundle=bundle, clinical=dict(values), initial=dict(initial), parked=dict(parked),
+                  status="new", problem="", analysing_since=None, analysed=None, answer=None)  # fmt: skip
 
-    def finish(self, code: str, owners: Collection[str], answer: FirstAnswer, analysed: Analysed) -> None:
-        """Keep an answer. An analysis that was made after a rating makes the case unrated again."""
-        self._set(code, owners, status="analysed", problem="", analysing_since=None, analysed=to_plain(analysed),
+    def begin(self, code: str, owners: Collection[str], *, bundle: str = "") -> None:
+        """An analysis has begun.
+
+        Args:
+            code: The case.
+            owners: Whose cases may be touched.
+            bundle: The bundle that computes; "" where it does not matter.
+
+        Raises:
+            StudyStoreError: Another bundle reads the case by now.
+        """
+        self._set_read(code, owners, bundle, status="analysing", problem="", analysing_since=datetime.now(UTC))
+
+    def finish(
+        self, code: str, owners: Collection[str], answer: FirstAnswer, analysed: Analysed, *, bundle: str = ""
+    ) -> None:
+        """Keep an answer. An analysis that was made after a rating makes the case unrated again.
+
+        Args:
+            code: The case.
+            owners: Whose cases may be touched.
+            answer: The whole answer.
+            analysed: In short.
+            bundle: The bundle that gave it; where another one reads the case by now, nothing is written.
+        """
+        self._set(code, owners, bundle, status="analysed", problem="", analysing_since=None, analysed=to_plain(analysed),
                   answer=json.dumps(to_plain(answer)))  # fmt: skip
 
-    def fail(self, code: str, owners: Collection[str], sentence: str) -> None:
+    def fail(self, code: str, owners: Collection[str], sentence: str, *, bundle: str = "") -> None:
         """The analysis failed.
 
         Args:
             code: The case.
             owners: Whose cases may be touched.
             sentence: Why, in one sentence.
+            bundle: As for `finish`.
         """
-        self._set(code, owners, status="failed", problem=sentence, analysing_since=None)
+        self._set(code, owners, bundle, status="failed", problem=sentence, analysing_since=None)
 
-    def give_up(self, code: str, owners: Collection[str]) -> None:
-        """The analysis was cancelled: the case is what it was before."""
+    def give_up(self, code: str, owners: Collection[str], *, bundle: str = "") -> None:
+        """The analysis was cancelled: the case is what it was before.
+
+        Args:
+            code: The case.
+            owners: Whose cases may be touched.
+            bundle: As for `finish`.
+        """
         found = self.case(code, owners)
         if found is not None and found.status == "analysing":
-            self._set(code, owners, status="new" if found.analysed is None else "analysed", analysing_since=None)
+            self._set(
+                code, owners, bundle, status="new" if found.analysed is None else "analysed", analysing_since=None
+            )
 
     def rated(self, code: str, owners: Collection[str]) -> None:
         """A rating of this case was kept."""
         self._set(code, owners, status="rated")
+
+    def link_rating(self, code: str, owners: Collection[str], rated: str) -> None:
+        """Note by what code the ratings know a case, so that a rating can be found in the worklist.
+
+        The ratings' code is the start of a hash of the study's bytes: as such it stands nowhere here, for it would tell
+        whoever has the file which case it is. What is kept is its keyed hash.
+
+        Args:
+            code: The case.
+            owners: Whose cases may be touched.
+            rated: Its code in the ratings.
+        """
+        found = self.case(code, owners)
+        if found is not None:
+            self.remember(found.owner, self._rated(rated), code)
+
+    def rated_codes(self, owners: Collection[str], rated: Collection[str]) -> dict[str, str]:
+        """The worklist's code of each rated case that is still in the list, by its code in the ratings.
+
+        Args:
+            owners: Whose cases may be seen.
+            rated: Codes in the ratings.
+
+        Raises:
+            StudyStoreError: The database cannot be read.
+        """
+        names = {self._rated(r): r for r in rated}
+        query = (
+            select(PlaceRow.name, CaseRow.code)
+            .join(CaseRow, CaseRow.code == PlaceRow.value)
+            .where(PlaceRow.owner.in_(tuple(owners)), CaseRow.owner == PlaceRow.owner, PlaceRow.name.in_(tuple(names)))
+            .order_by(CaseRow.opened_at)
+        )
+        with plain_errors("read"), Session(self._engine) as session:
+            return {names[name]: code for name, code in session.execute(query)}
+
+    def _rated(self, rated: str) -> str:
+        return f"rated-{pseudonym(self._key, 'rated', rated)}"
 
     def remove(self, code: str, owners: Collection[str]) -> bool:
         """Remove a case, its pixels and its line in the mapping file. Ratings are another store's, and stay.
@@ -248,6 +341,7 @@ class WorklistStore:
             self._mapping.remove(code)
         with plain_errors("written"), self._engine.begin() as connection:
             connection.execute(delete(CaseRow).where(CaseRow.code == code))
+            connection.execute(delete(PlaceRow).where(PlaceRow.name.startswith("rated-"), PlaceRow.value == code))
         if self._engine.dialect.name == "sqlite":  # the log of changes would keep the old page until the next one
             with plain_errors("written"), self._engine.connect() as connection:
                 connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
@@ -291,13 +385,32 @@ class WorklistStore:
         """Close every connection."""
         self._engine.dispose()
 
-    def _set(self, code: str, owners: Collection[str], **columns: Any) -> None:
-        """Change columns of a case of these owners; nothing where there is none."""
-        columns = {k: aware(v) for k, v in columns.items()}
-        with plain_errors("written"), self._engine.begin() as connection:
-            connection.execute(
-                update(CaseRow).where(CaseRow.code == code, CaseRow.owner.in_(tuple(owners))).values(**columns)
+    def _set_read(self, code: str, owners: Collection[str], bundle: str, **columns: Any) -> None:
+        """As `_set`, and an error where the case is there and another bundle reads it."""
+        if not self._set(code, owners, bundle, **columns) and (found := self.case(code, owners)) is not None:
+            raise StudyStoreError(
+                f"Another window lets the model {found.bundle} read this case now; open it again from the worklist."
             )
+
+    def _set(self, code: str, owners: Collection[str], reader: str = "", **columns: Any) -> bool:
+        """Change columns of a case of these owners; nothing where there is none.
+
+        Args:
+            code: The case.
+            owners: Whose cases may be touched.
+            reader: Only where this bundle reads it, or, in a row of format 1, none is named: then it is from now on.
+            **columns: The columns.
+
+        Returns:
+            Whether there was one.
+        """
+        columns = {k: aware(v) for k, v in columns.items()}
+        change = update(CaseRow).where(CaseRow.code == code, CaseRow.owner.in_(tuple(owners)))
+        if reader:
+            change = change.where(CaseRow.bundle.in_((reader, "")))
+            columns["bundle"] = reader
+        with plain_errors("written"), self._engine.begin() as connection:
+            return bool(connection.execute(change.values(**columns)).rowcount)
 
 
 def _removed(code: str) -> str:

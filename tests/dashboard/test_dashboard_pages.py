@@ -13,7 +13,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard.jobs import Job
-from mmxai_core.reader_study.store import RatingStore
+from mmxai_core.reader_study.instruments import PAPER_SURVEY
+from mmxai_core.reader_study.store import RatedCase, RatingStore
 from mmxai_core.results.certainty import BranchAccount, BranchView
 from mmxai_core.worklist import Analysed
 
@@ -128,6 +129,45 @@ def test_a_rating_is_kept_before_the_page_says_so(app: AppTest, tmp_path: Path) 
     (kept,) = RatingStore(tmp_path / "ratings.sqlite").responses(reader="R07")
     assert kept.about.case_code.startswith("clinical-") and kept.answer("understanding").value == 4
     assert kept.answer("agree_region").state == "no_answer"
+
+
+def rated_cases(app: AppTest) -> list[str]:
+    """How the table of ratings names the cases, newest first."""
+    return [cell.replace("\\", "").split(": ")[0] for cell in app.table[0].value["Case"]]
+
+
+def test_a_kept_rating_names_its_case_as_the_worklist_does(app: AppTest, tmp_path: Path) -> None:
+    survey_of_a_case(app)
+    app.text_input[0].set_value("R07").run()
+    app.radio[0].set_value(4)
+    for r in app.radio[1:]:
+        r.set_value("no_answer")
+    button(app, "Save rating").click().run()
+    code = app.session_state["reading"].case
+    assert len(code) == 12 and rated_cases(app) == [code]
+    store = RatingStore(tmp_path / "ratings.sqlite")
+    (kept,) = store.responses(reader="R07")
+    assert kept.about.case_code.startswith("clinical-"), "what is stored is what it always was"
+    # a rating of a case that this list does not hold is as readable as before
+    store.save(reader="R07", about=replace(kept.about, case_code="9f0a12ab34cd56ef"), instrument=PAPER_SURVEY,
+               answers=kept.answers, opened_at=kept.opened_at, token="another")  # fmt: skip
+    page(app, "case")
+    button(app, "Close and open another").click().run()
+    page(app, "survey")
+    assert errors(app) == [] and rated_cases(app) == ["9f0a12ab34cd", code], "the case need not be open"
+
+
+def test_an_older_rating_of_the_open_case_goes_by_the_worklists_code_too(app: AppTest, tmp_path: Path) -> None:
+    survey_of_a_case(app)
+    session = app.session_state["reading"]
+    explanation = session.analysis.explanation
+    about = RatedCase(f"clinical-{explanation.id[:12]}", explanation.id, "tiny", "ab" * 32, "benign", 0.2)
+    now = datetime.now(UTC)
+    RatingStore(tmp_path / "ratings.sqlite").save(
+        reader="R07", about=about, instrument=PAPER_SURVEY, answers=(), opened_at=now, token="older"
+    )
+    app.text_input[0].set_value("R07").run()
+    assert rated_cases(app) == [session.case]
 
 
 def test_a_look_back_at_the_pictures_keeps_a_half_filled_rating(app: AppTest, tmp_path: Path) -> None:

@@ -32,6 +32,14 @@ def test_every_answer_is_in_the_row_and_what_was_not_asked_is_not() -> None:
     assert silent == "(version 2)"
 
 
+def test_a_case_of_the_worklist_goes_by_its_code_there_and_any_other_by_the_ratings() -> None:
+    codes = {"9f0a12ab34cd56ef": "ECRZBKENFGBK"}
+    (named,) = ratings_rows([rating()], PAPER_SURVEY, codes)["Case"]
+    assert named == "ECRZBKENFGBK: malignant (47 %), by breast-us abababab"
+    (old,) = ratings_rows([rating()], PAPER_SURVEY, {"another": "ECRZBKENFGBK"})["Case"]
+    assert old.startswith("9f0a12ab34cd: ")
+
+
 def test_a_comment_cannot_format_the_page() -> None:
     def page() -> None:
         from datetime import UTC, datetime

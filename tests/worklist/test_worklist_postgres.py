@@ -39,6 +39,8 @@ def test_a_case_lives_and_ends_in_postgresql(postgres: str, tmp_path: Path) -> N
     assert answer is not None and answer.prediction.probabilities == first.prediction.probabilities
     store.remember("R01", "tour", "2")
     assert again.recall("R01", "tour") == "2"
+    store.link_rating(code, ("R01",), "9f0a12ab34cd56ef")
+    assert again.rated_codes(("R01", SITE), {"9f0a12ab34cd56ef"}) == {"9f0a12ab34cd56ef": code}
     assert store.sweep(datetime.now(UTC) + timedelta(days=31)) == 1 and not again.cases(("R01",))[0].has_pixels
     assert again.remove(code, ("R01",)) and store.cases(("R01",)) == ()
     store.close()

@@ -123,6 +123,26 @@ def test_removed_is_removed(make: Make, tmp_path: Path) -> None:
     assert code.encode() not in left and b"a very telling value" not in left
 
 
+def test_a_rating_finds_its_case_while_the_list_has_it_and_nobody_without_the_key_can(
+    make: Make, tmp_path: Path
+) -> None:
+    store, study, rated = make(), tiny_study(), tiny_study().sha256[:16]
+    mine, theirs = (store.add(NewCase(o, "upload", study)).code for o in ("R01", "R02"))
+    store.link_rating(mine, ("R01",), rated)
+    assert store.rated_codes(("R01", SITE), {rated, "of another case"}) == {rated: mine}
+    assert store.rated_codes(("R02", SITE), {rated}) == {} == store.rated_codes(("R01",), ())
+    store.link_rating(mine, ("R02",), rated)  # not a case of these owners: nothing is noted
+    store.link_rating("", ("R02",), rated)
+    assert store.rated_codes(("R02", SITE), {rated}) == {}
+    store.link_rating(theirs, ("R02",), rated)
+    assert store.rated_codes(("R02",), {rated}) == {rated: theirs}
+    assert rated.encode() not in everything_on_disk(tmp_path)
+    assert store.remove(mine, ("R01",)) and store.rated_codes(("R01",), {rated}) == {}
+    assert mine.encode() not in everything_on_disk(tmp_path), "the note goes with its case"
+    again = store.add(NewCase("R01", "upload", study)).code
+    assert again == mine and store.rated_codes(("R01",), {rated}) == {}
+
+
 def test_only_the_owner_and_the_site_see_a_case(make: Make) -> None:
     store, study = make(), tiny_study()
     mine, theirs = (store.add(NewCase(o, "upload", study)).code for o in ("R01", "R02"))
