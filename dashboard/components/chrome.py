@@ -10,11 +10,13 @@ import streamlit as st
 from dashboard.messages import RESEARCH_USE
 
 _CSS = Path(__file__).with_name("chrome.css").read_text(encoding="utf-8")
-_SHORTCUT = Path(__file__).with_name("shortcut.js").read_text(encoding="utf-8")
+_SCRIPTS = "\n".join(
+    Path(__file__).with_name(name).read_text(encoding="utf-8") for name in ("shortcut.js", "unbroken.js")
+)
 
 
 def frame(detail: str, *, cookie: tuple[str, str, int] | None = None) -> None:
-    """Style, the line at the foot that is on every page, the key that leads on, and this browser's mark.
+    """Style, the line at the foot that is on every page, what each page does by itself, and this browser's mark.
 
     Args:
         detail: Which model answers, and on what device.
@@ -22,7 +24,7 @@ def frame(detail: str, *, cookie: tuple[str, str, int] | None = None) -> None:
             tells nothing of who reads. None: no cookie is set.
     """
     st.html(f"<style>{_CSS}</style>")
-    script = _SHORTCUT
+    script = _SCRIPTS
     if cookie is not None:
         name, value, days = cookie
         text = f"{name}={value}; path=/; SameSite=Strict; max-age={days * 86400}"

@@ -12,6 +12,7 @@ from fpdf import FPDF
 from fpdf.enums import MethodReturnValue
 
 from mmxai_core.report.wording import RESEARCH_USE
+from mmxai_core.results.typography import unbroken
 
 WIDTH, HEIGHT, MARGIN = 210.0, 297.0, 10.0
 #: Ink on white paper: text, secondary text, rules, and the banner's ground.
@@ -56,7 +57,7 @@ class Page(FPDF):
         """The text in one line of characters that the font has; others become a box."""
         cmap = self.fonts[_FONT.lower()].cmap  # type: ignore[union-attr]
         plain = re.sub(r"\s+", " ", text).strip()
-        return "".join(c if ord(c) in cmap else _MISSING for c in plain)
+        return "".join(c if ord(c) in cmap else _MISSING for c in unbroken(plain))
 
     def pen(self, size: float, *, bold: bool = False, colour: tuple[int, int, int] = INK) -> None:
         """Font, size and colour of the next text."""

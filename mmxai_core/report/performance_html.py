@@ -22,6 +22,7 @@ from mmxai_core.figures.performance_parts import (
 )
 from mmxai_core.figures.performance_print import chart_file
 from mmxai_core.report.wording import RESEARCH_USE
+from mmxai_core.results.typography import unbroken
 
 #: Style of the tables; the report and the page both use it. Colours come from the text, so that both themes do.
 TABLE_CSS = """
@@ -121,7 +122,7 @@ def report_html(title: str, facts: Sequence[str], sections: Sequence[Section]) -
         parts += [_block(b) for b in s.blocks]
         parts.append("</section>")
     use = html.escape(RESEARCH_USE)
-    return (
+    return unbroken(
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
         f'<meta name="viewport" content="width=device-width"><style>{_PAGE_CSS}{TABLE_CSS}</style></head><body>'
         f'<p class="use" role="note">{use}</p>{"".join(parts)}<p class="use foot">{use}</p></body></html>\n'

@@ -15,6 +15,7 @@ from fpdf.fonts import FontFace
 from mmxai_core.figures.performance_parts import Curves, Section, Table, cell_text
 from mmxai_core.figures.performance_print import chart_file
 from mmxai_core.report.wording import RESEARCH_USE
+from mmxai_core.results.typography import unbroken
 
 _FONT, _FONTS = "DejaVu", Path(matplotlib.get_data_path()) / "fonts" / "ttf"
 _INK, _FAINT, _WARN = (28, 37, 48), (85, 98, 110), (138, 75, 0)
@@ -59,7 +60,7 @@ class _Report(FPDF):
         """Wrapped text."""
         self.set_font(_FONT, "B" if bold else "", size)
         self.set_text_color(*(_FAINT if faint else _INK))
-        self.multi_cell(0, size * 0.5, text, new_x="LMARGIN", new_y="NEXT", align="L")
+        self.multi_cell(0, size * 0.5, unbroken(text), new_x="LMARGIN", new_y="NEXT", align="L")
         self.ln(1)
         self.set_text_color(*_INK)
 
@@ -111,7 +112,7 @@ def _table(report: _Report, table: Table) -> None:
     report.keep(30)
     status = f" ({table.status})" if table.status.startswith("partial") else ""
     report.paragraph(table.title + status, size=9.5, bold=True)
-    body = [[cell_text(c) for c in row] for row in table.rows]
+    body = [[unbroken(cell_text(c)) for c in row] for row in table.rows]
     size = 6.0 if len(table.columns) > 10 else 6.8
     report.set_font(_FONT, "", size)
     report.set_draw_color(200, 206, 212)
@@ -121,7 +122,7 @@ def _table(report: _Report, table: Table) -> None:
         borders_layout=TableBordersLayout.HORIZONTAL_LINES, line_height=size * 0.55, text_align="LEFT",
         col_widths=tuple(widths), headings_style=FontFace(emphasis="BOLD"),
     ) as drawn:  # fmt: skip
-        drawn.row(list(table.columns))
+        drawn.row([unbroken(c) for c in table.columns])
         for row in body:
             drawn.row(row)
     report.ln(1)

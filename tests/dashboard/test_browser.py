@@ -188,7 +188,7 @@ def test_a_real_image_from_upload_to_a_kept_rating(page: Page, sent: list[int], 
     page.keyboard.press("Enter")
     choose(page, "Palpable lump", "Yes")
     analyse(page)
-    expect(page.get_by_text(re.compile(r"Malignant(:| is) .*\d+ %, .* the operating threshold"))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"Malignant(:| is) .*\d+\s%, .* the operating threshold"))).to_be_visible()
     expect(page.get_by_text("2 of 18 clinical fields known")).to_be_visible()
     choose(page, "Nipple discharge", "No")
     expect(page.get_by_text("Out of date")).to_be_visible()

@@ -27,6 +27,16 @@ _CUT = """() => { const place = document.querySelector(".st-key-result"), box = 
     return {last, bottom: box.bottom, scrolls: place.scrollHeight - place.clientHeight}; }"""
 
 
+#: Texts of the page in which a number may be parted from its per cent sign, and how many cannot be.
+_PERCENT = """() => { const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), loose = [];
+    let joined = 0;
+    while (texts.nextNode()) { const node = texts.currentNode;
+        if (node.parentElement.closest("script, style, svg, code, textarea")) continue;
+        if (/\\d %/.test(node.nodeValue)) loose.push(node.nodeValue);
+        joined += /\\d\\u00a0%/.test(node.nodeValue); }
+    return {loose, joined}; }"""
+
+
 @pytest.fixture
 def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
     """The app with the shipped bundle under two names."""
@@ -78,3 +88,10 @@ def test_a_warning_of_many_lines_cuts_nothing_and_the_bar_stays_one_line(page: P
     assert (shown.get_attribute("title") or "").startswith(f"{name} · case ")
     assert shown.locator("b").evaluate("e => e.scrollWidth > e.clientWidth"), "the name gives way"
     assert shown.locator("span").evaluate("e => e.scrollWidth <= e.clientWidth"), "the code and the place do not"
+    assert (told := page.evaluate(_PERCENT))["loose"] == [] and told["joined"] >= 4, told
+    page.get_by_role("spinbutton", name="Age").fill("71")  # what is written anew on the same page is joined as well
+    page.get_by_role("spinbutton", name="Age").press("Enter")
+    page.get_by_role("button", name=re.compile("^Analyse")).click()
+    expect(page.get_by_text("Out of date")).to_have_count(0)
+    page.get_by_text("Analysed in").wait_for()
+    assert (told := page.evaluate(_PERCENT))["loose"] == [] and told["joined"] >= 4, told

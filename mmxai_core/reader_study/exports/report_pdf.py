@@ -17,6 +17,7 @@ from mmxai_core.reader_study.analysis.section import Section
 from mmxai_core.reader_study.analysis.study_analysis import StudyAnalysis
 from mmxai_core.reader_study.exports.chart_png import chart_png
 from mmxai_core.reader_study.exports.checklists import FILLED, ChecklistItem, checklist
+from mmxai_core.results.typography import unbroken
 
 _FONT, _FONTS = "DejaVu", Path(matplotlib.get_data_path()) / "fonts" / "ttf"
 _INK, _FAINT, _WARN = (28, 37, 48), (95, 108, 120), (138, 75, 0)
@@ -79,7 +80,7 @@ class _Report(FPDF):
         """Wrapped text."""
         self.set_font(_FONT, "B" if bold else "", size)
         self.set_text_color(*(_FAINT if faint else _INK))
-        self.multi_cell(0, size * 0.5, text, new_x="LMARGIN", new_y="NEXT", align="L")
+        self.multi_cell(0, size * 0.5, unbroken(text), new_x="LMARGIN", new_y="NEXT", align="L")
         self.ln(gap)
         self.set_text_color(*_INK)
 
@@ -91,9 +92,9 @@ class _Report(FPDF):
             borders_layout=TableBordersLayout.HORIZONTAL_LINES, line_height=3.6, text_align="LEFT", col_widths=widths,
             headings_style=FontFace(emphasis="BOLD"),
         ) as table:  # fmt: skip
-            table.row(list(head))
+            table.row([unbroken(cell) for cell in head])
             for row in body:
-                table.row(list(row))
+                table.row([unbroken(cell) for cell in row])
         self.ln(3)
 
 
