@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from mmxai_core.errors import BundleError
 from mmxai_core.evaluation.similar_cases import trained_cohorts
 from mmxai_core.training.purpose import known_purpose
 
@@ -22,7 +23,7 @@ class Offer:
     """What is told of a bundle before it is loaded.
 
     Attributes:
-        name: Name of its folder, by which a case remembers it.
+        name: Name of its folder, by which a case remembers it; see `offered`.
         path: The folder.
         classes: Its classes; empty where its metadata cannot be read.
         cohorts: Public cohorts it was trained on, the one it answers for first.
@@ -42,43 +43,71 @@ class Offer:
 
 def own() -> Path:
     """MMXAI_BUNDLE where set, else the bundle for breast ultrasound that ships."""
-    return Path(os.environ.get("MMXAI_BUNDLE", ROOT / "pretrained" / "breast-us"))
+    chosen = os.environ.get("MMXAI_BUNDLE", "").strip()
+    # Absolute, for "." has no name; not resolved, for a link's own name is the one that cases remember.
+    return Path(chosen).expanduser().absolute() if chosen else ROOT / "pretrained" / "breast-us"
 
 
 def listed() -> tuple[Path, ...]:
     """Folders that MMXAI_BUNDLES lists and that hold a bundle."""
-    places = (Path(p).expanduser() for p in os.environ.get("MMXAI_BUNDLES", "").split(os.pathsep) if p.strip())
-    return tuple(p for p in places if (p / _METADATA).is_file())
+    given = (p.strip() for p in os.environ.get("MMXAI_BUNDLES", "").split(os.pathsep))
+    places = (Path(p).expanduser().absolute() for p in given if p)
+    return tuple(p for p in places if _holds_bundle(p))
+
+
+def _holds_bundle(path: Path) -> bool:
+    try:
+        return (path / _METADATA).is_file()
+    except OSError:  # a folder that may not be looked into
+        return False
 
 
 def offered() -> Mapping[str, Offer]:
-    """Every bundle by name: the program's own first, then its neighbours by name, then the listed ones."""
+    """Every bundle by name: the program's own first, then its neighbours by name, then the listed ones.
+
+    Of two folders of one name the second is named with its parent's, e.g. "site/breast-us".
+    """
     first = own()
     beside = (p.parent for p in sorted(first.parent.glob(f"*/{_METADATA}")))
     found: dict[str, Offer] = {}
     for path in (first, *beside, *listed()):
-        if path.name not in found:
-            found[path.name] = offer(path)
+        name = path.name
+        if name in found and found[name].path.resolve() != path.resolve():
+            name = f"{path.parent.name}/{path.name}"
+        if name not in found:
+            found[name] = replace(offer(path), name=name)
     return found
 
 
 def named(name: str) -> Path:
-    """The folder of an offered bundle; the program's own where the name is "" or no longer offered."""
-    if not name or name == own().name:
+    """The folder of an offered bundle.
+
+    Args:
+        name: Its name; "" for the program's own.
+
+    Raises:
+        BundleError: It is not offered, or not any more.
+    """
+    if name in ("", own().name):
         return own()
-    known = offered().get(name)
-    return own() if known is None else known.path
+    beside = own().parent / name  # the usual place, without a look at every neighbour
+    if "/" not in name and name not in (".", "..") and _holds_bundle(beside):
+        return beside
+    if (known := offered().get(name)) is not None:
+        return known.path
+    raise BundleError(
+        f"This program does not offer the model {name}: put its folder beside {own().name}, or list it in "
+        "MMXAI_BUNDLES."
+    )
 
 
-def key(name: str) -> str:
-    """A bundle's name as a session and a case keep it: "" for the program's own, whichever that is."""
-    return "" if name == own().name else name
+def with_weights(sha256: str) -> Path | None:
+    """The folder of the offered bundle with these weights; None where there is none.
 
-
-def with_weights(sha256: str) -> Path:
-    """The folder of the offered bundle with these weights; the program's own where there is none or "" is asked for."""
-    fits = (o.path for o in offered().values() if sha256 and o.weights == sha256)
-    return next(fits, own())
+    Args:
+        sha256: Hash of the weights, hex.
+    """
+    return next((o.path for o in offered().values() if sha256 and o.weights == sha256), None)
 
 
 def offer(path: Path) -> Offer:

@@ -19,7 +19,7 @@ from dashboard.batch import later
 from dashboard.jobs import Job
 from dashboard.messages import incident, sentence
 from mmxai_core.clinical import ClinicalSchema, Value
-from mmxai_core.errors import CancelledError, ClinicalValueError, MmxaiError, StudyStoreError
+from mmxai_core.errors import BundleError, CancelledError, ClinicalValueError, MmxaiError, StudyStoreError
 from mmxai_core.results import BranchAccount, FirstAnswer
 from mmxai_core.study import Study
 from mmxai_core.types import Box
@@ -60,59 +60,98 @@ def owners() -> tuple[str, ...]:
 
 def open_new(
     source: Source, study: Study | None, *, name: str, values: Mapping[str, Value], prefilled: Mapping[str, str],
-    title: str = "",
+    title: str = "", apart: bool = False,
 ) -> None:  # fmt: skip
-    """Make a study the open case, and keep it; a study that the list has already comes back as it was left."""
+    """Make a study the open case, and keep it; a study that the list has already comes back as it was left.
+
+    Args:
+        source: Where it comes from.
+        study: The study, or None: clinical data only.
+        name: What the reader calls it.
+        values: Known values now, of the bundle in use.
+        prefilled: Where each came from, in words.
+        title: A sample's title, or "".
+        apart: Where another bundle reads the kept case already, leave that alone and keep nothing of this one.
+    """
+    reads = services.bundle_name()
     try:
-        chosen = state.current().bundle
         case = services.worklist().add(
             NewCase(
-                owner(), source, study, values, prefilled, title=title, original="" if title else name, bundle=chosen
+                owner(), source, study, values, prefilled, title=title, original="" if title else name, bundle=reads
             ),
             later=lambda work: later(work, failed=incident),  # a series of hundreds of slices must not wait for it
         )
     except StudyStoreError as error:
         state.open_study(study, name, values, prefilled, source=source, unkept=str(error))
         return
-    _show(case, study, name)
-    if state.current().bundle != chosen:
+    read_before = bundle_of(case)
+    if read_before != reads and apart:
+        state.open_study(study, name, values, prefilled, source=source)
+        return
+    try:
+        _show(case, study, name)
+    except MmxaiError as error:
+        state.open_study(study, name, values, prefilled, source=source, unkept=sentence(error))
+        return
+    if read_before != reads:
         state.update(
-            notice=f"This study is in your worklist already, and "
-            f"{services.bundle_path().name} reads it. To ask another model, choose it above."
+            notice=f"This study is in your worklist already, and {read_before} reads it. To ask another model, choose "
+            "it above."
         )
 
 
 def read_by(bundle: str) -> None:
     """Let another bundle read the open case, and the next ones.
 
-    The values that it knows stay, the others come back with the bundle that knows them; an answer goes, for it was
-    another model's.
+    The values that it knows stay, the others are parked with the case until a bundle reads it that knows them; an
+    answer goes, for it was another model's.
 
     Args:
-        bundle: Its name; "" for the program's own.
+        bundle: Its name.
+
+    Raises:
+        BundleError: It is not offered, or damaged; nothing has changed.
     """
     keep()
-    session = state.current()
-    if bundle == session.bundle:
+    session, schema = state.current(), services.bundle(bundles.named(bundle)).schema
+    if bundle == services.bundle_name():
         return
-    left = services.bundle().schema.ids
-    state.update(bundle=bundle)
     if not session.opened:
+        state.update(bundle=bundle)
         return
-    parked = {**session.parked, session.bundle: session.values}
-    waited = {k: v for k, v in parked.get(bundle, {}).items() if k not in left}
-    state.open_study(
-        session.study, session.study_name, {**waited, **fitting(session.values)}, session.prefilled,
-        initial=MappingProxyType(fitting(session.initial)), parked=parked, roi=session.roi, roi_image=session.roi_image,
-        image_index=session.image_index, case=session.case, source=session.source, unkept=session.unkept,
-        pixels_gone=session.pixels_gone,
-    )  # fmt: skip
+    pool = {**session.parked, **session.values}
+    values = fitting(pool, schema)
+    parked = {k: v for k, v in pool.items() if k not in values}
+    unkept = session.unkept
     if session.case:
         try:
-            services.worklist().set_bundle(session.case, owners(), bundle)
+            services.worklist().set_bundle(session.case, owners(), bundle, values=values, parked=parked)
         except StudyStoreError as error:
-            state.update(unkept=str(error))
-    keep()
+            unkept = str(error)
+    state.open_study(
+        session.study, session.study_name, values, session.prefilled, bundle=bundle, parked=MappingProxyType(parked),
+        initial=MappingProxyType(fitting(session.initial, schema)), roi=session.roi, roi_image=session.roi_image,
+        image_index=session.image_index, case=session.case, source=session.source, unkept=unkept,
+        pixels_gone=session.pixels_gone,
+    )  # fmt: skip
+    state.update(noted=_inputs(state.current()))
+
+
+def hand_over(case: WorklistCase, bundle: str) -> None:
+    """Let another bundle read a case of the worklist that is not open, as `read_by` does with the open one.
+
+    Args:
+        case: The case.
+        bundle: Name of the bundle.
+
+    Raises:
+        BundleError: It is not offered, or damaged.
+        StudyStoreError: It could not be kept.
+    """
+    pool = {**case.parked, **case.values}
+    values = fitting(pool, services.bundle(bundles.named(bundle)).schema)
+    parked = {k: v for k, v in pool.items() if k not in values}
+    services.worklist().set_bundle(case.code, owners(), bundle, values=values, parked=parked)
 
 
 def open_kept(code: str) -> bool:
@@ -123,6 +162,7 @@ def open_kept(code: str) -> bool:
 
     Raises:
         StudyStoreError: It cannot be read.
+        BundleError: The bundle that reads it is not offered, or damaged; the case that was open stays open.
     """
     store = services.worklist()
     case = store.open(code, owners()) if _CODE.fullmatch(code) else None
@@ -152,44 +192,43 @@ def line_up() -> None:
 
 
 def _show(case: WorklistCase, study: Study | None, name: str) -> None:
-    """The case with everything that was kept of it, read by its own bundle; values it does not know are left out."""
-    notice = _take_bundle_of(case)
-    schema = services.bundle().schema
+    """The case with everything that was kept of it, read by its own bundle; other bundles' values stay parked.
+
+    Raises:
+        BundleError: Its bundle is not offered, or damaged; nothing has changed.
+        StudyStoreError: Its answer cannot be read; nothing has changed.
+    """
+    reads = bundle_of(case)
+    try:
+        found = services.bundle(bundles.named(reads))
+    except BundleError as error:
+        raise BundleError(
+            f"Case {case.code} is read by the model {reads}. {error} On the Worklist, Change lets another one read it."
+        ) from error
     first, told = None, case.analysed
-    if told is not None and told.bundle_sha256 == services.bundle().sha256:
+    if told is not None and told.bundle_sha256 == found.sha256:
         first = services.worklist().answer(case.code, owners())
-    values, initial = (fitting(v) for v in (case.values, case.initial))
+    values, initial = (fitting(v, found.schema) for v in (case.values, case.initial))
+    parked = {**case.parked, **{k: v for k, v in case.values.items() if k not in values}}
     state.open_study(
-        study, name, values, {k: v for k, v in case.prefilled.items() if k in schema.ids},
-        initial=MappingProxyType(initial), roi=case.roi, roi_image=case.roi_image,
+        study, name, values, {k: v for k, v in case.prefilled.items() if k in found.schema.ids}, bundle=reads,
+        initial=MappingProxyType(initial), parked=MappingProxyType(parked), roi=case.roi, roi_image=case.roi_image,
         image_index=case.image_index if study is not None and case.image_index < len(study.images) else 0,
         case=case.code, source=case.source, first=first, first_for=told if first is not None else None,
-        pixels_gone=study is None and case.images > 0, notice=notice,
+        pixels_gone=study is None and case.images > 0,
     )  # fmt: skip
-    session = state.current()
-    state.update(noted=_inputs(session))
+    state.update(noted=_inputs(state.current()))
 
 
 def bundle_of(case: WorklistCase) -> str:
-    """Name of the bundle that a case says it is read by; of an old case the one that answered, where it is offered."""
-    if case.bundle or case.analysed is None:
+    """Name of the bundle that reads a case.
+
+    A row of format 1 says none: then the one that answered, where it is offered, else the program's own.
+    """
+    if case.bundle:
         return case.bundle
-    return bundles.key(bundles.with_weights(case.analysed.bundle_sha256).name)
-
-
-def _take_bundle_of(case: WorklistCase) -> str:
-    """Read with the case's bundle; returns what to say where this program does not offer it, or it cannot be used."""
-    name = bundle_of(case)
-    gone = name not in ("", *bundles.offered())
-    broken = "" if gone or not name else services.problem_with(bundles.named(name))
-    state.update(bundle="" if gone or broken else bundles.key(name))
-    if not gone and not broken:
-        return ""
-    return (
-        f"This case was read by the model {name}, which "
-        + ("this program does not offer" if gone else f"cannot be used ({broken.rstrip('.')})")
-        + f"; {bundles.own().name} reads it now. Fields that it does not know are not shown."
-    )
+    answered = None if case.analysed is None else bundles.with_weights(case.analysed.bundle_sha256)
+    return next((o.name for o in bundles.offered().values() if o.path == answered), bundles.own().name)
 
 
 def fitting(values: Mapping[str, Any], schema: ClinicalSchema | None = None) -> dict[str, Value]:
@@ -221,7 +260,7 @@ def keep() -> None:
     try:
         services.worklist().keep_inputs(
             session.case, owners(), values=session.values, roi=session.roi, roi_image=session.roi_image,
-            image_index=session.image_index,
+            image_index=session.image_index, bundle=services.bundle_name(), parked=session.parked,
         )  # fmt: skip
         state.update(noted=_inputs(session), unkept="")
     except StudyStoreError as error:
@@ -307,9 +346,10 @@ class _Told:
     def __init__(self, session: state.ReadingSession, mine: tuple[str, ...]) -> None:
         self.code, self.mine, self.store = session.case, mine, services.worklist()
         self.values, self.roi, self.roi_image = dict(session.values), session.roi, session.roi_image
+        self.bundle = services.bundle_name()
 
     def begin(self) -> None:
-        self.store.begin(self.code, self.mine)
+        self.store.begin(self.code, self.mine, bundle=self.bundle)
 
     def first(self, first: FirstAnswer, branches: BranchAccount | None = None) -> None:
         try:
@@ -317,7 +357,7 @@ class _Told:
                 first, values=self.values, roi=self.roi, roi_image=self.roi_image,
                 unknown=len(first.prediction.unknown_fields), branches=branches,
             )  # fmt: skip
-            self.store.finish(self.code, self.mine, first, told)
+            self.store.finish(self.code, self.mine, first, told, bundle=self.bundle)
         except StudyStoreError as error:  # the reader has the answer all the same
             incident(error)
 
@@ -327,11 +367,12 @@ class _Told:
             if error is None and job.first is not None:
                 self.first(job.first, job.result().explanation.branches)
             elif isinstance(error, CancelledError):
-                self.store.give_up(self.code, self.mine)
+                self.store.give_up(self.code, self.mine, bundle=self.bundle)
             elif error is not None and job.first is None:
                 self.store.fail(
-                    self.code, self.mine, sentence(error) if isinstance(error, MmxaiError) else "It failed."
-                )
+                    self.code, self.mine, sentence(error) if isinstance(error, MmxaiError) else "It failed.",
+                    bundle=self.bundle,
+                )  # fmt: skip
         except StudyStoreError as error:
             incident(error)
 

@@ -42,7 +42,11 @@ def own_path() -> Path:
 
 
 def bundle_path() -> Path:
-    """The bundle that this session reads with: the open case's, else the one chosen last, else the program's own."""
+    """The bundle that this session reads with: the open case's, else the one chosen last, else the program's own.
+
+    Raises:
+        BundleError: It is not offered any more.
+    """
     return bundles.named(state.current().bundle)
 
 
@@ -50,9 +54,10 @@ def study_path(weights: str = "") -> Path:
     """The bundle of a reader study.
 
     Args:
-        weights: Hash of the weights that its protocol asks for; "" for the program's own bundle.
+        weights: Hash of the weights that its protocol asks for; the program's own bundle where it is "" or no other has
+            these weights.
     """
-    return bundles.with_weights(weights)
+    return bundles.with_weights(weights) or bundles.own()
 
 
 @st.cache_resource(show_spinner=False)
@@ -89,14 +94,14 @@ def bundle(at: Path | None = None) -> Bundle:
     return predictor(at).bundle
 
 
-def problem_with(at: Path) -> str:
+def problem_with(name: str) -> str:
     """Why a bundle cannot be used, in one sentence; "" where it can. Loads it where it is not yet.
 
     Args:
-        at: The bundle.
+        name: Of the bundle.
     """
     try:
-        predictor(at)
+        predictor(bundles.named(name))
     except MmxaiError as error:
         return sentence(error)
     return ""
@@ -137,9 +142,14 @@ def other_bundles() -> dict[str, Path]:
     return {o.name: o.path for o in alike if o.path.resolve() != mine.path.resolve()}
 
 
+def bundle_name() -> str:
+    """Name of the bundle that this session reads with, as a case remembers it."""
+    return state.current().bundle or bundles.own().name
+
+
 def bundle_is_missing() -> bool:
-    """True where there is no bundle folder at all, which is no error but a thing to set up."""
-    return not (bundle_path() / "metadata.json").is_file()
+    """True where the program's own bundle has no folder at all, which is no error but a thing to set up."""
+    return not (own_path() / "metadata.json").is_file()
 
 
 @st.cache_resource(show_spinner=False)

@@ -92,8 +92,8 @@ class ReadingSession:
         tour: Step of the guided tour, from 0, or None.
         tour_seen: Reliability tests of the tour's cases, by sample.
         batch: Work on many cases that is under way or has just ended, or None.
-        bundle: Name of the bundle that reads the case, and the next one; "" for the program's own.
-        parked: Values of the open case that another bundle was told, by its name, for the way back to it.
+        bundle: Name of the bundle that reads the case, and the next one; "" where none was chosen yet.
+        parked: Values of the open case that the bundle does not know, for one that does.
         notice: One sentence to be read with the case that was just opened, or "".
     """
 
@@ -140,7 +140,7 @@ class ReadingSession:
     tour_seen: Mapping[str, Any] = field(default_factory=dict)
     batch: Batch | None = None
     bundle: str = ""
-    parked: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
+    parked: Mapping[str, Value] = field(default_factory=_nothing)
     notice: str = ""
 
 
@@ -195,7 +195,7 @@ def _replace_case(**case: Any) -> None:
         task.cancel()
     st.session_state[_KEY] = ReadingSession(
         form_version=old.form_version + 1, upload_version=old.upload_version + 1,
-        **{name: getattr(old, name) for name in _STAYS}, **case,
+        **{**{name: getattr(old, name) for name in _STAYS}, **case},
     )  # fmt: skip
 
 

@@ -69,10 +69,14 @@ def missing_images(cases: Sequence[Case]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def sample_cases(schema: ClinicalSchema) -> tuple[Case, ...]:
+def sample_cases(schema: ClinicalSchema, at: Path | None = None) -> tuple[Case, ...]:
     """The shipped samples as cases, with the class each was designed as; the first is for practice.
 
     Of their clinical values only the history is given: a description of the image is the reader's own to make.
+
+    Args:
+        schema: The bundle's fields.
+        at: The bundle; None: the program's own.
     """
     rows = truths(services.every_sample())
     given = {f.id for f in schema.fields if f.group == "history"}
@@ -81,7 +85,7 @@ def sample_cases(schema: ClinicalSchema) -> tuple[Case, ...]:
             id=Path(s.file).stem.upper(), truth=rows.get(s.file), image=SAMPLE + s.file, practice=number == 0,
             clinical={k: v for k, v in s.clinical.items() if k in given},
         )
-        for number, s in enumerate(services.samples(services.study_path()))
+        for number, s in enumerate(services.samples(at or services.study_path()))
     )  # fmt: skip
 
 

@@ -74,16 +74,17 @@ def _note(number: int) -> None:
 def _open(sample: Sample) -> None:
     """The sample with its own values, whatever was changed in it since."""
     study = services.sample_study(sample.file)
-    if _is_open(study):
-        casebook.read_by("")  # the tour is of the program's own bundle
-    else:
-        state.update(bundle="")
+    own = services.own_path().name  # the tour is of the program's own bundle
+    if services.bundle_name() != own:
+        casebook.keep()
+        casebook.close()  # that case goes on being read by its own; of a sample the tour then opens one apart
+        state.update(bundle=own)
     values = casebook.fitting(sample.clinical)
     if not _is_open(study):
         casebook.keep()
         casebook.open_new(
             "sample", study, name=sample.title, values=values, prefilled=dict.fromkeys(values, "from sample"),
-            title=sample.title,
+            title=sample.title, apart=True,
         )  # fmt: skip
     state.change_values(values, redraw=dict(state.current().values) != values)
     if state.current().roi is not None:
@@ -121,7 +122,7 @@ def show(page: str) -> None:
         page: Name of the page that is shown, e.g. "case"; "" where it is not known.
     """
     asked = str(st.query_params.get(ADDRESS, ""))
-    if state.current().tour is None and asked.isdigit() and 0 < int(asked) <= len(STEPS):
+    if state.current().tour is None and asked.isdigit() and 0 < int(asked) <= len(STEPS) and has_samples():
         state.update(tour=int(asked) - 1)
     number = state.current().tour
     if number is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from dashboard.batch import Batch, Line
-from dashboard.casebook import analysed
+from dashboard.casebook import analysed, bundle_of
 from dashboard.messages import sentence
 from mmxai_core.errors import CancelledError, MmxaiError, StudyReadError
 from mmxai_core.explain.explainer import Explainer
@@ -72,18 +72,19 @@ def triage(
         if case is None:  # removed meanwhile
             yield Line(code, False, "Removed meanwhile.")
             continue
-        store.begin(code, owners)
+        reads = bundle_of(case)
         try:
+            store.begin(code, owners, bundle=reads)
             first, told = answer_case(case, store, explainer_of(case), owners, cancelled=lambda: batch.cancelled)
         except CancelledError:
-            store.give_up(code, owners)
+            store.give_up(code, owners, bundle=reads)
             return
         except MmxaiError as error:
-            store.fail(code, owners, sentence(error))
+            store.fail(code, owners, sentence(error), bundle=reads)
             yield Line(code, False, sentence(error))
             continue
         except BaseException:
-            store.fail(code, owners, "Something unexpected happened.")
+            store.fail(code, owners, "Something unexpected happened.", bundle=reads)
             raise
-        store.finish(code, owners, first, told)
+        store.finish(code, owners, first, told, bundle=reads)
         yield Line(code, True, f"{told.predicted_class.replace('_', ' ')}, {100 * told.probability:.0f} %")

@@ -6,43 +6,41 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
+from dashboard import state
 from dashboard.bundles import Offer
 from dashboard.messages import markdown_safe
 
+_PRESS = "model-chosen"
 
-def opening_choice(offers: Mapping[str, Offer], chosen: str, *, version: int) -> str:
+
+def opening_choice(offers: Mapping[str, Offer], chosen: str, *, version: int) -> str | None:
     """The choice before a study is opened, with what each bundle answers; nothing is drawn where there is one only.
 
     Args:
         offers: Bundles by name.
         chosen: Name of the one in use.
-        version: Changes when a case was opened or closed.
+        version: Changes where the choice must be drawn afresh.
 
     Returns:
-        The name chosen.
+        The name that the reader has just chosen; None where none was.
     """
     if len(offers) < 2:
-        return chosen
+        return None
     names = list(offers)
-    return st.radio(
+    wanted = st.radio(
         "Model", names, index=names.index(chosen), key=f"model-open-{version}", horizontal=True,
-        captions=[markdown_safe(_told(offers[n])) for n in names],
+        captions=[markdown_safe(_told(offers[n])) for n in names], on_change=state.note_press, args=(_PRESS,),
         help="Each has its own clinical fields. A model says nothing about images of another kind.",
     )  # fmt: skip
+    return wanted if state.take_press(_PRESS) and wanted != chosen else None
 
 
 def _told(offer: Offer) -> str:
     """What it reads and answers, for under its name."""
-    if not offer.reads:
-        return "This site's own"
-    return f"{offer.reads}: {_probability(offer)}"
+    return f"{offer.reads}: probability that {offer.question}" if offer.reads else "This site's own"
 
 
-def _probability(offer: Offer) -> str:
-    return f"probability that {offer.question}"
-
-
-def case_choice(offers: Mapping[str, Offer], chosen: str, *, version: int, frozen: bool = False) -> str:
+def case_choice(offers: Mapping[str, Offer], chosen: str, *, version: int, frozen: bool = False) -> str | None:
     """The choice beside an open case.
 
     Args:
@@ -52,17 +50,18 @@ def case_choice(offers: Mapping[str, Offer], chosen: str, *, version: int, froze
         frozen: True where the case must be read by this one, as in the tour.
 
     Returns:
-        The name chosen.
+        The name that the reader has just chosen; None where none was: what stands in the box is no wish by itself.
     """
     if len(offers) < 2:
-        return chosen
+        return None
     names = list(offers)
-    return st.selectbox(
+    wanted = st.selectbox(
         "Model", names, index=names.index(chosen), key=f"model-case-{version}", label_visibility="collapsed",
-        width=150, disabled=frozen,
+        width=150, disabled=frozen, on_change=state.note_press, args=(_PRESS,),
         help="The model that reads this case. Another one has other fields: values that it does not know come back "
         "with the model that does, and its answer takes the place of this one's.",
     )  # fmt: skip
+    return wanted if state.take_press(_PRESS) and wanted != chosen else None
 
 
 def viewed_choice(offers: Mapping[str, Offer], chosen: str) -> str:

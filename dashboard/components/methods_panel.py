@@ -76,11 +76,18 @@ def method_choice(side: str, *, classes: tuple[str, ...], called: str, default: 
     return MethodChoice(method, target, layer)
 
 
-def method_scene(image: StudyImage, found: SaliencyMap, *, height: int) -> Scene:
-    """The image with one map over it."""
+def method_scene(image: StudyImage, found: SaliencyMap, *, height: int, as_grey: bool = False) -> Scene:
+    """The image with one map over it.
+
+    Args:
+        image: The image.
+        found: The map.
+        height: Pixels.
+        as_grey: As for `evidence.scene`.
+    """
     label = found.method if found.target_class == "any class" else f"{found.method}, {found.target_class}"
     layer = Layer(
         "map", label.replace("_", " "), "Method", found.source, 0.0, found.reference, found.unit,
         f"{found.semantics} Read from the {found.layer}.",
     )  # fmt: skip
-    return Scene(image.pixels, image.geometry.spacing_mm, (layer,), height=height)
+    return Scene(image.grey if as_grey else image.pixels, image.geometry.spacing_mm, (layer,), height=height)

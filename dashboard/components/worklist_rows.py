@@ -26,18 +26,19 @@ def header() -> str:
     return f'<div class="mmx-case head">{"".join(f"<span>{n}</span>" for n in names)}</div>'
 
 
-def row(case: WorklistCase, now: datetime) -> str:
+def row(case: WorklistCase, now: datetime, *, reads: str = "") -> str:
     """One case, as HTML.
 
     Args:
         case: The case.
         now: The time, UTC.
+        reads: Name of the bundle that reads it, where that needs saying.
     """
     cells = (
         f'<span class="state {case.status}">{STATE_WORDS[case.status]}</span>',
         f'<span class="{case.priority}">{PRIORITY_WORDS[case.priority]}</span>',
         f"<span>{_prediction(case)}</span>", f"<span>{_told(case)}</span>",
-        f"<span>{html.escape(study_words(case))}</span>", f"<span>{ago(case.added_at, now)}</span>",
+        f"<span>{html.escape(study_words(case, reads=reads))}</span>", f"<span>{ago(case.added_at, now)}</span>",
     )  # fmt: skip
     return f'<div class="mmx-case" data-case="{case.code}">{"".join(cells)}</div>'
 
@@ -83,15 +84,15 @@ def _told(case: WorklistCase) -> str:
     return " ".join(said)
 
 
-def study_words(case: WorklistCase) -> str:
-    """What the study is, in a few words."""
+def study_words(case: WorklistCase, *, reads: str = "") -> str:
+    """What the study is, in a few words; and which bundle reads it, where that is given."""
     parts = [case.title or _SOURCES[case.source]]
     if case.images:
         parts.append(" ".join(filter(None, (case.modality, f"{case.images} image{'s' if case.images > 1 else ''}"))))
     else:
         parts.append("no image")
-    if case.bundle:
-        parts.append(f"read by {case.bundle}")
+    if reads:
+        parts.append(f"read by {reads}")
     if case.synthetic:
         parts.append("phantom")
     if case.images and not case.has_pixels:

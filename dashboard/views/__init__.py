@@ -9,7 +9,8 @@ import streamlit as st
 from dashboard import casebook, services, state, touring
 from dashboard.components.bundle_choice import say_warnings
 from dashboard.components.chrome import frame
-from dashboard.messages import RESEARCH_USE, markdown_safe, sentence
+from dashboard.components.pressing import pressed
+from dashboard.messages import RESEARCH_USE, boundary, markdown_safe, sentence
 from mmxai_core.errors import MmxaiError, StudyStoreError
 from mmxai_core.predict import Predictor
 from mmxai_core.reader_study.store import reader_code
@@ -33,7 +34,7 @@ def frame_page(page: str = "") -> None:
         frame(detail)
         return
     if os.environ.get("MMXAI_ROLE") == "reader" or state.study().is_readers:
-        frame(detail)
+        frame("Reading session")  # the model is the study's, and is named where the study reveals it
         return  # who reads for a study sees its cases only
     casebook.take_up_desk()
     _take_up()
@@ -61,8 +62,9 @@ def _take_up() -> None:
 
 
 def say_standing() -> None:
-    """The warnings of the bundle that reads, on every page where it answers."""
-    say_warnings(services.bundle_path().name, services.bundle_warnings())
+    """The warnings of the bundle that reads, above its answer."""
+    with boundary():
+        say_warnings(services.bundle_name(), services.bundle_warnings())
 
 
 def model_or_stop() -> None:
@@ -75,7 +77,7 @@ def model_or_stop() -> None:
         with st.container(border=True):
             st.subheader("No model is installed")
             st.markdown(
-                f"The program looked for a model bundle named `{services.bundle_path().name}` and found none. Put it "
+                f"The program looked for a model bundle named `{services.own_path().name}` and found none. Put it "
                 "there (a folder with `metadata.json` and `weights.safetensors`), or start the program with "
                 "`MMXAI_BUNDLE` set to one. To train one: "
                 "`python -m mmxai_core train --cohort NAME --root DIR --out DIR`."
@@ -85,4 +87,16 @@ def model_or_stop() -> None:
         services.predictor()
     except MmxaiError as error:
         st.error(markdown_safe(sentence(error)), icon=":material/error:")
+        _offer_way_out()
         st.stop()
+
+
+def _offer_way_out() -> None:
+    """From a model that was chosen and cannot be used any more; the case stays as it is in the worklist."""
+    session = state.current()
+    if session.bundle in ("", services.own_path().name):
+        return
+    if pressed("Close the case" if session.opened else "Choose another model", key="leave-model"):
+        casebook.close()
+        state.update(bundle="")
+        st.rerun()

@@ -22,7 +22,7 @@ from dashboard.views import model_or_stop, say_standing
 from dashboard.views.following import explains_answer, follow_job, stopped
 from mmxai_core import io
 from mmxai_core.clinical import ClinicalSchema
-from mmxai_core.errors import StudyReadError
+from mmxai_core.errors import MmxaiError, StudyReadError
 from mmxai_core.worklist import neighbours
 from mmxai_core.worklist.intake import header_values
 
@@ -198,7 +198,7 @@ def compare() -> None:
             views = [*comparing.field_groups(predictor, analysis.study, analysis.record, analysis.encoded)]
             views += [
                 comparing.other_model(
-                    name, services.predictor_of(path), analysis.study, analysis.record, roi=analysis.roi,
+                    name, services.predictor(path), analysis.study, analysis.record, roi=analysis.roi,
                     roi_image=analysis.roi_image,
                 )
                 for name, path in others.items()
@@ -258,32 +258,38 @@ def head() -> None:
     code = before if asked == "previous" else after if asked == "next" else None
     if code is not None:
         casebook.keep()
-        if not casebook.open_kept(code):  # removed in another window
-            state.update(queue=tuple(c for c in session.queue if c != code))
+        try:
+            if not casebook.open_kept(code):  # removed in another window
+                state.update(queue=tuple(c for c in session.queue if c != code))
+        except MmxaiError as error:  # this case stays open
+            state.update(notice=sentence(error))
         st.rerun()
 
 
 def choose_model() -> None:
     """The model that reads this case; another one starts the case anew with what it knows of it."""
-    session, offers = state.current(), bundles.offered()
-    wanted = case_choice(
-        offers, services.bundle_path().name, version=session.form_version, frozen=session.tour is not None
+    session = state.current()
+    take_model(
+        case_choice(
+            bundles.offered(), services.bundle_name(), version=session.form_version, frozen=session.tour is not None
+        )
     )
-    take_model(wanted)
 
 
-def take_model(wanted: str) -> None:
-    """Read with this model from now on; one that cannot be used is refused in one sentence.
+def take_model(wanted: str | None) -> None:
+    """Read with this model from now on; one that cannot be used is refused in one sentence, and nothing changes.
 
     Args:
-        wanted: Its name.
+        wanted: Its name; None: nothing was chosen.
     """
-    if wanted == services.bundle_path().name:
+    if wanted is None:
         return
-    if problem := services.problem_with(bundles.named(wanted)):
-        st.error(markdown_safe(problem), icon=":material/error:")
-        return
-    casebook.read_by(bundles.key(wanted))
+    session = state.current()
+    if problem := services.problem_with(wanted):
+        state.update(problem=problem, form_version=session.form_version + 1, upload_version=session.upload_version + 1)
+    else:
+        state.update(problem="")
+        casebook.read_by(wanted)
     st.rerun()
 
 
@@ -300,8 +306,7 @@ def main() -> None:
     if not session.opened:
         if session.problem:
             st.error(markdown_safe(session.problem), icon=":material/error:")
-        wanted = opening_choice(bundles.offered(), services.bundle_path().name, version=session.upload_version)
-        take_model(wanted)
+        take_model(opening_choice(bundles.offered(), services.bundle_name(), version=session.upload_version))
         say_standing()
         choice = choose_study(
             services.samples(),

@@ -184,7 +184,7 @@ def main() -> None:
     model_or_stop()
     choice, _ = st.columns([2, 5])
     with choice:
-        at = bundles.named(viewed_choice(bundles.offered(), services.bundle_path().name))
+        at = bundles.named(viewed_choice(bundles.offered(), services.bundle_name()))
     with boundary():
         say_warnings(at.name, services.bundle_warnings(at))
     for tab, draw in zip(st.tabs(list(_TABS)), _TABS.values(), strict=True):

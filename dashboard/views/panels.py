@@ -20,7 +20,7 @@ from dashboard.jobs import Analysis
 from dashboard.messages import markdown_safe
 from dashboard.views.on_demand import on_demand
 from mmxai_core.clinical import Value
-from mmxai_core.cohorts.registry import cohort_names, load_cohort
+from mmxai_core.cohorts.registry import cohort_names, cohort_tasks, load_cohort
 from mmxai_core.evaluation.similar_cases import CaseIndex, trained_cohorts
 from mmxai_core.explain.menu import MENU, Method, saliency_by_method
 from mmxai_core.explain.what_if import WhatIf
@@ -183,7 +183,7 @@ def methods(analysis: Analysis) -> None:
             key = f"{analysis.explanation.id}-{choice.name}"
             image = analysis.study.images[index]
             packed = state.current().scenes.get(key) or state.keep_scene(
-                key, pack(method_scene(image, found, height=_VIEW_HEIGHT))
+                key, pack(method_scene(image, found, height=_VIEW_HEIGHT, as_grey=bool(bundle.planes)))
             )
             viewer(packed, key=f"method-viewer-{side}")
     st.caption(
@@ -256,8 +256,14 @@ def cohorts_on_disk() -> dict[str, Path]:
     if not root:
         return {}
     # A cohort may lie in a folder of its name, or of its name and what is in it: tcga_lgg, tcga_lgg_mri.
-    places = {name: sorted(p for p in Path(root).glob(f"{name}*") if p.is_dir()) for name in _trained_on()}
-    return {name: found[0] for name, found in places.items() if found}
+    places = {name: [Path(root) / name, *sorted(Path(root).glob(f"{name}_*"))] for name in _trained_on()}
+    return {name: place for name, found in places.items() if (place := next(filter(Path.is_dir, found), None))}
+
+
+def _task_of(metadata: Mapping[str, Any], name: str) -> str | None:
+    """The question that the bundle answers, where it is one of this cohort's."""
+    task = str(metadata.get("task") or "")
+    return task if task in cohort_tasks(name) else None
 
 
 def _nearest(analysis: Analysis, name: str, folder: Path) -> SimilarCases | None:
@@ -267,13 +273,14 @@ def _nearest(analysis: Analysis, name: str, folder: Path) -> SimilarCases | None
         index = known
         if index is None or index.cohort.name != name or index.bundle_sha256 != predictor.bundle.sha256:
             progress(f"Opening {name}", 0.0)
-            index = CaseIndex.build(predictor, load_cohort(name, folder), progress=progress, cancelled=cancelled)
+            cohort = load_cohort(name, folder, task=_task_of(predictor.bundle.metadata, name))
+            index = CaseIndex.build(predictor, cohort, progress=progress, cancelled=cancelled)
         return index, index.nearest(
             predictor, analysis.encoded, analysis.record, image_index=analysis.prediction.image_index or 0,
             cancelled=cancelled,
         )  # fmt: skip
 
-    ready = known is not None and known.cohort.name == name
+    ready = known is not None and known.cohort.name == name and known.bundle_sha256 == predictor.bundle.sha256
     found = on_demand(
         analysis.explanation.id, f"cases:{name}", work, button="Find the nearest cases", at_once=ready,
         note=f"Reads every case of {markdown_safe(name)} once a session; later cases are then compared at once.",

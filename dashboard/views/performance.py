@@ -161,7 +161,7 @@ def main() -> None:
     several = [2] if len(offers) > 1 else []
     *model, left, right = st.columns([*several, 5, 1.4], vertical_alignment="bottom")
     with model[0] if model else left:
-        at = bundles.named(viewed_choice(offers, services.bundle_path().name))
+        at = bundles.named(viewed_choice(offers, services.bundle_name()))
     names, started = list(services.performance_runs(at)), services.started_runs(at)
     if not names:
         empty_state(

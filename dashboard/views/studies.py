@@ -190,7 +190,8 @@ def confirm(protocol: Protocol) -> None:
 
 def load_cases(base: Protocol) -> None:
     """Take the case set from a CSV, or back from the samples."""
-    schema = services.bundle(services.study_path(base.bundle_sha256)).schema
+    at = services.study_path(base.bundle_sha256)
+    schema = services.bundle(at).schema
     with st.expander("Case set from a CSV, or the samples"):
         left, right = st.columns([3, 2], gap="large")
         with left:
@@ -206,7 +207,7 @@ def load_cases(base: Protocol) -> None:
         with right:
             st.download_button("Template", _CSV_HEAD, "cases.csv", "text/csv", on_click="ignore")
             if pressed("Use the shipped samples", key="use-samples"):
-                _reopen(base, sample_cases(schema))
+                _reopen(base, sample_cases(schema, at))
                 st.rerun()
 
 

@@ -12,6 +12,7 @@ from dashboard import bundles, casebook, services, state, triage, uploads
 from dashboard.batch import Batch, Line
 from dashboard.components import worklist_rows
 from dashboard.components.batch_panel import batch_panel
+from dashboard.components.bundle_choice import say_warnings
 from dashboard.components.chrome import empty_state
 from dashboard.components.pressing import pressed
 from dashboard.components.worklist_tools import Added, add_tools, query_tools
@@ -25,6 +26,7 @@ from mmxai_core.worklist.intake import take_in
 
 #: Cases on one page.
 PAGE = 12
+_READ = "read-"
 _CHOICES = {"urgent": "Urgent", "soon": "Soon", "routine": "Routine", "remove": "Remove case …"}
 
 
@@ -36,7 +38,7 @@ def say_failed(error: BaseException) -> str:
 def add(added: Added) -> None:
     """Begin to add studies; the page shows how it goes."""
     at = bundles.named(added.model)
-    bundle, model = services.bundle(at), bundles.key(at.name)
+    bundle, model = services.bundle(at), added.model
     store, schema, owner = services.worklist(), bundle.schema, casebook.owner()
     if added.samples:
         samples = services.samples(at)
@@ -54,7 +56,8 @@ def add(added: Added) -> None:
                         owner, "sample", study, values, dict.fromkeys(values, "from sample"), sample.title, bundle=model
                     )
                 )
-                yield Line(sample.title, True, f"In the list as {case.code}.")
+                other = "" if case.bundle == model else f", read by {casebook.bundle_of(case)}"
+                yield Line(sample.title, True, f"In the list as {case.code}{other}.")
 
         work = Batch("Adding samples", len(samples))
         work = batches.start(work, take_samples, failed=say_failed)
@@ -132,8 +135,24 @@ def open_case(code: str) -> None:
     """Make it the open case and show it."""
     if state.current().case != code:
         casebook.keep()
-        casebook.open_kept(code)
+        try:
+            casebook.open_kept(code)
+        except MmxaiError as error:  # its model is gone, or its answer cannot be read
+            st.error(markdown_safe(sentence(error)), icon=":material/error:")
+            return
     st.switch_page("views/case.py")
+
+
+def change_model(case: WorklistCase, model: str) -> None:
+    """Let another model read it; its answer goes, its values stay for the model that knows them."""
+    if problem := services.problem_with(model):
+        st.error(markdown_safe(problem), icon=":material/error:")
+        return
+    if state.current().case == case.code:
+        casebook.read_by(model)
+    else:
+        casebook.hand_over(case, model)
+    st.rerun()
 
 
 def show_row(case: WorklistCase, now: datetime) -> None:
@@ -145,17 +164,35 @@ def show_row(case: WorklistCase, now: datetime) -> None:
                      help="Open this case" if not mine else "This case is open"):  # fmt: skip
             open_case(case.code)
     with told:
-        st.html(worklist_rows.row(case, now))
+        st.html(worklist_rows.row(case, now, reads="" if only_own(case) else casebook.bundle_of(case)))
     with menu:
+        reads = casebook.bundle_of(case)
+        hand_over = {f"{_READ}{n}": f"Read with {n}" for n in bundles.offered() if n != reads}
+        words = {k: v for k, v in _CHOICES.items() if k != "remove"} | hand_over | {"remove": _CHOICES["remove"]}
         chosen = st.menu_button(
-            "Change", list(_CHOICES), format_func=_CHOICES.__getitem__, key=f"menu-{case.code}", width="stretch"
+            "Change", list(words), format_func=words.__getitem__, key=f"menu-{case.code}", width="stretch"
         )
-        if chosen == "remove":
+        if chosen is not None and chosen in hand_over:
+            change_model(case, chosen.removeprefix(_READ))
+        elif chosen == "remove":
             ask_remove(case)
         elif chosen is not None:
             priority: Priority = chosen
             services.worklist().set_priority(case.code, casebook.owners(), priority)
             st.rerun()
+
+
+def only_own(case: WorklistCase) -> bool:
+    """True where the program offers one model only and that reads the case: it needs no mention."""
+    return list(bundles.offered()) == [casebook.bundle_of(case)]
+
+
+def standing(shown: tuple[WorklistCase, ...]) -> None:
+    """The warnings of the models whose answers are on the page."""
+    answered = {casebook.bundle_of(c) for c in shown if c.analysed is not None}
+    for name in bundles.offered():
+        if name in answered and not services.problem_with(name):
+            say_warnings(name, services.bundle_warnings(bundles.named(name)))
 
 
 def show_list(cases: tuple[WorklistCase, ...], shown: tuple[WorklistCase, ...]) -> None:
@@ -180,6 +217,7 @@ def show_list(cases: tuple[WorklistCase, ...], shown: tuple[WorklistCase, ...]) 
     now = datetime.now(UTC)
     for case in shown[(number - 1) * PAGE : number * PAGE]:
         show_row(case, now)
+    standing(shown[(number - 1) * PAGE : number * PAGE])
 
 
 def watched() -> str:
@@ -240,7 +278,7 @@ def main() -> None:
     running = session.batch is not None and not session.batch.done
     added = add_tools(
         version=session.upload_version, running=running, kept=kept_words(), offers=bundles.offered(),
-        model=services.bundle_path().name, samples=lambda name: len(services.samples(bundles.named(name))),
+        model=services.bundle_name(), samples=lambda name: len(services.samples(bundles.named(name))),
         expanded=session.files_wait or (not cases and session.batch is None),
     )  # fmt: skip
     if added is not None:

@@ -219,6 +219,8 @@ class TrainConfig:
             ("watch", WATCHED),
         ):
             _check_choice(self, name, choices)
+        if self.watch == "lesion" and self.loss.lesion == 0:
+            raise CohortError('Training setting watch = "lesion" needs loss.lesion above 0; got 0.')
         _check_choice(self, "pretrain_cohort", ("", *cohort_names()))
         if self.init not in ("imagenet", "none") and Path(self.init).suffix not in WEIGHT_FILES:
             endings = ", ".join(WEIGHT_FILES)

@@ -12,6 +12,7 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mmxai_core.errors import CohortError
 from mmxai_core.model.encoders import ImageEncoder, ImageState
 from mmxai_core.training.augment import Batch, augment, lesion_boxes
 from mmxai_core.training.config import StageConfig, TrainConfig
@@ -228,8 +229,10 @@ def train_image(
         What `fit` returns.
 
     Raises:
-        CohortError: The device cannot do `config.amp`.
+        CohortError: The device cannot do `config.amp`; or no validation case has the mask that `config.watch` needs.
     """
+    if config.watch == "lesion" and not validation.has_mask.any():
+        raise CohortError('Training setting watch = "lesion" needs validation cases with a lesion mask; none has one.')
     where = _device(device)
     hooks = hooks or Hooks()
     execution = _execution(config, hooks.team, where)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mmxai_core.cohorts.case import Cohort
+from mmxai_core.report.standing import is_non_commercial
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,9 @@ def known_purpose(name: str, task: str = "") -> Purpose | None:
 
 def intended_use(purpose: Purpose, licences: Iterable[str]) -> str:
     """What the bundle may be used for; whether its data's licences leave commercial use."""
-    bound = " Non-commercial: so the licence of its training data." if any("NC" in x for x in licences) else ""
+    bound = (
+        " Non-commercial: so the licence of its training data." if any(is_non_commercial(x) for x in licences) else ""
+    )
     return (
         f"Research and demonstration of explained predictions on {purpose.cases}. Research use only, not for "
         f"diagnosis.{bound}"

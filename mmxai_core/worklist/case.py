@@ -88,7 +88,8 @@ class WorklistCase:
         problem: One sentence on why it failed, or "".
         added_at: UTC.
         opened_at: Last opened, UTC.
-        bundle: Name of the bundle that reads it, or "": the server's own.
+        bundle: Name of the bundle that reads it; "" in rows of format 1, which did not say.
+        parked: Values that this bundle does not know, for another one.
     """
 
     code: str
@@ -112,6 +113,7 @@ class WorklistCase:
     added_at: datetime = _LONG_AGO
     opened_at: datetime = _LONG_AGO
     bundle: str = ""
+    parked: Mapping[str, Value] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for what, value, allowed in (("status", self.status, STATES), ("priority", self.priority, PRIORITIES),

@@ -15,7 +15,8 @@ from mmxai_core.errors import StudyStoreError
 from mmxai_core.worklist.schema import SCHEMA_VERSION, Base, CaseRow, FactRow
 
 _VERSION = "schema_version"
-_BUNDLE = "bundle"
+#: Columns that came with format 2, with what they hold in older rows.
+_NEW = {"bundle": "", "parked": "{}"}
 
 
 def worklist_url(store: str) -> str:
@@ -43,18 +44,36 @@ def open_database(url: str) -> Engine:
     """
     with plain_errors("opened"):
         engine = _engine(url)
-        Base.metadata.create_all(engine)
-        with Session(engine) as session:
-            kept = session.get(FactRow, _VERSION)
-            found = SCHEMA_VERSION if kept is None else int(kept.value)
-        if found > SCHEMA_VERSION:
+        found = _version(engine)
+        if found is not None and found > SCHEMA_VERSION:
             raise StudyStoreError(
                 f"The worklist has format {found}; this version reads up to {SCHEMA_VERSION}. Update the program."
             )
+        _make_tables(engine)
         _add_columns(engine)
-        if kept is None or found < SCHEMA_VERSION:
+        if found != SCHEMA_VERSION:
             _note_version(engine)
     return engine
+
+
+def _version(engine: Engine) -> int | None:
+    """The format that wrote the tables; None where there are none. Alters nothing."""
+    if not inspect(engine).has_table(FactRow.__tablename__):
+        return None
+    with Session(engine) as session:
+        kept = session.get(FactRow, _VERSION)
+        return None if kept is None else int(kept.value)
+
+
+def _make_tables(engine: Engine) -> None:
+    for last in (False, True):
+        try:
+            Base.metadata.create_all(engine)
+        except SQLAlchemyError:  # another server makes them at the same moment: its are as good
+            if last:
+                raise
+        else:
+            return
 
 
 def _note_version(engine: Engine) -> None:
@@ -64,22 +83,25 @@ def _note_version(engine: Engine) -> None:
 
 
 def _add_columns(engine: Engine) -> None:
-    """Gives tables of an earlier format the column that they lack: since format 2 a case says which bundle reads it."""
+    """Gives tables of an earlier format the columns that they lack.
 
-    def is_missing() -> bool:
-        return _BUNDLE not in {c["name"] for c in inspect(engine).get_columns(CaseRow.__tablename__)}
+    Format 2: which bundle reads a case, and the values that this bundle does not know.
+    """
+    for name, default in _NEW.items():
+        if not _lacks(engine, name):
+            continue
+        kind = CaseRow.__table__.c[name].type.compile(engine.dialect)
+        change = f"ALTER TABLE {CaseRow.__tablename__} ADD COLUMN {name} {kind} DEFAULT '{default}' NOT NULL"
+        try:
+            with engine.begin() as connection:
+                connection.execute(text(change))
+        except SQLAlchemyError:
+            if _lacks(engine, name):  # otherwise another server added it at the same moment
+                raise
 
-    if not is_missing():
-        return
-    kind = CaseRow.__table__.c[_BUNDLE].type.compile(engine.dialect)
-    try:
-        with engine.begin() as connection:
-            connection.execute(
-                text(f"ALTER TABLE {CaseRow.__tablename__} ADD COLUMN {_BUNDLE} {kind} DEFAULT '' NOT NULL")
-            )
-    except SQLAlchemyError:
-        if is_missing():  # otherwise another server added it at the same moment
-            raise
+
+def _lacks(engine: Engine, column: str) -> bool:
+    return column not in {c["name"] for c in inspect(engine).get_columns(CaseRow.__tablename__)}
 
 
 def _engine(url: str) -> Engine:

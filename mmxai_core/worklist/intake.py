@@ -76,7 +76,7 @@ def take_in(
         owner: Whose they are.
         source: Where they come from.
         cancelled: Asked between two studies.
-        bundle: Name of the bundle that is to read them, or "": the server's own.
+        bundle: Name of the bundle that is to read them.
 
     Yields:
         One outcome a study, as soon as it is known.
@@ -98,9 +98,9 @@ def take_in(
             yield Outcome(item.name, None, False, str(error))
             continue
         images = f"{case.images} images" if case.images > 1 else "1 image"
-        yield Outcome(
-            item.name, case, not seen, f"In the list already as {case.code}." if seen else f"Added: {images}."
-        )
+        said = f"In the list already as {case.code}" if seen else f"Added: {images}"
+        other = f", read by {case.bundle}" if seen and case.bundle not in ("", bundle) else ""
+        yield Outcome(item.name, case, not seen, f"{said}{other}.")
 
 
 def _bytes(item: Incoming) -> bytes:

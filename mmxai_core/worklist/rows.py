@@ -38,4 +38,5 @@ def case_of(row: CaseRow, *, stale_before: datetime) -> WorklistCase:
         row.modality, row.images, row.synthetic, row.has_pixels, MappingProxyType(dict(row.clinical)),
         MappingProxyType(dict(row.initial)), MappingProxyType(dict(row.prefilled)), roi, row.roi_image,
         row.image_index, analysed, row.problem, aware(row.added_at), aware(row.opened_at), row.bundle,
+        MappingProxyType(dict(row.parked)),
     )  # fmt: skip

@@ -46,7 +46,8 @@ class CaseRow(Base):
     analysing_since: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     added_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     opened_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), index=True)
-    bundle: Mapped[str] = mapped_column(String(120), default="", server_default="")
+    bundle: Mapped[str] = mapped_column(String(255), default="", server_default="")
+    parked: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict, server_default="{}")
 
 
 class PlaceRow(Base):

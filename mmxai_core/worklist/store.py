@@ -215,7 +215,7 @@ class WorklistStore:
 
     def set_bundle(
         self, code: str, owners: Collection[str], bundle: str, *, values: Mapping[str, Value],
-        initial: Mapping[str, Value], parked: Mapping[str, Value],
+        parked: Mapping[str, Value],
     ) -> None:  # fmt: skip
         """Change which bundle reads the case. What another one answered no longer stands: the case is new again.
 
@@ -224,11 +224,10 @@ class WorklistStore:
             owners: Whose cases may be touched.
             bundle: Name of the bundle.
             values: What it knows of the case.
-            initial: What it knows of what the file, sample or manifest gave.
             parked: The other values, for the way back.
         """
-        self._set(code, owners, bundle=bundle, clinical=dict(values), initial=dict(initial), parked=dict(parked),
-                  status="new", problem="", analysing_since=None, analysed=None, answer=None)  # fmt: skip
+        self._set(code, owners, bundle=bundle, clinical=dict(values), parked=dict(parked), status="new", problem="",
+                  analysing_since=None, analysed=None, answer=None)  # fmt: skip
 
     def begin(self, code: str, owners: Collection[str], *, bundle: str = "") -> None:
         """An analysis has begun.
@@ -255,8 +254,8 @@ class WorklistStore:
             analysed: In short.
             bundle: The bundle that gave it; where another one reads the case by now, nothing is written.
         """
-        self._set(code, owners, bundle, status="analysed", problem="", analysing_since=None, analysed=to_plain(analysed),
-                  answer=json.dumps(to_plain(answer)))  # fmt: skip
+        self._set(code, owners, bundle, status="analysed", problem="", analysing_since=None,
+                  analysed=to_plain(analysed), answer=json.dumps(to_plain(answer)))  # fmt: skip
 
     def fail(self, code: str, owners: Collection[str], sentence: str, *, bundle: str = "") -> None:
         """The analysis failed.

@@ -6,6 +6,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from tiny_bundle import tiny_study
 
 from dashboard import bundles, services, state
 from mmxai_core.clinical import ClinicalSchema, Field
+from mmxai_core.errors import BundleError
 from mmxai_core.worklist import WorklistStore
 from mmxai_core.worklist.database import worklist_url
 
@@ -134,18 +136,35 @@ def test_offers_are_the_own_bundle_its_neighbours_and_the_listed(
     assert list(offers) == ["tiny", "brain", "third"]
     assert (offers["brain"].reads, offers["tiny"].reads) == ("Brain MRI with FLAIR", "")
     assert "WHO grade 3" in offers["brain"].question and offers["brain"].classes == ("g2", "g3")
-    assert bundles.named("") == bundles.named("gone") == both / "tiny" and bundles.named("brain") == both / "brain"
+    assert bundles.named("") == bundles.named("tiny") == both / "tiny" and bundles.named("brain") == both / "brain"
+    assert bundles.named("third") == tmp_path / "elsewhere" / "third"
+    for name in ("gone", "..", "../pretrained/brain", "no-bundle"):
+        with pytest.raises(BundleError, match="This program does not offer the model"):
+            bundles.named(name)
+    assert bundles.with_weights("") is None and bundles.with_weights("ab" * 32) is None
     assert bundles.with_weights(offers["brain"].weights) == both / "brain"
-    assert bundles.with_weights("") == bundles.with_weights("ab" * 32) == both / "tiny"
     (both / "brain" / "metadata.json").write_text("{")
     assert bundles.offered()["brain"] == bundles.Offer("brain", both / "brain"), "offered, and refused when opened"
+
+
+def test_places_may_be_odd(both: Path, brain_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(both / "tiny")
+    monkeypatch.setenv("MMXAI_BUNDLE", ".")
+    assert list(bundles.offered()) == ["tiny", "brain"]
+    monkeypatch.setenv("MMXAI_BUNDLE", "")
+    assert bundles.own() == ROOT / "pretrained" / "breast-us"
+    shutil.copytree(brain_bundle, tmp_path / "site" / "brain")
+    monkeypatch.setenv("MMXAI_BUNDLE", f"{both / 'tiny'}/")
+    monkeypatch.setenv("MMXAI_BUNDLES", f"{tmp_path / 'site' / 'brain'}:{both / 'brain'}: :{tmp_path / 'none'}")
+    assert list(bundles.offered()) == ["tiny", "brain", "site/brain"], "one folder listed twice is offered once"
+    assert bundles.named("site/brain") == tmp_path / "site" / "brain"
 
 
 def test_each_has_its_own_form_warning_and_samples(app: AppTest) -> None:
     page(app, "case")
     choice = model(app)
     assert choice.options == ["tiny", "brain"] and choice.value == "tiny"
-    assert not app.warning
+    assert ["no cross-validated AUC travels with it" in w.value for w in app.warning] == [True]
     choice.set_value("brain").run()
     (told,) = [w.value.replace("\\", "") for w in app.warning]
     assert "Not shown to be better than chance" in told and "0.49 (0.36 to 0.61) from the image alone" in told
@@ -160,24 +179,71 @@ def test_each_has_its_own_form_warning_and_samples(app: AppTest) -> None:
     assert model(app).value == "brain", "the next case is read by the same"
 
 
+def enter(app: AppTest, age: float, margin: str = "") -> None:
+    app.number_input[0].set_value(age).run()
+    if margin:
+        next(s for s in (*app.selectbox, *app.button_group) if s.label.startswith("Margin")).set_value(margin).run()
+
+
+def analyse(app: AppTest) -> None:
+    button(app, "Analyse").click().run()
+    wait(app, lambda a: session(a).job is None and session(a).analysis is not None)
+
+
 def test_values_that_the_other_does_not_know_come_back(app: AppTest) -> None:
     page(app, "case")
     button(app, "Enter clinical data only").click().run()
-    app.number_input[0].set_value(57.0).run()
-    next(s for s in (*app.selectbox, *app.button_group) if s.label.startswith("Margin")).set_value("rough").run()
+    enter(app, 57.0, "rough")
     assert values_of(app) == {"age": 57.0, "margin": "rough"}
-    button(app, "Analyse").click().run()
-    wait(app, lambda a: session(a).job is None and session(a).analysis is not None)
+    analyse(app)
     code = session(app).case
     model(app).set_value("brain").run()
     assert values_of(app) == {"age": 57.0} and session(app).analysis is None and session(app).first is None
     assert session(app).case == code and "Not analysed yet" in said(app)
-    button(app, "Analyse").click().run()
-    wait(app, lambda a: session(a).job is None and session(a).analysis is not None)
+    analyse(app)
     assert session(app).first.prediction.positive_class == "g3"
     app.number_input[0].set_value(60.0).run()
+    # closed and opened again in between: what the other model knows is kept with the case, not with the session
+    button(app, "Close and open another").click().run()
+    app.session_state["reading"] = state.ReadingSession(desk=session(app).desk)
+    app.query_params["case"] = code
+    page(app, "case")
+    assert session(app).bundle == "brain" and values_of(app) == {"age": 60.0}
     model(app).set_value("tiny").run()
     assert values_of(app) == {"age": 60.0, "margin": "rough"}, "what both know is as it was entered last"
+
+
+def test_what_stands_in_the_box_is_no_wish(app: AppTest, store: WorklistStore, both: Path) -> None:
+    """A case opened anew, or a folder that was away for a moment, switches nothing and costs no answer."""
+    from mmxai_core.worklist import SITE, NewCase
+
+    code = store.add(NewCase(SITE, "clinical", None, {"age": 50.0}, bundle="brain")).code
+    app.query_params["case"] = code
+    page(app, "case")
+    analyse(app)
+    away = both.parent / "away"
+    (both / "brain").rename(away)
+    app.run()
+    assert "This program does not offer the model brain" in said(app) and not app.number_input
+    away.rename(both / "brain")
+    app.run()
+    case = store.case(code, (SITE,))
+    assert case is not None and case.status == "analysed" and case.bundle == "brain"
+    assert session(app).bundle == "brain" and session(app).first is not None
+
+
+def test_two_windows_with_two_models_write_nothing_of_the_other(app: AppTest, store: WorklistStore) -> None:
+    from mmxai_core.worklist import SITE, NewCase
+
+    code = store.add(NewCase(SITE, "clinical", None, {"age": 50.0}, bundle="tiny")).code
+    app.query_params["case"] = code
+    page(app, "case")
+    store.set_bundle(code, (SITE,), "brain", values={"age": 50.0}, parked={})  # in another window
+    enter(app, 61.0, "rough")
+    assert "Another window lets the model brain read this case now" in said(app)
+    analyse(app)
+    case = store.case(code, (SITE,))
+    assert case is not None and (case.bundle, case.status, dict(case.values)) == ("brain", "new", {"age": 50.0})
 
 
 def test_a_reload_brings_the_case_back_with_its_own_bundle(app: AppTest) -> None:
@@ -196,15 +262,35 @@ def test_a_reload_brings_the_case_back_with_its_own_bundle(app: AppTest) -> None
     assert "read by brain" in said(again)
 
 
-def test_a_bundle_that_is_gone_is_said(app: AppTest, both: Path, store: WorklistStore) -> None:
+def test_a_case_of_a_bundle_that_is_gone_is_opened_by_no_other(app: AppTest, both: Path, store: WorklistStore) -> None:
     from mmxai_core.worklist import SITE, NewCase
 
-    code = store.add(NewCase(SITE, "clinical", None, {"age": 30.0, "seizures": True}, bundle="brain")).code
+    values = {"age": 30.0, "seizures": True}
+    code = store.add(NewCase(SITE, "clinical", None, values, bundle="brain")).code
     shutil.rmtree(both / "brain")
     app.query_params["case"] = code
     page(app, "case")
-    assert "was read by the model brain, which this program does not offer; tiny reads it now" in said(app)
-    assert values_of(app) == {"age": 30.0}
+    assert f"Case {code} is read by the model brain" in said(app) and not session(app).opened
+    page(app, "worklist")
+    button(app, "Analyse all new (1)").click().run()
+    wait(app, lambda a: session(a).batch is None or session(a).batch.done)
+    case = store.case(code, (SITE,))
+    assert case is not None and case.status == "failed" and "does not offer the model brain" in case.problem
+    app.session_state["reading"] = replace(session(app), batch=None)
+    app.run()
+    assert "read by brain" in said(app)
+    menu = next(m for m in app.get("menu_button")) if app.get("menu_button") else None
+    assert menu is None or "Read with tiny" in str(menu.proto)
+    script = (
+        "from dashboard import casebook, services\n"
+        "from mmxai_core.worklist import SITE\n"
+        f"casebook.hand_over(services.worklist().case({code!r}, (SITE,)), 'tiny')\n"
+    )
+    other = AppTest.from_string(script, default_timeout=240).run()
+    assert not other.exception
+    case = store.case(code, (SITE,))
+    assert case is not None and (case.bundle, dict(case.values), case.status) == ("tiny", {"age": 30.0}, "new")
+    assert dict(case.parked) == {"seizures": True}
 
 
 def test_a_damaged_bundle_is_refused_in_one_sentence_and_nothing_changes(
@@ -217,11 +303,12 @@ def test_a_damaged_bundle_is_refused_in_one_sentence_and_nothing_changes(
     model(app).set_value("brain").run()
     (told,) = [e.value.replace("\\", "") for e in app.error]
     assert "was changed after the bundle was written" in told and session(app).bundle == ""
+    assert model(app).value == "tiny", "what is refused does not stay chosen"
     code = store.add(NewCase(SITE, "clinical", None, {"age": 30.0}, bundle="brain")).code
     app.query_params["case"] = code
     app.session_state["reading"] = state.ReadingSession()
     page(app, "case")
-    assert "was read by the model brain, which cannot be used (" in said(app) and session(app).bundle == ""
+    assert "is read by the model brain" in said(app) and "was changed after" in said(app) and not session(app).opened
 
 
 def test_the_foot_of_a_reload_names_the_model_of_the_case(app: AppTest, store: WorklistStore) -> None:
@@ -253,7 +340,7 @@ def test_a_study_that_another_model_has_already_says_so(app: AppTest, store: Wor
     other.run()
     assert not other.exception
     found = other.session_state["reading"]
-    assert found.case == first and found.bundle == "" and found.study.sha256 == study.sha256
+    assert found.case == first and found.bundle == "tiny" and found.study.sha256 == study.sha256
     assert "is in your worklist already, and tiny reads it" in found.notice
 
 
@@ -279,9 +366,11 @@ def test_the_pages_about_models_speak_of_each_and_change_no_case(app: AppTest) -
     assert "A brain card" in said(app) and "Not shown to be better than chance" in said(app)
     assert session(app).bundle == ""
     page(app, "performance")
-    assert model(app) is not None and "brain: its own results" not in said(app)
+    runs = next(s for s in app.selectbox if s.label == "Results of")
+    assert runs.options == ["tiny: its own results"]
     model(app).set_value("brain").run()
-    assert not app.error and session(app).bundle == ""
+    runs = next(s for s in app.selectbox if s.label == "Results of")
+    assert runs.options == ["brain: its own results"] and not app.error and session(app).bundle == ""
 
 
 def test_a_reader_study_runs_the_bundle_of_its_protocol(both: Path) -> None:
@@ -292,8 +381,48 @@ def test_a_reader_study_runs_the_bundle_of_its_protocol(both: Path) -> None:
 
 def test_models_of_another_kind_are_not_compared(both: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert services.other_bundles() == {}
+    shutil.copytree(both / "brain", both / "twin")
+    monkeypatch.setenv("MMXAI_BUNDLE", str(both / "brain"))
+    assert services.other_bundles() == {"twin": both / "twin"}, "the same question on the same kind of image"
+    monkeypatch.setenv("MMXAI_BUNDLE", str(both / "tiny"))
     monkeypatch.setenv("MMXAI_BUNDLES", str(both / "brain"))
     assert services.other_bundles() == {"brain": both / "brain"}, "what the site lists is compared as it asked"
+
+
+def test_compare_asks_the_other_model(app: AppTest, both: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MMXAI_BUNDLES", str(both / "brain"))
+    page(app, "case")
+    button(app, "Enter clinical data only").click().run()
+    enter(app, 57.0, "rough")
+    analyse(app)
+    button(app, "Compare").click().run()
+    assert "Model brain" in said(app) and "does not know them: margin" in said(app)
+
+
+def test_the_tour_leaves_a_sample_that_another_model_reads_alone(app: AppTest, store: WorklistStore) -> None:
+    page(app, "case")
+    next(b for b in app.button if b.label == "Open").click().run()
+    code = session(app).case
+    model(app).set_value("brain").run()
+    page(app, "tour")
+    button(app, "Start the tour").click().run()
+    for _ in range(3):
+        if session(app).study is not None:
+            break
+        button(app, "Next").click().run()
+    mine = store.case(code, tuple({c.owner for c in _everything(store)}))
+    assert mine is not None and mine.bundle == "brain"
+    assert session(app).bundle == "tiny"
+
+
+def _everything(store: WorklistStore) -> list[Any]:
+    from sqlalchemy import select
+    from sqlalchemy.orm import Session
+
+    from mmxai_core.worklist.schema import CaseRow
+
+    with Session(store._engine) as rows:
+        return list(rows.scalars(select(CaseRow)))
 
 
 def test_an_address_leads_to_a_models_page(app: AppTest) -> None:

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from mmxai_core.errors import CohortError
 from mmxai_core.model.encoders import ImageEncoder
 from mmxai_core.training.config import StageConfig, TrainConfig
 from mmxai_core.training.image_stage import encode_cases, train_image, weighted_numbers
@@ -69,3 +70,10 @@ def test_a_pretrained_branch_of_the_other_choice_is_not_taken_for_it(tmp_path: P
     for watch in ("class", "whole", "class"):
         pretrain_encoder(cases(masked=8), config=replace(config, watch=watch), log=RunLog(tmp_path))
     assert len(list(tmp_path.glob("pretrained-*.pt"))) == 2
+
+
+def test_without_a_mask_there_is_no_map_to_watch(encoder: ImageEncoder) -> None:
+    with pytest.raises(CohortError, match="needs validation cases with a lesion mask"):
+        train_image(encoder, cases(), cases(masked=0), stage=STAGE, config=replace(CONFIG, watch="lesion"), seed=0)
+    with pytest.raises(CohortError, match=r"needs loss\.lesion above 0"):
+        replace(CONFIG, watch="lesion", loss=replace(CONFIG.loss, lesion=0.0))

@@ -258,24 +258,74 @@ def test_a_worklist_of_format_1_goes_on_with_its_cases(make: Make, tmp_path: Pat
     store.close()
     with sqlite3.connect(tmp_path / "worklist.sqlite") as old:  # as the version before wrote it
         old.execute("ALTER TABLE worklist_case DROP COLUMN bundle")
+        old.execute("ALTER TABLE worklist_case DROP COLUMN parked")
         old.execute("UPDATE worklist_fact SET value = '1'")
     again = make()
     case = again.case(code, ("R01",))
     assert case is not None and case.bundle == "" and dict(case.values) == {"age": 50.0}
+    assert dict(case.parked) == {}
     fresh = again.add(NewCase("R01", "clinical", None, bundle="lgg-mri"))
     assert fresh.bundle == "lgg-mri"
     with sqlite3.connect(tmp_path / "worklist.sqlite") as new:
         assert new.execute("SELECT value FROM worklist_fact").fetchone() == ("2",)
 
 
-def test_another_bundle_makes_a_case_new_again(make: Make) -> None:
+def test_another_bundle_makes_a_case_new_again_and_keeps_what_it_does_not_know(make: Make) -> None:
     store = make()
-    code = store.add(NewCase("R01", "upload", tiny_study())).code
+    code = store.add(NewCase("R01", "upload", tiny_study(), {"age": 50.0, "margin": "rough"}, bundle="breast-us")).code
     store.finish(code, ("R01",), an_answer(), analysed())
-    store.set_bundle(code, ("R02",), "theirs")
+    change = {"values": {"age": 50.0}, "parked": {"margin": "rough"}}
+    store.set_bundle(code, ("R02",), "theirs", **change)
     case = store.case(code, ("R01",))
-    assert case is not None and case.bundle == "" and case.status == "analysed"
-    store.set_bundle(code, ("R01",), "lgg-mri")
+    assert case is not None and case.bundle == "breast-us" and case.status == "analysed" and case.parked == {}
+    store.set_bundle(code, ("R01",), "lgg-mri", **change)
     case = store.case(code, ("R01",))
     assert case is not None and case.bundle == "lgg-mri" and case.status == "new" and case.analysed is None
-    assert store.answer(code, ("R01",)) is None
+    assert dict(case.values) == {"age": 50.0} and dict(case.parked) == {"margin": "rough"}
+    assert dict(case.initial) == {"age": 50.0, "margin": "rough"} and store.answer(code, ("R01",)) is None
+
+
+def test_what_was_made_with_another_bundle_is_not_written(make: Make) -> None:
+    store, inputs = make(), {"values": {"age": 9.0}, "roi": None, "roi_image": 0, "image_index": 0}
+    code = store.add(NewCase("R01", "clinical", None, {"age": 50.0}, bundle="lgg-mri")).code
+    for work in (
+        lambda: store.keep_inputs(code, ("R01",), **inputs, bundle="breast-us", parked={}),
+        lambda: store.begin(code, ("R01",), bundle="breast-us"),
+    ):
+        with pytest.raises(StudyStoreError, match="lets the model lgg-mri read this case now; open it again"):
+            work()
+    store.finish(code, ("R01",), an_answer(), analysed(), bundle="breast-us")
+    store.fail(code, ("R01",), "It failed.", bundle="breast-us")
+    case = store.case(code, ("R01",))
+    assert case is not None and case.status == "new" and dict(case.values) == {"age": 50.0} and case.problem == ""
+    store.keep_inputs(code, ("R01",), **inputs, bundle="lgg-mri", parked={"x": True})
+    store.begin(code, ("R01",), bundle="lgg-mri")
+    store.finish(code, ("R01",), an_answer(), analysed(), bundle="lgg-mri")
+    case = store.case(code, ("R01",))
+    assert case is not None and case.status == "analysed" and dict(case.values) == {"age": 9.0}
+    assert dict(case.parked) == {"x": True}
+    store.keep_inputs("A" * 12, ("R01",), **inputs, bundle="lgg-mri")  # a case that is gone is no error
+
+
+def test_a_row_that_names_no_bundle_has_the_one_that_wrote_it_last(make: Make) -> None:
+    store = make()
+    code = store.add(NewCase("R01", "clinical", None)).code
+    store.begin(code, ("R01",), bundle="breast-us")
+    case = store.case(code, ("R01",))
+    assert case is not None and case.bundle == "breast-us"
+
+
+def test_a_newer_format_is_refused_before_anything_is_altered(make: Make, tmp_path: Path) -> None:
+    import sqlite3
+
+    make().close()
+    with sqlite3.connect(tmp_path / "worklist.sqlite") as newer:
+        newer.execute("UPDATE worklist_fact SET value = '99'")
+        newer.execute("DROP TABLE worklist_place")
+        newer.execute("ALTER TABLE worklist_case DROP COLUMN bundle")
+    with pytest.raises(StudyStoreError, match="format 99"):
+        make()
+    with sqlite3.connect(tmp_path / "worklist.sqlite") as still:
+        names = {r[0] for r in still.execute("SELECT name FROM sqlite_master")}
+        columns = {r[1] for r in still.execute("PRAGMA table_info(worklist_case)")}
+    assert "worklist_place" not in names and "bundle" not in columns
