@@ -88,6 +88,10 @@ def test_a_warning_of_many_lines_cuts_nothing_and_the_bar_stays_one_line(page: P
     assert (shown.get_attribute("title") or "").startswith(f"{name} · case ")
     assert shown.locator("b").evaluate("e => e.scrollWidth > e.clientWidth"), "the name gives way"
     assert shown.locator("span").evaluate("e => e.scrollWidth <= e.clientWidth"), "the code and the place do not"
+    page.set_viewport_size({"width": 640, "height": 768})  # a page magnified to more than double its size wraps
+    page.wait_for_timeout(600)
+    assert all(p["right"] <= 640 and p["right"] - p["left"] > 60 for p in page.evaluate(_BAR)["parts"])
+    page.set_viewport_size({"width": 1440, "height": 900})
     assert (told := page.evaluate(_PERCENT))["loose"] == [] and told["joined"] >= 4, told
     page.get_by_role("spinbutton", name="Age").fill("71")  # what is written anew on the same page is joined as well
     page.get_by_role("spinbutton", name="Age").press("Enter")
