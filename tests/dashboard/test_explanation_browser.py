@@ -95,7 +95,7 @@ def test_every_view_of_a_case(page: Page) -> None:
     expect(body).to_contain_text("analysed")
     field = page.get_by_test_id("stButtonGroup").filter(has_text="Palpable lump").last
     field.get_by_text("No", exact=True).click()
-    expect(body).to_contain_text(re.compile(r"instead of [\d.]+ % \([+-][\d.]+ points\)"))
+    expect(body).to_contain_text(re.compile(r"instead of [\d.]+\s% \([+-][\d.]+ points\)"))
     expect(body).to_contain_text("Palpable lump: yes → no")
     drawn(page, "response")
     page.get_by_role("button", name="Reset to the case").click()
