@@ -30,7 +30,7 @@ from mmxai_core.predict import Predictor
 from mmxai_core.reader_study.database import default_location
 from mmxai_core.reader_study.store import RatingStore, default_store_path
 from mmxai_core.reader_study.study_store import StudyStore
-from mmxai_core.report.standing import warnings
+from mmxai_core.results.standing import warnings
 from mmxai_core.study import Study
 from mmxai_core.worklist import WorklistStore
 from mmxai_core.worklist.database import worklist_url

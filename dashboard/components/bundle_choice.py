@@ -88,7 +88,7 @@ def say_warnings(name: str, sentences: Sequence[str]) -> None:
 
     Args:
         name: Its name.
-        sentences: See `mmxai_core.report.standing`; nothing is drawn where there are none.
+        sentences: See `mmxai_core.results.standing`; nothing is drawn where there are none.
     """
     if sentences:
         st.warning(f"**{markdown_safe(name)}.** {markdown_safe(' '.join(sentences))}", icon=":material/warning:")

@@ -22,8 +22,8 @@ from mmxai_core.report.capsule import BundleRef, ReplaySettings, write_capsule
 from mmxai_core.report.case import ReportCase, case_code, picture_labels
 from mmxai_core.report.glossary import tooltip
 from mmxai_core.report.pdf import report_pdf
-from mmxai_core.report.standing import warnings
 from mmxai_core.report.tables import contributions_csv, strip_csv, values_csv
+from mmxai_core.results.standing import warnings
 
 #: What each picture is called; one without a name here is in the zip only.
 _PICTURES = {

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mmxai_core.cohorts.case import Cohort
-from mmxai_core.report.standing import is_non_commercial
+from mmxai_core.results.standing import is_non_commercial
 
 
 @dataclass(frozen=True)

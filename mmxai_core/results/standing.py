@@ -36,9 +36,10 @@ def warnings(metadata: Mapping[str, Any], results: object) -> tuple[str, ...]:
 
     Returns:
         Of: not shown to be better than chance (no AUC was cross-validated, or the lower end of its 95 % interval is at
-        most 0.5), few patients, non-commercial licence.
+        most 0.5), few patients, non-commercial licence. Few patients alone are no warning: their intervals say it.
     """
-    return tuple(s for s in (_chance(results), _size(metadata), _licence(metadata)) if s)
+    chance, licence = _chance(results), _licence(metadata)
+    return tuple(s for s in (chance, _size(metadata), licence) if s) if chance or licence else ()
 
 
 def is_non_commercial(licence: object) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mmxai_core.report.standing import is_non_commercial, warnings
+from mmxai_core.results.standing import is_non_commercial, warnings
 
 ROOT = Path(__file__).resolve().parents[2] / "pretrained"
 
@@ -69,6 +69,7 @@ def test_few_patients_are_those_of_the_cohort_it_answers_for() -> None:
     assert warnings({"training_data": rows}, GOOD) == (
         "Trained on 218 patients only.", "Non-commercial: so the licence of its training data.",
     )  # fmt: skip
+    assert warnings({"training_data": [rows[0] | {"licence": "CC BY 4.0"}]}, GOOD) == (), "of itself no warning"
     assert warnings({"training_data": rows[::-1]}, GOOD) == ("Non-commercial: so the licence of its training data.",)
 
 
