@@ -158,6 +158,9 @@ class TrainConfig:
             cross-entropy; "whole", that plus the lesion map's loss with its weight; "lesion", the map's loss alone.
             Where the image tells little of the class, the first is best before the network has learned where the
             lesion is, and its maps mean nothing.
+        class_weight: Weight of the class's cross-entropy in the image stages. Where the image tells little of it, a
+            whole weight makes the branch learn its training cases' labels by heart: it then speaks surely of them to
+            the fusion, which learns to trust it, and not the fields.
         refit: Train fusion and sibling once more on training + validation cases, for the epochs chosen.
         phantoms: Fresh synthetic breast ultrasound phantoms the finished bundle is scored on; 0 for none.
         amp: Mixed precision of the image stages: "bf16", "fp16" (CUDA only), or "none".
@@ -186,6 +189,7 @@ class TrainConfig:
     readout: str = "kept"
     nothing: float = 0.0
     watch: str = "class"
+    class_weight: float = 1.0
     refit: bool = True
     phantoms: int = 0
     amp: str = "none"
@@ -208,6 +212,7 @@ class TrainConfig:
         check_range(self, "views", 0, 100)
         check_range(self, "image_mix", 0.0, 1.0)
         check_range(self, "nothing", 0.0, 0.95)
+        check_range(self, "class_weight", 0.0, 100.0)
         check_range(self, "phantoms", 0, 10_000)
         check_range(self, "accumulate", 1, 4096)
         check_range(self, "checkpoint_steps", 0, 10**9)

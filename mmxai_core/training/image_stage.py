@@ -149,7 +149,7 @@ class ImageObjective:
         self.data, self.draws = data, config.draws
         self.labels, self.has_mask = torch.from_numpy(data.labels), torch.from_numpy(data.has_mask)
         self.terms: nn.Module = _ImageTerms(encoder, smoothing=config.loss.smoothing, amp=config.amp)
-        self.weights = (1.0, config.loss.lesion, config.loss.coherence)
+        self.weights = (config.class_weight, config.loss.lesion, config.loss.coherence)
         self.device = next(encoder.parameters()).device
 
     def masses(self, index: Tensor) -> tuple[float, ...]:
@@ -245,7 +245,7 @@ def train_image(
         assert isinstance(model, ImageEncoder)
         if config.watch == "class":
             return validation_numbers(image_logits(model, validation, device=where), validation.labels)
-        parts = (0.0 if config.watch == "lesion" else 1.0, config.loss.lesion)
+        parts = (0.0 if config.watch == "lesion" else config.class_weight, config.loss.lesion)
         return weighted_numbers(model, validation, weights=parts, device=where)
 
     with hooks.team.job(_ImageJob(encoder, _without_patients(train), stage, config, seed)):

@@ -131,7 +131,9 @@ def pretrain_encoder(
     encoder = encoder.to(memory_format=torch.channels_last)
     usual = TrainConfig()
     changed = {
-        k: v for k in ("accumulate", "batch_norm", "draws", "watch") if (v := getattr(config, k)) != getattr(usual, k)
+        k: v
+        for k in ("accumulate", "batch_norm", "draws", "watch", "class_weight")
+        if (v := getattr(config, k)) != getattr(usual, k)
     }
     settings = json.dumps(
         [config.seed, config.init, config.amp, config.pretrain_validation, asdict(config.arch), asdict(config.pretrain),
