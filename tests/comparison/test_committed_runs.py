@@ -17,18 +17,21 @@ from mmxai_core.comparison.units import read_units
 from mmxai_core.training.config import TrainConfig, build_settings
 from mmxai_core.types import Json
 
-RESULTS = Path(__file__).resolve().parents[2] / "pretrained" / "breast-us" / "results"
-RUNS = files.runs(RESULTS)
+PRETRAINED = Path(__file__).resolve().parents[2] / "pretrained"
+RUNS = tuple(run for results in sorted(PRETRAINED.glob("*/results")) for run in files.runs(results))
 
 
-@pytest.fixture(params=RUNS, ids=[p.name for p in RUNS])
+@pytest.fixture(params=RUNS, ids=[f"{p.parents[1].name}-{p.name}" for p in RUNS])
 def run(request: pytest.FixtureRequest) -> Path:
     folder: Path = request.param
     return folder
 
 
 def test_there_are_runs() -> None:
-    assert {"breast_lesions_usg", "bus_bra", "duke", "lgg"} >= {p.name for p in RUNS} != set()
+    found = {(p.parents[1].name, p.name) for p in RUNS}
+    assert found == {
+        ("breast-us", "breast_lesions_usg"), ("breast-us", "bus_bra"), ("duke-mri", "duke"), ("lgg-mri", "lgg"),
+    }  # fmt: skip
 
 
 def test_every_file_reads(run: Path) -> None:
@@ -69,7 +72,7 @@ def _settings(kept: Json) -> TrainConfig:
 def test_predictions_are_those_of_the_units_and_of_held_out_cases(run: Path) -> None:
     splits = {(s["seed"], s["fold"]): s for s in json.loads((run / "splits.json").read_text())["splits"]}
     units, patient = read_units(run), {p.case: p.patient for p in files.read_predictions(run)}
-    shipped = _settings(json.loads((RESULTS.parent / "results.json").read_text())["training"]["config"])
+    shipped = _settings(json.loads((run.parents[1] / "results.json").read_text())["training"]["config"])
     for unit in units:
         split = splits[unit.seed, unit.fold]
         assert set(unit.test_ids) == set(split["test"]["case_ids"])

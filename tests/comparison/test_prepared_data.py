@@ -18,7 +18,7 @@ from mmxai_core.errors import CohortError
 from mmxai_core.preprocessing.settings import PreprocessSettings
 from mmxai_core.training.data import load_arrays
 
-RESULTS = Path(__file__).resolve().parents[2] / "pretrained" / "breast-us" / "results"
+PRETRAINED = Path(__file__).resolve().parents[2] / "pretrained"
 ON = PreprocessSettings(on=True, modality="US", marks=False)
 
 
@@ -89,11 +89,13 @@ def test_settings_come_from_the_one_file(tmp_path: Path) -> None:
             load_compare_config(tmp_path / "s.toml")
 
 
-@pytest.mark.parametrize("name", sorted(p.parent.name for p in RESULTS.glob("*/settings.toml")))
-def test_the_committed_runs_settings_are_what_they_were(name: str) -> None:
-    config = load_compare_config(RESULTS / name / "settings.toml")
+@pytest.mark.parametrize(
+    "run", sorted(p.parent for p in PRETRAINED.glob("*/results/*/settings.toml")), ids=lambda p: p.name
+)
+def test_the_committed_runs_settings_are_what_they_were(run: Path) -> None:
+    config = load_compare_config(run / "settings.toml")
     config = replace(config, arch=replace(config.arch, classes=2))
-    committed = json.loads((RESULTS / name / "config.json").read_text())["settings"]
+    committed = json.loads((run / "config.json").read_text())["settings"]
     assert json.loads(json.dumps(config.to_json())) == committed
 
 
