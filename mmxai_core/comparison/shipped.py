@@ -49,10 +49,10 @@ def take_over(comparison: Comparison, run: Path) -> int:
     """
     comparison.prepare()  # another comparison's folder is refused before anything is written
     config = load_config(run / "config.toml")
-    if config.pretrain_cohort in ("", comparison.cohort.name):
+    if config.pretrain_cohort == comparison.cohort.name or (not config.pretrain_cohort and not _within(run, config)):
         raise CohortError(
             f"The run {run.name} pretrained its image branch on {comparison.cohort.name} itself; a run that joins the "
-            "comparison must have another cohort as pretrain_cohort."
+            "comparison must have another cohort as pretrain_cohort, or have pretrained within each fold."
         )
     splits = [s for s in comparison.splits.values() if s.seed == config.seed]
     if not splits:
@@ -64,6 +64,16 @@ def take_over(comparison: Comparison, run: Path) -> int:
     for unit in units:
         write_unit(comparison.plan.out, unit)
     return len(splits)
+
+
+def _within(run: Path, config: TrainConfig) -> bool:
+    """Whether each fold pretrained an image branch of its own, on its own training cases, as the run's log tells."""
+    try:
+        rows = (run / "log.jsonl").read_text(encoding="utf-8").splitlines()
+        stages = {str(json.loads(row)["stage"]) for row in rows}
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return {f"fold {k} pretrain" for k in range(config.folds)} <= stages
 
 
 def _units(comparison: Comparison, run: Path, config: TrainConfig, split: Split) -> tuple[Unit, Unit]:

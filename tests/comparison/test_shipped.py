@@ -136,6 +136,23 @@ def test_a_run_that_pretrained_on_the_cohort_itself_is_refused(
     save_config(replace(RECIPE, pretrain_cohort=""), run / "config.toml")
     with pytest.raises(CohortError, match="pretrained its image branch on synthetic itself"):
         take_over(_comparison(cohort, tmp_path), run)
+    with (run / "log.jsonl").open("a", encoding="utf-8") as log:  # one fold alone is not enough
+        log.write(json.dumps({"stage": "fold 0 pretrain", "epoch": 0}) + "\n")
+    with pytest.raises(CohortError, match="or have pretrained within each fold"):
+        take_over(_comparison(cohort, tmp_path), run)
+
+
+def test_a_run_that_pretrained_within_each_fold_joins(cohort: Cohort, tmp_path: Path) -> None:
+    own = replace(RECIPE, pretrain_cohort="")
+    bundle = train_bundle(cohort, tmp_path / "tiny", name="tiny", config=own, log=RunLog(tmp_path / "run"))
+    comparison = _comparison(cohort, tmp_path)
+    assert take_over(comparison, tmp_path / "run") == 2
+    comparison.run()
+    write_results(comparison)
+    auc = bundle.results()["cross_validation"]["models"]["fused|history"]["auc"]["value"]
+    metrics = files.read_metrics(tmp_path / "out")
+    found = next(r for r in metrics.models if r.model == "shipped" and r.level == "history")
+    assert found.metrics["auc"].value == pytest.approx(auc, abs=1e-6)
 
 
 def test_another_comparisons_folder_is_left_as_it_was(
