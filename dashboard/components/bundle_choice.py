@@ -29,15 +29,12 @@ def opening_choice(offers: Mapping[str, Offer], chosen: str, *, version: int) ->
     names = list(offers)
     wanted = st.radio(
         "Model", names, index=names.index(chosen), key=f"model-open-{version}", horizontal=True,
-        captions=[markdown_safe(_told(offers[n])) for n in names], on_change=state.note_press, args=(_PRESS,),
+        captions=[markdown_safe(offers[n].reads or "This site's own") for n in names], on_change=state.note_press, args=(_PRESS,),
         help="Each has its own clinical fields. A model says nothing about images of another kind.",
     )  # fmt: skip
+    if question := offers[chosen].question:
+        st.caption(markdown_safe(f"{chosen} gives the probability that {question}."))
     return wanted if state.take_press(_PRESS) and wanted != chosen else None
-
-
-def _told(offer: Offer) -> str:
-    """What it reads and answers, for under its name."""
-    return f"{offer.reads}: probability that {offer.question}" if offer.reads else "This site's own"
 
 
 def case_choice(offers: Mapping[str, Offer], chosen: str, *, version: int, frozen: bool = False) -> str | None:

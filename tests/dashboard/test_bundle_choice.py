@@ -170,6 +170,7 @@ def test_each_has_its_own_form_warning_and_samples(app: AppTest) -> None:
     assert "Not shown to be better than chance" in told and "0.49 (0.36 to 0.61) from the image alone" in told
     assert "88 patients only" in told and "Non-commercial" in told
     assert "Brain MRI with FLAIR is what the model in use was trained for" in said(app)
+    assert "brain gives the probability that a lower-grade glioma is of WHO grade 3." in said(app)
     opened = {b.key for b in app.button if b.key and b.key.startswith("open-")}
     assert opened == {f"open-{s.file}" for s in services.every_sample() if s.cohort == "tcga_lgg"}
     button(app, "Enter clinical data only").click().run()
