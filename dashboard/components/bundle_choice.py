@@ -29,7 +29,8 @@ def opening_choice(offers: Mapping[str, Offer], chosen: str, *, version: int) ->
     names = list(offers)
     wanted = st.radio(
         "Model", names, index=names.index(chosen), key=f"model-open-{version}", horizontal=True,
-        captions=[markdown_safe(offers[n].reads or "This site's own") for n in names], on_change=state.note_press, args=(_PRESS,),
+        captions=[markdown_safe(offers[n].reads or "This site's own") for n in names],
+        on_change=state.note_press, args=(_PRESS,),
         help="Each has its own clinical fields. A model says nothing about images of another kind.",
     )  # fmt: skip
     if question := offers[chosen].question:
