@@ -130,9 +130,9 @@ def read_by(bundle: str) -> None:
             unkept = str(error)
     state.open_study(
         session.study, session.study_name, values, session.prefilled, bundle=bundle, parked=MappingProxyType(parked),
-        initial=MappingProxyType(fitting(session.initial, schema)), roi=session.roi, roi_image=session.roi_image,
-        image_index=session.image_index, case=session.case, source=session.source, unkept=unkept,
-        pixels_gone=session.pixels_gone,
+        initial=MappingProxyType(fitting(session.given, schema)), given=session.given, roi=session.roi,
+        roi_image=session.roi_image, image_index=session.image_index, case=session.case, source=session.source,
+        unkept=unkept, pixels_gone=session.pixels_gone,
     )  # fmt: skip
     state.update(noted=_inputs(state.current()))
 
@@ -211,7 +211,7 @@ def _show(case: WorklistCase, study: Study | None, name: str) -> None:
     values, initial = (fitting(v, found.schema) for v in (case.values, case.initial))
     parked = {**case.parked, **{k: v for k, v in case.values.items() if k not in values}}
     state.open_study(
-        study, name, values, {k: v for k, v in case.prefilled.items() if k in found.schema.ids}, bundle=reads,
+        study, name, values, case.prefilled, bundle=reads, given=MappingProxyType(dict(case.initial)),
         initial=MappingProxyType(initial), parked=MappingProxyType(parked), roi=case.roi, roi_image=case.roi_image,
         image_index=case.image_index if study is not None and case.image_index < len(study.images) else 0,
         case=case.code, source=case.source, first=first, first_for=told if first is not None else None,

@@ -56,6 +56,7 @@ class ReadingSession:
         values: Known clinical values by field id.
         prefilled: Where a prefilled value came from, by field id, e.g. {"age": "from the file's header"}.
         initial: Values right after the study was opened; "Reset" goes back to them.
+        given: All that the file, sample or manifest gave, also what the bundle does not know.
         undo: Earlier values, newest last.
         form_version: Changes when the form must be drawn afresh.
         upload_version: Changes when the file chooser must be emptied.
@@ -103,6 +104,7 @@ class ReadingSession:
     values: Mapping[str, Value] = field(default_factory=_nothing)
     prefilled: Mapping[str, str] = field(default_factory=dict)
     initial: Mapping[str, Value] = field(default_factory=_nothing)
+    given: Mapping[str, Value] = field(default_factory=_nothing)
     undo: tuple[Mapping[str, Value], ...] = ()
     form_version: int = 0
     upload_version: int = 0
@@ -175,7 +177,7 @@ def open_study(
         prefilled: Where a prefilled value came from, by field id.
         kept: Further attributes of the session, e.g. what the worklist kept of the case.
     """
-    given = {"initial": MappingProxyType(dict(values)), **kept}
+    given = {"initial": MappingProxyType(dict(values)), "given": MappingProxyType(dict(values)), **kept}
     _replace_case(
         study=study, study_name=name, values=MappingProxyType(dict(values)), prefilled=dict(prefilled), opened=True,
         **given,

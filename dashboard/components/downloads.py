@@ -6,7 +6,7 @@ import io
 import json
 import tempfile
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,11 +71,10 @@ def report_case(analysis: Analysis, bundle: Bundle, code: str = "") -> ReportCas
         "parts": ", ".join(explanation.parts),
         "second look": "marked by the reader" if analysis.roi is not None else "found by the model",
         **({"in the ratings": by_hash} if code else {}),
-        **({"about this model": " ".join(said)} if (said := warnings(bundle.metadata, bundle.results())) else {}),
     }  # fmt: skip
     return ReportCase(
         explanation, bundle.schema, analysis.record, analysis.study, code or by_hash,
-        analysis.finished_at, calibration_words(bundle), told,
+        analysis.finished_at, calibration_words(bundle), told, warnings(bundle.metadata, bundle.results()),
     )  # fmt: skip
 
 
@@ -129,7 +128,8 @@ def downloads(analysis: Analysis, bundle: Bundle, device: str, *, code: str = ""
         Download("json", "explanation.json", f"{stem}-explanation.json", "application/json", ":material/data_object:",
                  "Every number of the explanation.", lambda: explanation_json(analysis)),
         Download("zip", "Everything (zip)", f"{stem}-explanation.zip", "application/zip", ":material/folder_zip:",
-                 "explanation.json, the raw maps, and all pictures as PNG.", lambda: explanation_zip(analysis, labels)),
+                 "explanation.json, the raw maps, and all pictures as PNG.",
+                 lambda: explanation_zip(analysis, labels, case.warnings)),
     ]  # fmt: skip
     return tuple(offered)
 
@@ -194,12 +194,13 @@ def capsule(analysis: Analysis, bundle: Bundle, device: str, *, include_inputs: 
     )  # fmt: skip
 
 
-def explanation_zip(analysis: Analysis, labels: Mapping[str, str]) -> bytes:
+def explanation_zip(analysis: Analysis, labels: Mapping[str, str], said: Sequence[str] = ()) -> bytes:
     """The files that `python -m mmxai_core explain` writes, with the pictures, as a zip.
 
     Args:
         analysis: The analysis.
         labels: Label and value of each player.
+        said: What must be said beside any answer of the bundle.
 
     Raises:
         ExplanationError: The temporary folder cannot be written.
@@ -210,7 +211,7 @@ def explanation_zip(analysis: Analysis, labels: Mapping[str, str]) -> bytes:
         with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
             for path in written:
                 archive.write(path, path.name)
-            archive.writestr("NOTICE.txt", RESEARCH_USE + ".\n")
+            archive.writestr("NOTICE.txt", "\n".join([RESEARCH_USE + ".", *said]) + "\n")
     return out.getvalue()
 
 

@@ -51,6 +51,9 @@ def operating_rows(results: Any, bundle: Bundle) -> list[dict[str, str]]:
         return []
     rows = []
     for name, entry in measured["models"].items():
+        last = name.partition("|")[2].rpartition("+")[2]
+        if last not in ("", "image") and all(f.group != last for f in bundle.schema.fields):
+            continue  # a group without fields repeats the row above
         cells = {k.upper() if k in ("ppv", "npv") else k.capitalize(): interval(v) for k, v in entry.items()}
         rows.append({"Known fields": name.partition("|")[2].replace("+", ", ") or "image alone", **cells})
     return rows

@@ -48,7 +48,12 @@ def choose_study(
         if uploaded:
             return Choice(files=tuple((f.name, f.getvalue()) for f in uploaded))
         shown = ", ".join(f"{colour} {p}" for colour, p in zip(("red", "green", "blue"), planes, strict=False))
-        colours = f" It reads one colour picture a slice: {markdown_safe(shown)}." if shown else ""
+        colours = ""
+        if shown:  # ITU-R BT.601 luma
+            colours = (
+                f" It reads one colour picture a slice ({markdown_safe(shown)}) as grey: 30 % of the red, 59 % of the "
+                "green and 11 % of the blue."
+            )
         st.caption(
             f"{markdown_safe(reads or 'One kind of image')} is what the model in use was trained for; other images "
             f"open, but mean nothing to it.{colours}"

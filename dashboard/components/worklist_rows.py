@@ -47,6 +47,8 @@ def _prediction(case: WorklistCase) -> str:
     told = case.analysed
     if told is None:
         return html.escape(case.problem) if case.status == "failed" else "not analysed"
+    if "unlike training" in told.flags:  # the Case page greys the same number: of another kind of input it says nothing
+        return f"<small>not valid for this input <em>({html.escape(prediction_words(told))})</em></small>"
     span = "" if told.low is None or told.high is None else (
         f'<u style="left:{100 * told.low:.1f}%;width:{max(100 * (told.high - told.low), 1):.1f}%"></u>'
     )  # fmt: skip

@@ -208,10 +208,11 @@ def compare() -> None:
 
 def show_form(session: state.ReadingSession, schema: ClinicalSchema) -> list[str]:
     """The form and its tools; returns one sentence for each value that cannot be used."""
+    prefilled = {k: v for k, v in session.prefilled.items() if k in schema.ids}  # another bundle's wait with the case
     tools = st.container(horizontal=True, vertical_alignment="center", gap="small")
     with st.container(border=True, key="form"):
         values, problems = clinical_form(
-            schema, session.values, session.prefilled, initial=session.initial, version=session.form_version
+            schema, session.values, prefilled, initial=session.initial, version=session.form_version
         )
     state.change_values(values)  # what is refused is not among them: its field's last valid value is
     session = state.current()
@@ -230,7 +231,7 @@ def show_form(session: state.ReadingSession, schema: ClinicalSchema) -> list[str
             args=(session.initial,), kwargs={"redraw": True},
             disabled=dict(session.values) == dict(session.initial) and not problems,
         )  # fmt: skip
-        if said := changes(session.values, session.prefilled, session.initial):
+        if said := changes(session.values, prefilled, session.initial):
             st.caption(said, width="content")
     return problems
 

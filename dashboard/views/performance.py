@@ -9,7 +9,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import bundles, services, state
-from dashboard.components.bundle_choice import viewed_choice
+from dashboard.components.bundle_choice import say_warnings, viewed_choice
 from dashboard.components.chrome import empty_state
 from dashboard.components.performance_panels import (
     cohort_panel,
@@ -162,6 +162,8 @@ def main() -> None:
     *model, left, right = st.columns([*several, 5, 1.4], vertical_alignment="bottom")
     with model[0] if model else left:
         at = bundles.named(viewed_choice(offers, services.bundle_name()))
+    with boundary():
+        say_warnings(at.name, services.bundle_warnings(at))
     names, started = list(services.performance_runs(at)), services.started_runs(at)
     if not names:
         empty_state(

@@ -111,9 +111,9 @@ def _words(kept: Sequence[str], classes: Sequence[str], coverage: float) -> tupl
     """What a set says."""
     wrong = f"{100 * (1 - coverage):.0f} %"
     if len(kept) == 1:
-        others = " or ".join(c for c in classes if c not in kept)
+        left, others = kept[0].replace("_", " "), " or ".join(c.replace("_", " ") for c in classes if c not in kept)
         return "one", (
-            f"Only {kept[0]} is left; this does not exclude {others} (about {wrong} of {others} cases are ruled out "
+            f"Only {left} is left; this does not exclude {others} (about {wrong} of {others} cases are ruled out "
             "wrongly)."
         )
     allowed = f"({wrong} of each class may be ruled out wrongly)"

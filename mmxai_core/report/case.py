@@ -24,6 +24,7 @@ class ReportCase:
         analysed_at: When the explanation was finished; the only time in a report, so that its bytes can be repeated.
         calibration: How and on what the bundle was calibrated, in words.
         settings: Further settings by name, in words.
+        warnings: What must be said beside any answer of this bundle; see `results.standing`.
     """
 
     explanation: Explanation
@@ -34,6 +35,7 @@ class ReportCase:
     analysed_at: datetime
     calibration: str = ""
     settings: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
     @property
     def image(self) -> StudyImage | None:

@@ -19,6 +19,8 @@ _MOST_FIELDS = 40
 _WRONG = (158, 42, 0)
 #: mm from the top of the page, and of a heading with its rule.
 _FOOT, _HEADING = 266.0, 5.2
+#: mm of what must be said beside any answer of the bundle.
+_WARNED = 7.4
 #: mm of a row of a chart, at most and where there is room to spare; of a chart's title and words; of both charts, most.
 _ROW, _LOOSE, _WORDS, _CHARTS = 4.2, 5.0, 12.0, 58.0
 
@@ -32,12 +34,12 @@ def report_pdf(case: ReportCase) -> bytes:
     page = Page(title="MMXAI explanation report", made_at=case.analysed_at)
     summary = summarise(case.explanation, case.labels)
     _header(page, case)
-    below = _result(page, case, 20.5)
-    below = _summary(page, summary, min(below + 1.5, 39.0))
+    below, lower = _result(page, case, 20.5), _WARNED if case.warnings else 0.0
+    below = _summary(page, summary, min(below + 1.5, 39.0 + lower))
     # What tables and words leave free goes to the evidence, and there to the pictures.
     values = _FOOT - _HEADING - _rows(_cells(case))[1] - 1.2
     strip = values - _HEADING - _strip_tall(case)
-    _evidence(page, case, min(below + 2.5, 67.5), end=strip - 1.5)
+    _evidence(page, case, min(below + 2.5, 67.5 + lower), end=strip - 1.5)
     _strip(page, case, strip)
     _values(page, case, values)
     _foot(page, case, summary, _FOOT)
@@ -60,6 +62,9 @@ def _result(page: Page, case: ReportCase, y: float) -> float:
     flagged = check is not None and check.flagged
     head = check.sentence if check is not None and flagged else verdict(prediction)
     page.one_line(head, MARGIN, y, _WIDE, size=10.5, bold=True, colour=_WRONG if flagged else INK)
+    if case.warnings:  # before anything that could be taken for a reason to believe it
+        page.block(" ".join(case.warnings), MARGIN, y + 5.4, _WIDE, _WARNED - 0.6, size=7.4, bold=True, colour=_WRONG)
+        y += _WARNED
     gate = prediction.branch_weights
     parts = [verdict(prediction)] if flagged else [_set_in_words(explanation.prediction_set)]
     if prediction.image_index is not None and prediction.known_fields:

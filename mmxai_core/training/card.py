@@ -51,7 +51,7 @@ def _has_fields(key: str, cohort: Cohort) -> bool:
     return last in ("", "image") or any(f.group == last for f in cohort.schema.fields)
 
 
-def _at_threshold_rows(measured: Json, cohort: Cohort) -> list[str]:
+def _at_threshold_rows(measured: Json) -> list[str]:
     """The fused network's calls at the bundle's own threshold; nothing where they were not measured."""
     if not measured:
         return []
@@ -65,7 +65,6 @@ def _at_threshold_rows(measured: Json, cohort: Cohort) -> list[str]:
         *(
             f"| {_model_name(key)} | {' | '.join(_cell(entry.get(c)) for c in columns)} |"
             for key, entry in measured["models"].items()
-            if _has_fields(key, cohort)
         ),
     ]
 
@@ -153,7 +152,8 @@ def model_card(name: str, cohort: Cohort, pretrain: Cohort | None, config: Train
             continue
         p = "undefined" if test["p"] is None else f"{test['p']:.3g}"
         lines.append(f"| {_model_name(a)} minus {_model_name(b)} | {_cell(test)} | {p} |")
-    lines += _at_threshold_rows(cv.get("at_operating_threshold"), cohort)
+    if at := cv.get("at_operating_threshold"):
+        lines += _at_threshold_rows({**at, "models": {k: v for k, v in at["models"].items() if _has_fields(k, cohort)}})
     loc = cv["localization"]
     lines += [
         "",

@@ -214,6 +214,19 @@ def test_values_that_the_other_does_not_know_come_back(app: AppTest) -> None:
     assert values_of(app) == {"age": 60.0, "margin": "rough"}, "what both know is as it was entered last"
 
 
+def test_what_the_file_gave_is_its_own_again_on_the_way_back(app: AppTest) -> None:
+    page(app, "case")
+    next(b for b in app.button if b.label == "Open").click().run()
+    before = session(app)
+    assert before.initial and dict(before.values) == dict(before.initial)
+    model(app).set_value("brain").run()
+    assert set(session(app).initial) <= set(BRAIN.ids) and "changed" not in said(app)
+    model(app).set_value("tiny").run()
+    again = session(app)
+    assert dict(again.initial) == dict(again.values) == dict(before.values)
+    assert dict(again.prefilled) == dict(before.prefilled) and "changed" not in said(app)
+
+
 def test_what_stands_in_the_box_is_no_wish(app: AppTest, store: WorklistStore, both: Path) -> None:
     """A case opened anew, or a folder that was away for a moment, switches nothing and costs no answer."""
     from mmxai_core.worklist import SITE, NewCase
@@ -367,10 +380,12 @@ def test_the_pages_about_models_speak_of_each_and_change_no_case(app: AppTest) -
     assert "A brain card" in said(app) and "Not shown to be better than chance" in said(app)
     assert session(app).bundle == ""
     page(app, "performance")
+    assert "88 patients only" not in said(app)
     runs = next(s for s in app.selectbox if s.label == "Results of")
     assert runs.options == ["tiny: its own results"]
     model(app).set_value("brain").run()
     runs = next(s for s in app.selectbox if s.label == "Results of")
+    assert "88 patients only" in said(app)
     assert runs.options == ["brain: its own results"] and not app.error and session(app).bundle == ""
 
 

@@ -215,6 +215,9 @@ def test_a_row_of_the_list_says_in_words_what_it_shows() -> None:
     ):  # fmt: skip
         assert words in text
     assert "out of date" not in text and "out of date" in worklist_rows.row(replace(case, values={"age": 1.0}), now)
+    foreign = worklist_rows.row(replace(case, analysed=replace(told, flags=("unlike training",))), now)
+    assert "not valid for this input" in foreign and "mmx-mini" not in foreign and "mmx-mini" in text
+    assert "read by" not in text and "read by lgg-mri" in worklist_rows.row(case, now, reads="lgg-mri")
     failed = replace(case, status="failed", problem="<b>bad</b>", analysed=None)
     assert "&lt;b&gt;bad" in worklist_rows.row(failed, now)
 

@@ -6,6 +6,7 @@ import hashlib
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -15,6 +16,7 @@ from pypdf import PdfReader
 from synthetic_report import AT, RECORD, crowded, report_case, study
 
 from mmxai_core.report import pdf
+from mmxai_core.report.case import ReportCase
 from mmxai_core.report.page import HEIGHT, MARGIN, WIDTH, Page
 from mmxai_core.report.pdf import report_pdf
 from mmxai_core.report.pdf_picture import highest, pictures
@@ -158,3 +160,20 @@ def test_text_shrinks_before_it_is_cut() -> None:
 
 def test_values_are_the_records_own() -> None:
     assert report_case().labels["age"] == "Age: 57 years" and RECORD.get("family_history") is None
+
+
+@pytest.mark.parametrize("made", [report_case, crowded])
+def test_what_must_be_said_of_the_bundle_stands_above_the_reasons_whole(made: Callable[[], ReportCase]) -> None:
+    said = (
+        "Not shown to be better than chance: cross-validated AUC 0.49 to 0.50; at every measured level of known fields "
+        "the 95 % interval begins at or below 0.5.",
+        "Trained on 87 patients only.", "Non-commercial: so the licence of its training data.",
+    )  # fmt: skip
+    plain, warned = made(), replace(made(), warnings=said)
+    reader, text = read(report_pdf(warned))
+    assert all(" ".join(s.split()) in " ".join(text.replace("\u00a0", " ").split()) for s in said), "nothing is cut"
+    assert "better than chance" not in read(report_pdf(plain))[1]
+    pieces = placed(reader)
+    top = {word: max(y for t, _, y in pieces if t.startswith(word)) for word in ("Not shown", "Summary", "Evidence")}
+    assert top["Not shown"] > top["Summary"] > top["Evidence"], "y counts from the foot of the page"
+    assert not [p for p in pieces if not (0 <= p[1] < WIDTH - 5 and 3 < p[2] < HEIGHT - 3)]
