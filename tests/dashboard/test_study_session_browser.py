@@ -310,6 +310,8 @@ def test_nothing_moves_between_steps_and_the_answer_stays_in_view(server: Server
         ("explanation", "With the"),
     ):
         assert at_step(page) == step
+        # The menu goes with the sign-in, and with it its room; the browser may take it away after the step is drawn.
+        page.wait_for_function("() => !document.querySelector('[data-testid^=stTopNav]')")
         tops.append(box_of(page.get_by_text(title).first)["y"])
         for width, height in ((1024, 768), (1440, 900)):
             page.set_viewport_size({"width": width, "height": height})
