@@ -119,9 +119,7 @@ def read_by(bundle: str) -> None:
     if not session.opened:
         state.update(bundle=bundle)
         return
-    pool = {**session.parked, **session.values}
-    values = fitting(pool, schema)
-    parked = {k: v for k, v in pool.items() if k not in values}
+    values, parked = _known_and_parked({**session.parked, **session.values}, schema)
     unkept = session.unkept
     if session.case:
         try:
@@ -148,10 +146,15 @@ def hand_over(case: WorklistCase, bundle: str) -> None:
         BundleError: It is not offered, or damaged.
         StudyStoreError: It could not be kept.
     """
-    pool = {**case.parked, **case.values}
-    values = fitting(pool, services.bundle(bundles.named(bundle)).schema)
-    parked = {k: v for k, v in pool.items() if k not in values}
+    schema = services.bundle(bundles.named(bundle)).schema
+    values, parked = _known_and_parked({**case.parked, **case.values}, schema)
     services.worklist().set_bundle(case.code, owners(), bundle, values=values, parked=parked)
+
+
+def _known_and_parked(pool: Mapping[str, Value], schema: ClinicalSchema) -> tuple[dict[str, Value], dict[str, Value]]:
+    """All values of a case, by field id -> (those that a bundle knows and allows, the others)."""
+    values = fitting(pool, schema)
+    return values, {k: v for k, v in pool.items() if k not in values}
 
 
 def open_kept(code: str) -> bool:
@@ -208,8 +211,9 @@ def _show(case: WorklistCase, study: Study | None, name: str) -> None:
     first, told = None, case.analysed
     if told is not None and told.bundle_sha256 == found.sha256:
         first = services.worklist().answer(case.code, owners())
-    values, initial = (fitting(v, found.schema) for v in (case.values, case.initial))
-    parked = {**case.parked, **{k: v for k, v in case.values.items() if k not in values}}
+    initial = fitting(case.initial, found.schema)
+    values, others = _known_and_parked(case.values, found.schema)
+    parked = {**case.parked, **others}
     state.open_study(
         study, name, values, case.prefilled, bundle=reads, given=MappingProxyType(dict(case.initial)),
         initial=MappingProxyType(initial), parked=MappingProxyType(parked), roi=case.roi, roi_image=case.roi_image,

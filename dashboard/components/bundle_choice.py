@@ -82,7 +82,7 @@ def viewed_choice(offers: Mapping[str, Offer], chosen: str) -> str:
 
 
 def say_warnings(name: str, sentences: Sequence[str]) -> None:
-    """What must be said wherever this bundle answers.
+    """What must be said above this bundle's answers, and on the pages about it.
 
     Args:
         name: Its name.
