@@ -91,6 +91,18 @@ def _refused(status: int) -> Response:
     return Response(status_code=status, headers=_HEADERS)
 
 
+def _tile(source: PixelSource, picture: int, level: int, column: int, row: int) -> bytes | None:
+    """One encoded tile; None where there is no such tile.
+
+    The exception ends here: one that crosses threads is part of a cycle with its traceback, which held the scene until
+    the next collection, long after the case was closed.
+    """
+    try:
+        return source.tile(picture, level, column, row)
+    except IndexError:
+        return None
+
+
 async def _serve(request: Request) -> Response:
     if request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
         return _refused(403)
@@ -102,10 +114,10 @@ async def _serve(request: Request) -> Response:
         content = source.scene
     else:
         place = [int(request.path_params[k]) for k in ("picture", "level", "column", "row")]
-        try:
-            content = await run_in_threadpool(source.tile, *place)
-        except IndexError:
+        tile = await run_in_threadpool(_tile, source, *place)
+        if tile is None:
             return _refused(404)
+        content = tile
     return Response(content, media_type="application/octet-stream", headers=_HEADERS)
 
 

@@ -215,6 +215,7 @@ def show_form(session: state.ReadingSession, schema: ClinicalSchema) -> list[str
             schema, session.values, prefilled, initial=session.initial, version=session.form_version
         )
     state.change_values(values)  # what is refused is not among them: its field's last valid value is
+    casebook.keep()  # before the rest is drawn: a page that is loaded again meanwhile stops this run
     session = state.current()
     with tools:  # after the form, so that the buttons know what was just entered
         st.subheader("Clinical data", anchor=False, width="content")

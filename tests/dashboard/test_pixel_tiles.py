@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import gc
+import time
+import weakref
 
 import numpy as np
 import pytest
@@ -63,8 +65,16 @@ def test_pixels_are_served_while_somebody_holds_the_scene_and_to_no_other_site()
     for missing in (f"{address}/1/0/0/0", f"{address}/0/1/0/0", f"{address}/0/0/1/0", "/pixels/guess", f"{address}x"):
         assert client.get(missing).status_code == 404
     assert client.get(address, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
-    del source
-    gc.collect()
+    gc.disable()  # nothing waits for a collection, neither after a tile nor after one that there is not
+    try:
+        held = weakref.ref(source)
+        del source
+        end = time.monotonic() + 30
+        while held() is not None and time.monotonic() < end:  # a worker thread lets go of its last call a moment later
+            time.sleep(0.01)
+        assert held() is None
+    finally:
+        gc.enable()
     assert client.get(address).status_code == 404 and client.get(f"{address}/0/0/0/0").status_code == 404
 
 

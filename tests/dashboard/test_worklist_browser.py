@@ -185,6 +185,7 @@ def test_two_browsers_keep_apart_and_each_finds_its_case_after_a_reload(browser:
     addresses = [page.url for page in pages]
     assert addresses[0] != addresses[1] and all("case=" in a for a in addresses)
     for i, page in enumerate(pages):
+        settled(page)  # a reload stops the run that takes the last value
         page.reload()
         expect(page.get_by_role("spinbutton", name="Age")).to_have_value(str(ages[i] + 2))
         expect(page.get_by_text(titles[i]).first).to_be_visible()
