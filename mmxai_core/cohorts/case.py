@@ -44,7 +44,7 @@ class Case:
         masks: Lesion mask files (white = lesion, or-ed together); empty where the cohort has none.
         label: Class id, or None where unknown.
         clinical: Raw values by field id; an absent field is unknown.
-        strata: Facts for subgroup tables (device, side ...), never fed to a model.
+        strata: Facts for subgroup tables (device, side ...), never an input of a model.
         split: The publisher's own part, or None where it published no split.
         crop: The publisher's close-up of the lesion, or None.
         boxes: Lesion boxes on `image` where the cohort has boxes, not outlines.

@@ -23,6 +23,12 @@ _WATCHED = {
     "lesion": "Its image stages stopped early by the lesion map, for the image tells little of the class. ",
 }
 
+#: Where a reader's category had a say in the image branch's targets.
+_TAUGHT = (
+    "In training the image branch's target was {share:.0f} % how often lesions of the same BI-RADS category are of "
+    "each class, the rest the class itself; no category is read where the image branch is used or validated. "
+)
+
 
 def _cell(entry: Json) -> str:
     if entry is None:
@@ -102,6 +108,7 @@ def model_card(name: str, cohort: Cohort, pretrain: Cohort | None, config: Train
         f"{cohort.name}; the image-only sibling is the fine-tuned one. "
         + ("The fused network's image head was learned with the fusion. " if config.readout == "own" else "")
         + _WATCHED.get(config.watch, "")
+        + (_TAUGHT.format(share=100 * config.teacher) if config.teacher else "")
         + "Settings were chosen on validation folds.",
         "",
         "## Intended use",

@@ -161,6 +161,8 @@ class TrainConfig:
         class_weight: Weight of the class's cross-entropy in the image stages. Where the image tells little of it, a
             whole weight makes the branch learn its training cases' labels by heart: it then speaks surely of them to
             the fusion, which learns to trust it, and not the fields.
+        teacher: How far the image stages' targets go from the class (0) to how often cases of the category that a
+            reader gave (BI-RADS) are of each class (1); see `teacher`. Validation goes by the class alone.
         refit: Train fusion and sibling once more on training + validation cases, for the epochs chosen.
         phantoms: Fresh synthetic breast ultrasound phantoms the finished bundle is scored on; 0 for none.
         amp: Mixed precision of the image stages: "bf16", "fp16" (CUDA only), or "none".
@@ -190,6 +192,7 @@ class TrainConfig:
     nothing: float = 0.0
     watch: str = "class"
     class_weight: float = 1.0
+    teacher: float = 0.0
     refit: bool = True
     phantoms: int = 0
     amp: str = "none"
@@ -213,6 +216,7 @@ class TrainConfig:
         check_range(self, "image_mix", 0.0, 1.0)
         check_range(self, "nothing", 0.0, 0.95)
         check_range(self, "class_weight", 0.0, 100.0)
+        check_range(self, "teacher", 0.0, 1.0)
         check_range(self, "phantoms", 0, 10_000)
         check_range(self, "accumulate", 1, 4096)
         check_range(self, "checkpoint_steps", 0, 10**9)

@@ -54,6 +54,8 @@ class CohortArrays:
         case_ids: N ids.
         patients: N patient ids.
         records: N clinical records, for encoding with another schema.
+        assessed: N categories that readers gave (BI-RADS), each with its cohort's name, "" where unknown: read by
+            `teacher` alone, never an input. Empty where nobody asks.
     """
 
     grey: NDArray[np.uint8]
@@ -66,6 +68,7 @@ class CohortArrays:
     case_ids: tuple[str, ...]
     patients: tuple[str, ...]
     records: tuple[ClinicalRecord, ...]
+    assessed: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -76,7 +79,7 @@ class CohortArrays:
         return CohortArrays(
             self.grey[i], self.content[i], self.lesion[i], self.has_mask[i], self.values[i], self.known[i],
             self.labels[i], tuple(self.case_ids[k] for k in i), tuple(self.patients[k] for k in i),
-            tuple(self.records[k] for k in i),
+            tuple(self.records[k] for k in i), tuple(self.assessed[k] for k in i) if self.assessed else (),
         )  # fmt: skip
 
     def encoded(self, schema: ClinicalSchema) -> CohortArrays:
@@ -95,6 +98,7 @@ class CohortArrays:
             join("grey"), join("content"), join("lesion"), join("has_mask"), join("values"), join("known"),
             join("labels"), tuple(c for p in parts for c in p.case_ids), tuple(c for p in parts for c in p.patients),
             tuple(r for p in parts for r in p.records),
+            tuple(a for p in parts for a in (p.assessed or ("",) * len(p))) if any(p.assessed for p in parts) else (),
         )  # fmt: skip
 
 
@@ -141,7 +145,13 @@ def load_arrays(
         grey, content, lesion, np.array([bool(c.masks or c.boxes) for c in cases]), *_encode(records, schema),
         np.array([cohort.classes.index(str(c.label)) for c in cases], np.int64),
         tuple(c.case_id for c in cases), tuple(c.patient_id for c in cases), records,
+        tuple(f"{cohort.name} {a}" if (a := assessed_as(c)) else "" for c in cases),
     )  # fmt: skip
+
+
+def assessed_as(case: Case) -> str:
+    """The category that a reader gave the case, whether the cohort has it as a field or as a stratum; "" if none."""
+    return str(case.clinical.get("birads") or case.strata.get("birads") or "")
 
 
 def _encode(records: Sequence[ClinicalRecord], schema: ClinicalSchema) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:

@@ -17,10 +17,12 @@ from mmxai_core.model.encoders import ImageEncoder, ImageState
 from mmxai_core.training.augment import Batch, augment, lesion_boxes
 from mmxai_core.training.config import StageConfig, TrainConfig
 from mmxai_core.training.data import CohortArrays, content_masks, standardise_batch
+from mmxai_core.training.depthwise import QuickDepthwise
 from mmxai_core.training.execution import AMP_TYPES, Execution, check_amp
 from mmxai_core.training.loop import Hooks, fit
 from mmxai_core.training.losses import image_terms, lesion_loss
 from mmxai_core.training.stepper import follow_stage
+from mmxai_core.training.teacher import taught_targets
 from mmxai_core.training.team import Team
 
 
@@ -99,7 +101,10 @@ class _ImageTerms(nn.Module):
     def forward(
         self, canvas: Tensor, boxes: Tensor, labels: Tensor, lesion: Tensor, has_mask: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        with torch.autocast(canvas.device.type, dtype=AMP_TYPES.get(self.amp), enabled=self.amp in AMP_TYPES):
+        with (
+            torch.autocast(canvas.device.type, dtype=AMP_TYPES.get(self.amp), enabled=self.amp in AMP_TYPES),
+            QuickDepthwise(),
+        ):
             state = self.encoder(canvas, boxes=boxes)
         return image_terms(state, labels, lesion, has_mask, smoothing=self.smoothing)
 
@@ -148,6 +153,10 @@ class ImageObjective:
     def __init__(self, encoder: ImageEncoder, data: CohortArrays, config: TrainConfig) -> None:
         self.data, self.draws = data, config.draws
         self.labels, self.has_mask = torch.from_numpy(data.labels), torch.from_numpy(data.has_mask)
+        if config.teacher:
+            self.labels = torch.from_numpy(
+                taught_targets(data.labels, data.assessed, classes=config.arch.classes, weight=config.teacher)
+            )
         self.terms: nn.Module = _ImageTerms(encoder, smoothing=config.loss.smoothing, amp=config.amp)
         self.weights = (config.class_weight, config.loss.lesion, config.loss.coherence)
         self.device = next(encoder.parameters()).device

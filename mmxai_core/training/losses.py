@@ -37,7 +37,8 @@ def coherence_loss(state: ImageState, lesion: Tensor, has_mask: Tensor) -> Tenso
     if not bool(has_mask.any()):
         return state.pool_attention.float().sum() * 0.0
     g = state.features.shape[-1]
-    rim = F.max_pool2d(lesion, 9, stride=1, padding=4)
+    rim = F.max_pool2d(lesion, (9, 1), stride=1, padding=(4, 0))  # a square's maximum is its rows' and columns'
+    rim = F.max_pool2d(rim, (1, 9), stride=1, padding=(0, 4))
     whole = F.adaptive_max_pool2d(rim, g).flatten(1)
     near = (lesion_glance_mask(rim, state.boxes, g) > 0.25).float().flatten(1)
     inside = torch.cat([whole, near], 1)[:, None]
@@ -61,7 +62,7 @@ def image_terms(
 
     Args:
         state: Image state of B cases.
-        labels: (B,) class indices.
+        labels: (B,) class indices, or (B, K) shares of the classes.
         lesion: (B, 1, S, S) in {0, 1}.
         has_mask: (B,) bool.
         smoothing: Label smoothing.

@@ -132,7 +132,7 @@ def pretrain_encoder(
     usual = TrainConfig()
     changed = {
         k: v
-        for k in ("accumulate", "batch_norm", "draws", "watch", "class_weight")
+        for k in ("accumulate", "batch_norm", "draws", "watch", "class_weight", "teacher")
         if (v := getattr(config, k)) != getattr(usual, k)
     }
     settings = json.dumps(
