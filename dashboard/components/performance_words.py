@@ -78,7 +78,7 @@ def metric(row: ModelResult, name: str) -> Number:
 
 
 def counted(run: Run, n: int, positives: int | None = None) -> str:
-    """A count with its unit, e.g. "87 patients, 46 g3"."""
+    """A count with its unit, e.g. "87 patients, 46 grade 3"."""
     text = f"{n:,} {run.config.unit}s"
     return text if positives is None else f"{text}, {positives:,} {class_name(run.config.positive_class)}"
 

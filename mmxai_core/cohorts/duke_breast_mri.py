@@ -25,7 +25,7 @@ TASKS = ("nodal_status", "grade")
 #: As in the BreastDCEDL slices: not the centre, where necrosis may lie, and not the edge.
 KEY_DEPTHS = (0.4, 0.6)
 
-_CLASSES = {"nodal_status": ("node_negative", "node_positive"), "grade": ("low_intermediate", "high")}
+_CLASSES = {"nodal_status": ("node-negative", "node-positive"), "grade": ("low or intermediate", "high")}
 _LABELS = {
     "nodal_status": "The workbook's nodal stage, of pathology or clinical: N0, or N1 to N3.",
     "grade": "Nottingham grade of the tumour: 1 and 2, or 3.",

@@ -31,7 +31,7 @@ _STAGE_COLUMNS = (
     "radiation_treatment_adjuvant", "pharmaceutical_tx_adjuvant",
 )  # fmt: skip
 _TASKS = (
-    Task("nodal_status", ("node_negative", "node_positive"),
+    Task("nodal_status", ("node-negative", "node-positive"),
          "Axillary nodes by pathology (pN): N0, isolated tumour cells included, or N1mi and above.",
          _STAGE_COLUMNS, nodal_status),
     Task("stage", ("early", "advanced"), "AJCC pathological stage: I and II, or III and IV.", _STAGE_COLUMNS,

@@ -108,7 +108,7 @@ def stage_group(patient: Patient) -> str | None:
 
 
 def nodal_status(patient: Patient) -> str | None:
-    """Pathological N: "node_negative" (N0, isolated tumour cells too) or "node_positive" (N1mi on); None for NX."""
+    """Pathological N: "node-negative" (N0, isolated tumour cells too) or "node-positive" (N1mi on); None for NX."""
     nodes = patient.get(
         "biotab:ajcc_nodes_pathologic_pn", "gdc:ajcc_pathologic_n",
         "cbioportal:Neoplasm Disease Lymph Node Stage American Joint Committee on Cancer Code",
@@ -116,7 +116,7 @@ def nodal_status(patient: Patient) -> str | None:
     )  # fmt: skip
     if not nodes or nodes[:2] not in ("N0", "N1", "N2", "N3"):
         return None
-    return "node_negative" if nodes.startswith("N0") else "node_positive"
+    return "node-negative" if nodes.startswith("N0") else "node-positive"
 
 
 def pick(tasks: Sequence[Task], name: str, cohort: str) -> Task:

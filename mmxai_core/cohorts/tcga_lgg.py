@@ -43,29 +43,32 @@ _LOBES = {
     "Supratentorial, Parietal Lobe": "parietal", "Supratentorial, Occipital Lobe": "occipital",
     "Posterior Fossa, Cerebellum": "posterior_fossa", "Posterior Fossa, Brain Stem": "posterior_fossa",
 }  # fmt: skip
+_CLASSES = ("grade 2", "grade 3")
 _SIDES = {"Left": "left", "Right": "right", "Midline": "midline"}
 
 
 def grade(patient: Patient) -> str | None:
-    """WHO grade as "g2" or "g3": the biotab's, a GDC export's, or `data.csv`'s, where 1 is G2 and 2 is G3.
+    """WHO grade as "grade 2" or "grade 3": the biotab's, a GDC export's, or `data.csv`'s, where 1 is G2 and 2 is G3.
 
     None where the biotab calls its own records a discrepancy.
     """
     stated_grade = patient.get(
         "biotab:tumor_grade", "gdc:tumor_grade", "gdc:who_cns_grade", "slices:neoplasm_histologic_grade"
     )
-    return {"G2": "g2", "G3": "g3", "Grade II": "g2", "Grade III": "g3", "1": "g2", "2": "g3"}.get(stated_grade or "")
+    if stated_grade in ("G2", "Grade II", "1"):
+        return _CLASSES[0]
+    return _CLASSES[1] if stated_grade in ("G3", "Grade III", "2") else None
 
 
 def idh1(patient: Patient) -> str | None:
-    """IDH1 as "mutant" or "wild_type": sequencing first, then the biotab, which has it for few."""
+    """IDH1 as "mutant" or "wild type": sequencing first, then the biotab, which has it for few."""
     word = patient.get("mutations:IDH1", "biotab:idh1_mutation_found")
-    return {"MUTATED": "mutant", "NOT_MUTATED": "wild_type", "YES": "mutant", "NO": "wild_type"}.get(word or "")
+    return {"MUTATED": "mutant", "NOT_MUTATED": "wild type", "YES": "mutant", "NO": "wild type"}.get(word or "")
 
 
 _TASKS = (
-    Task("grade", ("g2", "g3"), "WHO grade 2 or 3, by histology.", _LEAKS, grade),
-    Task("idh1", ("mutant", "wild_type"), "IDH1 mutated or not, by sequencing or immunohistochemistry.", _LEAKS, idh1),
+    Task("grade", _CLASSES, "WHO grade 2 or 3, by histology.", _LEAKS, grade),
+    Task("idh1", ("mutant", "wild type"), "IDH1 mutated or not, by sequencing or immunohistochemistry.", _LEAKS, idh1),
 )
 TASKS = tuple(t.name for t in _TASKS)
 _SERIES = prefer("MR", r"flair", r"t1.*(post|\+ ?c\b|gad)", r"t2", never=r"scout|loc|survey")

@@ -33,7 +33,7 @@ _LEAKS = (
 )  # fmt: skip
 _TASKS = (
     Task("stage", ("early", "advanced"), "AJCC pathological stage: I and II, or III and IV.", _LEAKS, stage_group),
-    Task("nodal_status", ("node_negative", "node_positive"), "Regional nodes by pathology (pN): N0, or N1 and above.",
+    Task("nodal_status", ("node-negative", "node-positive"), "Regional nodes by pathology (pN): N0, or N1 and above.",
          _LEAKS, nodal_status),
 )  # fmt: skip
 TASKS = tuple(t.name for t in _TASKS)

@@ -83,7 +83,7 @@ def test_key_slices_and_phases_from_dicom(tmp_path: Path, names: tuple[str, ...]
     assert case.boxes == ((2.0, 4.0, 8.0, 10.0),)
     assert case.clinical == {"age": 50.0, "menopause": "post", "multifocal": False, "er": True}
     assert case.strata == {"manufacturer": "Siemens", "field_strength_tesla": "3"}
-    assert [c.label for c in cohort.cases] == ["node_negative"] * 2 + ["node_positive"] * 2
+    assert [c.label for c in cohort.cases] == ["node-negative"] * 2 + ["node-positive"] * 2
     assert dict(cohort.dropped) == {
         "nodal_status not stated": 1,
         "series before contrast, first and a later one after it not all found": 1,

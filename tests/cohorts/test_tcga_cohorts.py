@@ -94,7 +94,7 @@ def test_kaggle_layout_of_the_lgg_slices(tmp_path: Path) -> None:
     ], ",")  # fmt: skip
     cohort = load_cohort("tcga_lgg", tmp_path)
     (case,) = cohort.cases
-    assert (case.label, case.patient_id) == ("g2", A)
+    assert (case.label, case.patient_id) == ("grade 2", A)
     assert case.clinical == {"age": 41.0, "sex": "male"}
     assert [c.name for c in case.channels] == ["pre", "flair", "post"]
     with Image.open(case.image) as picture:

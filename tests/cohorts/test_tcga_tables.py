@@ -34,7 +34,7 @@ def test_gdc_2021_layout_has_one_row_a_treatment(tmp_path: Path) -> None:
     row = ["u", A, "TCGA-BRCA", "61", "Stage IIB", "N1mi", "'--"]
     write_table(tmp_path / "clinical.tsv", [header, [*row, "Radiation", "'--"], [*row, "Chemotherapy", "R0"]])
     (found,) = read_patients(tmp_path, "TCGA-BRCA").values()
-    assert (stage_group(found), nodal_status(found), common(found)) == ("early", "node_positive", {"age": 61.0})
+    assert (stage_group(found), nodal_status(found), common(found)) == ("early", "node-positive", {"age": 61.0})
     assert found.get("gdc:residual_disease.1") == "R0"
 
 
@@ -80,7 +80,7 @@ def test_two_tables_agree_on_who_speaks_first(tmp_path: Path) -> None:
     write_table(root / "data.csv", [["Patient", "neoplasm_histologic_grade", "gender"],
                                     ["TCGA_AA_0001", "2", "1"], ["TCGA_AA_0002", "1", "2"]], ";")  # fmt: skip
     found = read_patients(root, "TCGA-LGG")
-    assert [tcga_lgg.grade(p) for p in found.values()] == [None, "g2"]
+    assert [tcga_lgg.grade(p) for p in found.values()] == [None, "grade 2"]
     assert tcga_lgg.clinical(found[A]) == {"age": 33.0, "sex": "female"}
     assert tcga_lgg.clinical(found[B]) == {"sex": "male"}
     assert read_patients(root, "TCGA-GBM") == {}
@@ -104,10 +104,10 @@ def test_one_year_survival_needs_follow_up(death: str | None, contact: str | Non
 @pytest.mark.parametrize(
     ("nodes", "label"),
     [
-        ("N0 (i+)", "node_negative"),
-        ("N0", "node_negative"),
-        ("N1mi", "node_positive"),
-        ("N3b", "node_positive"),
+        ("N0 (i+)", "node-negative"),
+        ("N0", "node-negative"),
+        ("N1mi", "node-positive"),
+        ("N3b", "node-positive"),
         ("NX", None),
     ],
 )

@@ -45,10 +45,10 @@ def brain_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     arch = Architecture(canvas=96, glance=64, width=32, heads=2, depth=1, queries=2)
     torch.manual_seed(1)
     write_bundle(
-        folder, name="brain", network=FusedNetwork(arch, BRAIN), arch=arch, schema=BRAIN, classes=("g2", "g3"),
-        positive_class="g3", temperature=1.0, threshold=0.5, intended_use="tests", training_data=TRAINED,
-        background=pd.DataFrame(columns=list(BRAIN.ids)), model_card="# A brain card",
-        extra={"saliency_reference": 0.5, "task": "grade"},
+        folder, name="brain", network=FusedNetwork(arch, BRAIN), arch=arch, schema=BRAIN,
+        classes=("grade 2", "grade 3"), positive_class="grade 3", temperature=1.0, threshold=0.5, intended_use="tests",
+        training_data=TRAINED, background=pd.DataFrame(columns=list(BRAIN.ids)),
+        model_card="# A brain card", extra={"saliency_reference": 0.5, "task": "grade"},
         results={"cohort": "tcga_lgg", "cross_validation": {"models": {"fused|image": {"auc": CHANCE}}}},
     )  # fmt: skip
     return folder
@@ -135,7 +135,7 @@ def test_offers_are_the_own_bundle_its_neighbours_and_the_listed(
     offers = bundles.offered()
     assert list(offers) == ["tiny", "brain", "third"]
     assert (offers["brain"].reads, offers["tiny"].reads) == ("Brain MRI with FLAIR", "")
-    assert "WHO grade 3" in offers["brain"].question and offers["brain"].classes == ("g2", "g3")
+    assert "WHO grade 3" in offers["brain"].question and offers["brain"].classes == ("grade 2", "grade 3")
     assert bundles.named("") == bundles.named("tiny") == both / "tiny" and bundles.named("brain") == both / "brain"
     assert bundles.named("third") == tmp_path / "elsewhere" / "third"
     for name in ("gone", "..", "../pretrained/brain", "no-bundle"):
@@ -202,7 +202,7 @@ def test_values_that_the_other_does_not_know_come_back(app: AppTest) -> None:
     assert values_of(app) == {"age": 57.0} and session(app).analysis is None and session(app).first is None
     assert session(app).case == code and "Not analysed yet" in said(app)
     analyse(app)
-    assert session(app).first.prediction.positive_class == "g3"
+    assert session(app).first.prediction.positive_class == "grade 3"
     app.number_input[0].set_value(60.0).run()
     # closed and opened again in between: what the other model knows is kept with the case, not with the session
     button(app, "Close and open another").click().run()
@@ -369,7 +369,7 @@ def test_the_worklist_adds_for_a_model_and_analyses_each_by_its_own(app: AppTest
     button(app, "Analyse all new (2)").click().run()
     wait(app, lambda a: session(a).batch is None or session(a).batch.done)
     found = {c.code: c for c in store.cases((SITE,))}
-    assert {found[ours].analysed.positive_class, found[theirs].analysed.positive_class} == {"malignant", "g3"}
+    assert {found[ours].analysed.positive_class, found[theirs].analysed.positive_class} == {"malignant", "grade 3"}
     assert found[theirs].analysed.bundle == "brain"
 
 
@@ -392,7 +392,7 @@ def test_the_pages_about_models_speak_of_each_and_change_no_case(app: AppTest) -
 def test_a_reader_study_runs_the_bundle_of_its_protocol(both: Path) -> None:
     weights = json.loads((both / "brain" / "metadata.json").read_text())["files"]["weights.safetensors"]
     assert services.study_path(weights) == both / "brain" and services.study_path() == both / "tiny"
-    assert services.bundle(services.study_path(weights)).positive_class == "g3"
+    assert services.bundle(services.study_path(weights)).positive_class == "grade 3"
 
 
 def test_models_of_another_kind_are_not_compared(both: Path, monkeypatch: pytest.MonkeyPatch) -> None:
