@@ -38,4 +38,6 @@ def open_range(low: float, high: float) -> str:
         low: Its end, probability.
         high: Its other end.
     """
+    if percent(low) == percent(high):
+        return f"With every field known: about {percent(low)} (90 % range)."
     return f"With every field known: {100 * low:.0f} to {100 * high:.0f} % (90 % range)."

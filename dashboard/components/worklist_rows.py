@@ -71,7 +71,8 @@ def prediction_words(told: Analysed) -> str:
     said = f"{name} {percent(told.probability)}, called {called}"
     if told.low is None or told.high is None or "fields missing" not in told.flags:
         return said
-    return f"{said}; {percent(told.low)} to {percent(told.high)} with every field known"
+    low, high = percent(told.low), percent(told.high)
+    return f"{said}; {f'about {low}' if low == high else f'{low} to {high}'} with every field known"
 
 
 def _told(case: WorklistCase) -> str:

@@ -44,8 +44,8 @@ def frame_page(page: str = "") -> None:
 
 
 def _answering(predictor: Predictor) -> str:
-    """Which model answers, and where."""
-    return f"{predictor.bundle.name} {predictor.bundle.sha256[:8]} on {predictor.device}"
+    """Which model answers, and where; Model and Performance may show another."""
+    return f"In use: {predictor.bundle.name} {predictor.bundle.sha256[:8]} on {predictor.device}"
 
 
 def _take_up() -> None:

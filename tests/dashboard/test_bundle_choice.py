@@ -331,7 +331,7 @@ def test_the_foot_of_a_reload_names_the_model_of_the_case(app: AppTest, store: W
     app.query_params["case"] = store.add(NewCase(SITE, "clinical", None, {"age": 30.0}, bundle="brain")).code
     page(app, "case")
     (foot,) = [h.value for h in app.get("html") if "mmx-foot" in h.value and "role=" in h.value]
-    assert "brain" in foot
+    assert "In use: brain" in foot
 
 
 def test_a_study_that_another_model_has_already_says_so(app: AppTest, store: WorklistStore) -> None:

@@ -10,7 +10,7 @@ from dashboard.components.reliability_panel import passes
 from dashboard.components.result_panel import basis, branches, gauge, scores
 from dashboard.components.results_tables import tables
 from dashboard.components.study_facts import facts
-from dashboard.components.wording import likelihood, percent, verdict
+from dashboard.components.wording import likelihood, open_range, percent, verdict
 from dashboard.messages import OPENINGS, incident, markdown_safe, sentence
 from dashboard.views.following import parts_left_out
 from mmxai_core import errors
@@ -33,6 +33,11 @@ def test_every_error_class_has_its_own_words() -> None:
     for kind in set(kinds) - {errors.MmxaiError, errors.CohortError}:
         assert kind in OPENINGS
         assert sentence(kind("Age must be from 0 to 120; got 400.")).startswith(OPENINGS[kind])
+
+
+def test_a_range_is_a_range_only_where_its_ends_differ() -> None:
+    assert open_range(0.12, 0.634) == "With every field known: 12 to 63 % (90 % range)."
+    assert open_range(0.479, 0.482) == "With every field known: about 48 % (90 % range)."
 
 
 def test_an_incident_has_an_id_and_no_details(capsys: pytest.CaptureFixture[str]) -> None:

@@ -215,6 +215,8 @@ def test_a_row_of_the_list_says_in_words_what_it_shows() -> None:
     ):  # fmt: skip
         assert words in text
     assert "out of date" not in text and "out of date" in worklist_rows.row(replace(case, values={"age": 1.0}), now)
+    narrow = worklist_rows.prediction_words(replace(told, low=0.479, high=0.482))
+    assert narrow.endswith("called malignant; about 48 % with every field known")
     foreign = worklist_rows.row(replace(case, analysed=replace(told, flags=("unlike training",))), now)
     assert "not valid for this input" in foreign and "mmx-mini" not in foreign and "mmx-mini" in text
     assert "read by" not in text and "read by lgg-mri" in worklist_rows.row(case, now, reads="lgg-mri")
