@@ -12,6 +12,7 @@ from mmxai_core.cli.output import in_words, progress, write_json, write_table
 
 if TYPE_CHECKING:  # imports torch, which a usage error should not wait for
     from mmxai_core.training.team import Team
+    from mmxai_core.types import Json
 
 
 def add_parser(commands: Commands) -> None:
@@ -20,7 +21,12 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument("--cohort", required=True, metavar="NAME", help="breast_lesions_usg, bus_bra ...")
     parser.add_argument("--root", type=Path, required=True, metavar="DIR", help="the cohort's folder")
     parser.add_argument("--task", metavar="NAME", help="which question, for cohorts that answer several")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the new bundle")
+    made = parser.add_mutually_exclusive_group(required=True)
+    made.add_argument("--out", type=Path, metavar="DIR", help="folder of the new bundle")
+    made.add_argument(
+        "--folds", type=int, nargs="+", metavar="K",
+        help="only these folds of the cross-validation, from 0, and no bundle; needs --run-dir",
+    )  # fmt: skip
     parser.add_argument("--config", type=Path, metavar="FILE", help="TOML with settings that differ from the defaults")
     parser.add_argument("--pretrain-root", type=Path, metavar="DIR", help="folder of the settings' pretrain_cohort")
     parser.add_argument("--name", help="bundle name (default: the name of --out)")
@@ -37,7 +43,10 @@ def add_parser(commands: Commands) -> None:
     parser.epilog = (
         "Several GPUs of one machine share the image stages: torchrun --nproc-per-node 4 -m mmxai_core train ... "
         "(the settings' batch is that of all processes together). --amp and --accumulate go before the settings of "
-        "--config. metrics.csv, config.toml and the checkpoints lie in --run-dir; the same command resumes there."
+        "--config. metrics.csv, config.toml and the checkpoints lie in --run-dir; the same command resumes there. "
+        "--folds is for a cohort that is compared only (compare --shipped takes the folds over), and for processes "
+        "that take different folds, each in a copy of one --run-dir whose pretraining is done; the fold files are put "
+        "together by hand."
     )
     parser.set_defaults(run=run)
 
@@ -55,10 +64,11 @@ def run(args: argparse.Namespace) -> None:
 
 def _lead(args: argparse.Namespace, team: Team) -> None:
     from mmxai_core.cohorts.registry import load_cohort
+    from mmxai_core.comparison.cohort import with_fields
     from mmxai_core.training.config import load_config
     from mmxai_core.training.metrics_log import TensorBoardLog
     from mmxai_core.training.recipe import RunLog
-    from mmxai_core.training.train import train_bundle
+    from mmxai_core.training.train import train_bundle, train_folds
 
     given = {name: value for name in ("amp", "accumulate") if (value := getattr(args, name)) is not None}
     config = replace(load_config(args.config), **given)
@@ -73,13 +83,21 @@ def _lead(args: argparse.Namespace, team: Team) -> None:
     elif args.pretrain_root is not None:
         raise UsageError("--pretrain-root is of no use: the settings name no pretrain_cohort.")
     cohort = load_cohort(args.cohort, args.root, task=args.task)
-    name = args.name or args.out.resolve().name
+    if args.out is None and args.run_dir is None:
+        raise UsageError("--folds needs --run-dir, where the folds are kept.")
+    name = args.name or (args.out or args.run_dir).resolve().name
     folder = args.run_dir or Path("runs") / name
     with progress("train", unit="steps") as step:
         log = RunLog(folder, progress=lambda stage, done, total: step(stage, done, total), team=team, tensorboard=board)
-        bundle = train_bundle(cohort, args.out, name=name, config=config, log=log, pretrain=pretrain)
+        if args.folds is not None:
+            folds = train_folds(with_fields(cohort), sorted(set(args.folds)), config=config, log=log, pretrain=pretrain)
+        else:
+            bundle = train_bundle(cohort, args.out, name=name, config=config, log=log, pretrain=pretrain)
     if board is not None:
         board.close()
+    if args.folds is not None:
+        _tell_folds(folds, folder, as_json=args.json)
+        return
     results = bundle.results()
     if args.json:
         write_json({"bundle": bundle.name, "path": str(bundle.path), "sha256": bundle.sha256, "results": results})
@@ -91,5 +109,23 @@ def _lead(args: argparse.Namespace, team: Team) -> None:
             *((f"cross-validated auc, {model}", in_words(entry["auc"])) for model, entry in models.items()),
             ("temperature", bundle.temperature),
             ("threshold", bundle.threshold),
+        ]
+    )
+
+
+def _tell_folds(folds: list[Json], folder: Path, *, as_json: bool) -> None:
+    """The AUC of each fold's held-out cases, of the image alone and of the fused network at each level."""
+    from mmxai_core.training.crossval import fold_auc
+
+    told = [{k: fold_auc(f, k) for k in f["probabilities"]} for f in folds]
+    if as_json:
+        write_json(
+            {"run": str(folder), "folds": [{"fold": f["fold"], "auc": t} for f, t in zip(folds, told, strict=True)]}
+        )
+        return
+    write_table(
+        [
+            ("run", str(folder)),
+            *((f"fold {f['fold']}, auc, {k}", v) for f, t in zip(folds, told, strict=True) for k, v in t.items()),
         ]
     )

@@ -27,7 +27,7 @@ def attend(weights: Tensor, v: Tensor) -> Tensor:
     """(B, heads, Lq, Lk) weights x (B, Lk, d) projected values -> (B, Lq, d), heads side by side."""
     b, heads, lq, _ = weights.shape
     v = v.view(b, v.shape[1], heads, v.shape[2] // heads).transpose(1, 2)
-    return (weights @ v).transpose(1, 2).reshape(b, lq, -1)
+    return (weights @ v).transpose(1, 2).reshape(b, lq, heads * v.shape[-1])  # no -1: there may be no query
 
 
 class Block(nn.Module):

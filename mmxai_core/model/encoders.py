@@ -192,8 +192,8 @@ class ClinicalEncoder(nn.Module):
         sizes = [self.BINS if n else len(f.category_ids) for n, f in zip(numeric, schema.fields, strict=True)]
         starts = [sum(sizes[:i]) for i in range(len(sizes))]
         self.register_buffer("is_numeric", torch.tensor(numeric, dtype=torch.bool), persistent=False)
-        self.register_buffer("rows", torch.tensor(starts), persistent=False)
-        self.register_buffer("top", torch.tensor([s - 1 for s in sizes]), persistent=False)
+        self.register_buffer("rows", torch.tensor(starts, dtype=torch.long), persistent=False)
+        self.register_buffer("top", torch.tensor([s - 1 for s in sizes], dtype=torch.long), persistent=False)
         self.table = nn.Parameter(torch.randn(max(sum(sizes), 1), d) * 0.1)
         self.unknown = nn.Parameter(torch.randn(len(sizes), d) * 0.1)
         self.field_code = nn.Parameter(torch.randn(len(sizes), d) * 0.1)

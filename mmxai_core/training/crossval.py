@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -75,7 +75,7 @@ def localise_fold(fitted: Fitted, test: CohortArrays) -> list[Json]:
 
 def cross_validate(
     data: CohortArrays, *, pretrained: ImageEncoder | None, replay: CohortArrays | None, schema: ClinicalSchema,
-    config: TrainConfig, log: RunLog, folds: int = 5, task: str = "",
+    config: TrainConfig, log: RunLog, folds: int = 5, task: str = "", only: Collection[int] | None = None,
 ) -> list[Json]:  # fmt: skip
     """Runs the recipe on each fold; each finished fold lies in fold-<k>.json and is not run again.
 
@@ -89,6 +89,7 @@ def cross_validate(
         log: Log and checkpoints.
         folds: Number of folds.
         task: The cohort's question, for the fold's file.
+        only: Numbers of the folds to run, from 0; None: all.
 
     Returns:
         One dict a fold: case ids, labels, probabilities by model, localisation, temperatures; ids, labels and logits of
@@ -96,6 +97,8 @@ def cross_validate(
     """
     out = []
     for k, (rest, held) in enumerate(patient_folds(data.labels, data.patients, folds=folds, seed=config.seed)):
+        if only is not None and k not in only:
+            continue
         path = log.folder / f"fold-{k}.json"
         if not path.is_file():
             inner = data.take(rest)
@@ -174,7 +177,7 @@ def summarise(folds: list[Json], *, seed: int, replicates: int = 2000) -> Json:
         "models": models,
         "auc_difference_delong": tests,
         "auc_by_fold": {
-            key: [_fold_auc(f, key) for f in folds] for key in ("image", *(f"fused|{level}" for level in LEVELS))
+            key: [fold_auc(f, key) for f in folds] for key in ("image", *(f"fused|{level}" for level in LEVELS))
         },
         "localization": {"n": len(rows)} | {m: _interval([r[m] for r in rows], seed) for m in ("hit", "iou", "energy")}
         if rows
@@ -208,7 +211,8 @@ def at_threshold(folds: list[Json], threshold: float, *, seed: int, replicates: 
     return {"threshold": threshold, "models": models}
 
 
-def _fold_auc(fold: Mapping[str, Any], key: str) -> float | None:
+def fold_auc(fold: Mapping[str, Any], key: str) -> float | None:
+    """The AUC of a fold's held-out cases by one entry of its probabilities; None where they are of one class."""
     return auc(fold["labels"], fold["probabilities"][key])
 
 

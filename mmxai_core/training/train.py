@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -80,27 +81,13 @@ def _calibration(folds: list[Json]) -> tuple[float, float, Json]:
     return temperature, threshold, account
 
 
-def planes_of(cohort: Cohort) -> list[str]:
-    """Names of the planes that its pictures show as red, green and blue; empty for grey pictures."""
-    return [c.name for c in cohort.cases[0].channels] if cohort.cases else []
-
-
-def train_bundle(
-    cohort: Cohort, out: Path, *, name: str, config: TrainConfig, log: RunLog, pretrain: Cohort | None = None
-) -> Bundle:
-    """Trains, cross-validates and writes a bundle; started again with the same `log.folder`, it resumes.
-
-    Args:
-        cohort: Images, masks, fields and labels of two classes.
-        out: Folder of the bundle.
-        name: Bundle name.
-        config: Settings.
-        log: Run folder, progress and cancel.
-        pretrain: Cohort for the first training of the image branch, or None.
+def _begin(
+    cohort: Cohort, *, config: TrainConfig, log: RunLog, pretrain: Cohort | None
+) -> tuple[CohortArrays, CohortArrays | None]:
+    """Starts or resumes a run: its settings are written down, and the cases read, those of `pretrain` second.
 
     Raises:
-        CohortError: The cohort cannot be read, has too few patients a class, or the device cannot do `config.amp`.
-        CancelledError: The run was cancelled; it resumes from its last checkpoint.
+        CohortError: See `train_bundle`; or the folder holds another run.
     """
     check_amp(config.amp, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     log.folder.mkdir(parents=True, exist_ok=True)
@@ -125,6 +112,64 @@ def train_bundle(
 
     data = read(cohort)
     source = read(pretrain) if pretrain else None
+    return data, source
+
+
+def train_folds(
+    cohort: Cohort, folds: Collection[int], *, config: TrainConfig, log: RunLog, pretrain: Cohort | None = None
+) -> list[Json]:
+    """Runs the recipe on some folds of the cross-validation and writes no bundle; `train_bundle` goes on from there.
+
+    For a cohort of which no bundle is made but whose folds join a comparison; and for processes that take different
+    folds, each in a copy of one run folder.
+
+    Args:
+        cohort: Images, masks, fields and labels of two classes.
+        folds: Numbers of the folds, from 0.
+        config: Settings.
+        log: Run folder, progress and cancel.
+        pretrain: Cohort for the first training of the image branch, or None.
+
+    Returns:
+        See `cross_validate`.
+
+    Raises:
+        CohortError: There is no such fold; or see `train_bundle`.
+        CancelledError: The run was cancelled; it resumes from its last checkpoint.
+    """
+    if missing := [k for k in folds if not 0 <= k < config.folds]:
+        raise CohortError(f"The folds are 0 to {config.folds - 1}; got {missing[0]}.")
+    data, source = _begin(cohort, config=config, log=log, pretrain=pretrain)
+    encoder = pretrain_encoder(source, config=config, log=log) if source is not None else None
+    return cross_validate(
+        data, pretrained=encoder, replay=source, schema=cohort.schema, config=config, log=log, folds=config.folds,
+        task=cohort.task, only=folds,
+    )  # fmt: skip
+
+
+def planes_of(cohort: Cohort) -> list[str]:
+    """Names of the planes that its pictures show as red, green and blue; empty for grey pictures."""
+    return [c.name for c in cohort.cases[0].channels] if cohort.cases else []
+
+
+def train_bundle(
+    cohort: Cohort, out: Path, *, name: str, config: TrainConfig, log: RunLog, pretrain: Cohort | None = None
+) -> Bundle:
+    """Trains, cross-validates and writes a bundle; started again with the same `log.folder`, it resumes.
+
+    Args:
+        cohort: Images, masks, fields and labels of two classes.
+        out: Folder of the bundle.
+        name: Bundle name.
+        config: Settings.
+        log: Run folder, progress and cancel.
+        pretrain: Cohort for the first training of the image branch, or None.
+
+    Raises:
+        CohortError: The cohort cannot be read, has too few patients a class, or the device cannot do `config.amp`.
+        CancelledError: The run was cancelled; it resumes from its last checkpoint.
+    """
+    data, source = _begin(cohort, config=config, log=log, pretrain=pretrain)
     encoder = pretrain_encoder(source if source is not None else data, config=config, log=log)
     results: dict[str, Any] = {"cohort": cohort.name, "seed": config.seed}
     if source is not None and pretrain is not None:
@@ -135,8 +180,7 @@ def train_bundle(
         }
     folds = cross_validate(
         data, pretrained=encoder if source is not None else None, replay=source, schema=cohort.schema, config=config,
-        log=log, folds=config.folds,
-        task=cohort.task,
+        log=log, folds=config.folds, task=cohort.task,
     )  # fmt: skip
     results["cross_validation"] = summarise(folds, seed=config.seed)
     temperature, threshold, account = _calibration(folds)

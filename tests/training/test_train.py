@@ -19,7 +19,7 @@ from mmxai_core.model.config import Architecture
 from mmxai_core.training.config import StageConfig, TrainConfig, load_config
 from mmxai_core.training.missing import LEVELS
 from mmxai_core.training.recipe import RunLog
-from mmxai_core.training.train import train_bundle
+from mmxai_core.training.train import train_bundle, train_folds
 
 CONFIG = TrainConfig(
     validation=0.5, pretrain_validation=0.5, folds=2, views=1, phantoms=4, init="none",
@@ -138,3 +138,28 @@ def test_a_run_folder_of_other_cases_is_refused(cohort: Cohort, tmp_path: Path) 
         train_bundle(cohort, tmp_path / "a", name="tiny", config=CONFIG, log=log)
     with pytest.raises(CohortError, match="other settings or cases"):
         train_bundle(replace(cohort, cases=cohort.cases[1:]), tmp_path / "a", name="tiny", config=CONFIG, log=log)
+
+
+def test_folds_taken_one_by_one_are_those_of_the_whole_run(cohort: Cohort, tmp_path: Path) -> None:
+    whole = train_bundle(cohort, tmp_path / "a", name="tiny", config=CONFIG, log=RunLog(tmp_path / "run-a"))
+    run = tmp_path / "run-b"
+    (second,) = train_folds(cohort, [1], config=CONFIG, log=RunLog(run))
+    assert second["fold"] == 1 and sorted(p.name for p in run.glob("fold-*.json")) == ["fold-1.json"]
+    assert second == json.loads((tmp_path / "run-a" / "fold-1.json").read_text())
+    done = (run / "fold-1.json").stat().st_mtime_ns
+    assert train_bundle(cohort, tmp_path / "b", name="tiny", config=CONFIG, log=RunLog(run)).sha256 == whole.sha256
+    assert (run / "fold-1.json").stat().st_mtime_ns == done
+    with pytest.raises(CohortError, match="The folds are 0 to 1; got 2"):
+        train_folds(cohort, [0, 2], config=CONFIG, log=RunLog(run))
+
+
+def test_folds_of_a_cohort_without_fields(cohort: Cohort, tmp_path: Path) -> None:
+    bare = replace(
+        cohort, schema=ClinicalSchema(()), cases=tuple(replace(c, clinical={}) for c in cohort.cases)
+    )  # fmt: skip
+    folds = train_folds(bare, [0, 1], config=CONFIG, log=RunLog(tmp_path / "run"))
+    assert sorted(i for f in folds for i in f["case_ids"]) == sorted(c.case_id for c in cohort.cases)
+    for f in folds:
+        assert f["fields"] == [] and len(f["probabilities"]["image"]) == len(f["case_ids"])
+        fused = [f["probabilities"][f"fused|{level}"] for level in ("image", *LEVELS)]
+        assert all(values == fused[0] for values in fused)  # nothing to know
