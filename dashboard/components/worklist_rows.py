@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from datetime import UTC, datetime
 
-from dashboard.components.wording import percent
+from dashboard.components.wording import about, percent
 from mmxai_core.worklist import Analysed, WorklistCase
 
 #: A sign and a word for each state: colour is never alone.
@@ -72,7 +72,7 @@ def prediction_words(told: Analysed) -> str:
     if told.low is None or told.high is None or "fields missing" not in told.flags:
         return said
     low, high = percent(told.low), percent(told.high)
-    return f"{said}; {f'about {low}' if low == high else f'{low} to {high}'} with every field known"
+    return f"{said}; {about(told.low) if low == high else f'{low} to {high}'} with every field known"
 
 
 def _told(case: WorklistCase) -> str:

@@ -70,6 +70,10 @@ def _lead(args: argparse.Namespace, team: Team) -> None:
     from mmxai_core.training.recipe import RunLog
     from mmxai_core.training.train import train_bundle, train_folds
 
+    if args.folds is not None and args.run_dir is None:
+        raise UsageError("--folds needs --run-dir, where the folds are kept.")
+    if args.folds is not None and args.name is not None:
+        raise UsageError("--name is of no use with --folds: no bundle is written.")
     given = {name: value for name in ("amp", "accumulate") if (value := getattr(args, name)) is not None}
     config = replace(load_config(args.config), **given)
     board = TensorBoardLog(args.tensorboard) if args.tensorboard is not None else None
@@ -83,8 +87,6 @@ def _lead(args: argparse.Namespace, team: Team) -> None:
     elif args.pretrain_root is not None:
         raise UsageError("--pretrain-root is of no use: the settings name no pretrain_cohort.")
     cohort = load_cohort(args.cohort, args.root, task=args.task)
-    if args.out is None and args.run_dir is None:
-        raise UsageError("--folds needs --run-dir, where the folds are kept.")
     name = args.name or (args.out or args.run_dir).resolve().name
     folder = args.run_dir or Path("runs") / name
     with progress("train", unit="steps") as step:
@@ -114,7 +116,7 @@ def _lead(args: argparse.Namespace, team: Team) -> None:
 
 
 def _tell_folds(folds: list[Json], folder: Path, *, as_json: bool) -> None:
-    """The AUC of each fold's held-out cases, of the image alone and of the fused network at each level."""
+    """The AUC of each fold's held-out cases by each entry of its probabilities."""
     from mmxai_core.training.crossval import fold_auc
 
     told = [{k: fold_auc(f, k) for k in f["probabilities"]} for f in folds]

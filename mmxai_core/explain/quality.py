@@ -110,5 +110,5 @@ def mark_findings(canvas: FloatMap, box: Box) -> tuple[InputFinding, ...]:
         seen.append("text")
     if not seen:
         return ()
-    words = f"Burned in over the lesion: {' and '.join(seen)}. The model may read that instead of tissue."
+    words = f"Burned in over the lesion: {' and '.join(seen)}, which the model may read instead of tissue."
     return (InputFinding("marks over the lesion", "caution", words, float(callipers), 0.0),)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from mmxai_core.figures.evidence_colour import coloured_inside
 from mmxai_core.report.checks import Check, Support, checks
-from mmxai_core.report.wording import class_name, likelihood, listed, percent, verdict
+from mmxai_core.report.wording import about, class_name, likelihood, listed, percent, verdict
 from mmxai_core.results import Explanation, Prediction, PredictionSet
 from mmxai_core.results.certainty import BranchView
 
@@ -164,7 +164,7 @@ def _range(explanation: Explanation) -> str:
     fields = "field turns" if view.unknown == 1 else "fields turn"
     text = f"Depending on how the {view.unknown} unknown {fields} out, the probability may "
     if percent(view.low) == percent(view.high):
-        text += f"be about {percent(view.low)} (90 % range)"
+        text += f"be {about(view.low)} (90 % range)"
     else:
         text += f"lie from {percent(view.low)} to {percent(view.high)} (90 % range)"
     if view.low < cut <= view.high:

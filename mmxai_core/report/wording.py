@@ -31,6 +31,12 @@ def percent(value: float) -> str:
     return f"{100 * value:.0f} %"
 
 
+def about(value: float) -> str:
+    """`percent` of a value that stands for a narrow range around it."""
+    said = percent(value)
+    return f"about {said}" if said[0].isdigit() else said
+
+
 def class_name(class_id: str) -> str:
     """A class id as it is read, e.g. "not malignant" for "not_malignant"."""
     return class_id.replace("_", " ")

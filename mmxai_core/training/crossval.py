@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from mmxai_core.clinical import ClinicalSchema
+from mmxai_core.errors import CohortError
 from mmxai_core.evaluation.bootstrap import metric_intervals
 from mmxai_core.evaluation.compare import delong
 from mmxai_core.evaluation.localization import localize
@@ -137,7 +138,13 @@ def cross_validate(
             partial = path.with_suffix(".part")
             partial.write_text(json.dumps(result), encoding="utf-8")
             partial.replace(path)
-        out.append(json.loads(path.read_text(encoding="utf-8")))
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        if (kept["task"], kept["fields"]) != (task, [f.id for f in schema.fields]):
+            raise CohortError(
+                f"{path.name} of the run {log.folder.name} asked another question, or of other fields; give another "
+                "run folder."
+            )
+        out.append(kept)
     return out
 
 

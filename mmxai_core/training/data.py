@@ -55,7 +55,7 @@ class CohortArrays:
         patients: N patient ids.
         records: N clinical records, for encoding with another schema.
         assessed: N categories that readers gave (BI-RADS), each with its cohort's name, "" where unknown: read by
-            `teacher` alone, never an input. Empty where nobody asks.
+            `teacher` alone, never an input. May be empty: none is known.
     """
 
     grey: NDArray[np.uint8]

@@ -64,6 +64,7 @@ def _is_slow(
     return (
         x.device.type == "cpu" and torch.is_autocast_enabled("cpu") and torch.is_grad_enabled()
         and torch.get_autocast_dtype("cpu") == torch.bfloat16
-        and groups == x.shape[1] == len(weight) > 1 and bias is None and not isinstance(padding, str)
+        and groups == x.shape[1] == len(weight) > 1 and bias is None
+        and not isinstance(padding, str | int) and not isinstance(stride, int)
         and (max(stride) > 1 or max(weight.shape[-2:]) > 3)
     )  # fmt: skip

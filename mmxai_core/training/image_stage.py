@@ -180,7 +180,7 @@ class ImageObjective:
 
 @dataclass(frozen=True, eq=False)
 class _ImageJob:
-    """What a follower needs to take its share of an image stage: the network, pixels, masks and labels, no patient."""
+    """What a follower needs to take its share of an image stage: the network, pixels, masks and targets, no patient."""
 
     encoder: ImageEncoder
     data: CohortArrays
@@ -206,10 +206,16 @@ def _execution(config: TrainConfig, team: Team, device: torch.device) -> Executi
     return Execution(config.amp, config.accumulate, config.batch_norm, config.checkpoint_steps, team)
 
 
-def _without_patients(data: CohortArrays) -> CohortArrays:
+def _without_patients(data: CohortArrays, config: TrainConfig) -> CohortArrays:
     empty = np.zeros((len(data), 0))
     return replace(
-        data, values=empty.astype(np.float32), known=empty.astype(np.bool_), case_ids=(), patients=(), records=()
+        data,
+        values=empty.astype(np.float32),
+        known=empty.astype(np.bool_),
+        case_ids=(),
+        patients=(),
+        records=(),
+        assessed=data.assessed if config.teacher else (),
     )
 
 
@@ -257,7 +263,7 @@ def train_image(
         parts = (0.0 if config.watch == "lesion" else config.class_weight, config.loss.lesion)
         return weighted_numbers(model, validation, weights=parts, device=where)
 
-    with hooks.team.job(_ImageJob(encoder, _without_patients(train), stage, config, seed)):
+    with hooks.team.job(_ImageJob(encoder, _without_patients(train, config), stage, config, seed)):
         encoder.to(where)
         result = fit(
             encoder, config=stage, order=order, step=ImageObjective(encoder, train, config), validate=validate,

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from mmxai_core.clinical import ClinicalSchema, tukey_fences
+from mmxai_core.errors import CohortError
 from mmxai_core.evaluation.calibration import fit_temperature
 from mmxai_core.model.baselines import ClinicalOnlyNetwork
 from mmxai_core.model.encoders import ImageEncoder
@@ -278,7 +279,10 @@ def _reread(path: Path, *, schema: ClinicalSchema, config: TrainConfig) -> Fitte
     network, clinical = FusedNetwork(config.arch, schema), ClinicalOnlyNetwork(config.arch, schema)
     image = ImageEncoder(config.arch)
     for model, name in ((network, "network"), (clinical, "clinical"), (image, "image")):
-        model.load_state_dict(saved[name])
+        try:
+            model.load_state_dict(saved[name])
+        except RuntimeError as error:
+            raise CohortError(f"{path.name} of the run {path.parent.name} was fitted to other fields.") from error
     return Fitted(
         network.eval(), image.eval(), clinical.eval(), schema, saved["temperature"], saved["validation_logits"],
         saved["validation_labels"].numpy(), saved["stages"],

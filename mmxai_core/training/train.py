@@ -112,13 +112,15 @@ def _begin(
 
     data = read(cohort)
     source = read(pretrain) if pretrain else None
+    if config.teacher and not any(a for part in (data, source) if part is not None for a in part.assessed):
+        raise CohortError("Training setting teacher needs cases with a BI-RADS category; none has one.")
     return data, source
 
 
 def train_folds(
     cohort: Cohort, folds: Collection[int], *, config: TrainConfig, log: RunLog, pretrain: Cohort | None = None
 ) -> list[Json]:
-    """Runs the recipe on some folds of the cross-validation and writes no bundle; `train_bundle` goes on from there.
+    """Runs the recipe on some folds and writes no bundle; `train_bundle` of the same cohort goes on from there.
 
     For a cohort of which no bundle is made but whose folds join a comparison; and for processes that take different
     folds, each in a copy of one run folder.

@@ -90,6 +90,8 @@ def test_some_folds_of_a_cohort_that_is_only_compared(tmp_path: Path, capsys: py
     ]
     assert main(argv) == 2
     assert "--folds needs --run-dir" in capsys.readouterr().err
+    assert main([*argv, "--run-dir", str(run), "--name", "x"]) == 2
+    assert "--name is of no use with --folds" in capsys.readouterr().err
     assert main([*argv, "2", "--run-dir", str(run)]) == 2
     assert "The folds are 0 to 1; got 2." in capsys.readouterr().err and not run.exists()
     assert main([*argv, "--run-dir", str(run), "--json"]) == 0

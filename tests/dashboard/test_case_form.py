@@ -164,3 +164,17 @@ def test_a_cancelled_analysis_of_the_same_values_leaves_the_earlier_explanation(
     cancelled(analysed(form), age=51.0, predicted=True)
     assert "Cancelled. The explanation is of an earlier analysis of the same values." in said(form)
     assert "Analysed in" not in said(form)
+
+
+def test_a_value_is_kept_before_the_rest_is_drawn(form: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that is loaded again meanwhile stops the run there."""
+    from dashboard import casebook, services
+    from mmxai_core.worklist import SITE
+
+    monkeypatch.setattr(
+        casebook, "is_answered", lambda session: session.values and 1 / 0
+    )  # asked once the form is read
+    field(form, "number_input", "Age").set_value(51.0).run()
+    session = form.session_state["reading"]
+    owners = (SITE, casebook.desk_owner(session.desk))
+    assert services.worklist().case(session.case, owners).values == {"age": 51.0}

@@ -63,7 +63,7 @@ def test_only_marks_over_the_lesion_are_named(at: tuple[int, int]) -> None:
     canvas[74:374, :400] = speckle() * 0.5
     found = mark_findings(with_cross(canvas, *at), (80, 60, 180, 160))
     if at[1] == 120:
-        assert "1 calliper mark." in found[0].sentence and found[0].severity == "caution"
+        assert "1 calliper mark, which" in found[0].sentence and found[0].severity == "caution"
     else:
         assert found == ()
 

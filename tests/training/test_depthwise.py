@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -10,8 +12,9 @@ from torch.nn import functional as F
 from mmxai_core.model.encoders import ImageEncoder
 from mmxai_core.training import depthwise
 from mmxai_core.training.depthwise import QuickDepthwise
+from mmxai_core.training.image_stage import ImageObjective
 from mmxai_core.training.losses import coherence_loss
-from tests.training.image_cases import CONFIG
+from tests.training.image_cases import CONFIG, cases
 
 
 @pytest.mark.parametrize(("kernel", "stride", "taken"), [(3, 1, False), (3, 2, True), (5, 1, True), (5, 2, True)])
@@ -66,6 +69,27 @@ def test_only_depthwise_convolutions_are_taken(monkeypatch: pytest.MonkeyPatch) 
         with torch.no_grad():
             encoder(canvas, boxes=boxes)
     assert len(groups) > 0 and len(seen) == len(groups) and all(s[1] == 1 for s in seen)
+
+
+def test_an_image_stage_in_bfloat16_takes_this_way_and_in_float32_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = 0
+    apply = depthwise._Depthwise.apply
+
+    def spy(*args: object) -> Tensor:
+        nonlocal calls
+        calls += 1
+        out: Tensor = apply(*args)
+        return out
+
+    monkeypatch.setattr(depthwise._Depthwise, "apply", spy)
+    found = {}
+    for amp in ("none", "bf16"):
+        torch.manual_seed(0)
+        objective = ImageObjective(ImageEncoder(CONFIG.arch), cases(4), replace(CONFIG, amp=amp))
+        calls = 0
+        objective.terms(*objective.draw(torch.arange(4), torch.Generator().manual_seed(0)).part(slice(None)))
+        found[amp] = calls
+    assert found["none"] == 0 and found["bf16"] > 0
 
 
 def test_the_rim_of_the_lesion_is_the_squares_maximum(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -154,12 +154,30 @@ def test_folds_taken_one_by_one_are_those_of_the_whole_run(cohort: Cohort, tmp_p
 
 
 def test_folds_of_a_cohort_without_fields(cohort: Cohort, tmp_path: Path) -> None:
-    bare = replace(
-        cohort, schema=ClinicalSchema(()), cases=tuple(replace(c, clinical={}) for c in cohort.cases)
-    )  # fmt: skip
+    bare = replace(cohort, schema=ClinicalSchema(()), cases=tuple(replace(c, clinical={}) for c in cohort.cases))
     folds = train_folds(bare, [0, 1], config=CONFIG, log=RunLog(tmp_path / "run"))
     assert sorted(i for f in folds for i in f["case_ids"]) == sorted(c.case_id for c in cohort.cases)
     for f in folds:
         assert f["fields"] == [] and len(f["probabilities"]["image"]) == len(f["case_ids"])
         fused = [f["probabilities"][f"fused|{level}"] for level in ("image", *LEVELS)]
         assert all(values == fused[0] for values in fused)  # nothing to know
+    with pytest.raises(CohortError, match="of other fields"):  # the folds are not taken for those of another schema
+        train_folds(cohort, [0], config=CONFIG, log=RunLog(tmp_path / "run"))
+    (tmp_path / "run" / "fold-0.json").unlink()
+    with pytest.raises(CohortError, match=r"fold-0\.fitted of the run run was fitted to other fields"):
+        train_folds(cohort, [0], config=CONFIG, log=RunLog(tmp_path / "run"))
+
+
+def test_a_teacher_needs_categories_and_stands_on_the_card(cohort: Cohort, tmp_path: Path) -> None:
+    taught = replace(CONFIG, teacher=0.5)
+    with pytest.raises(CohortError, match="teacher needs cases with a BI-RADS category"):
+        train_bundle(cohort, tmp_path / "a", name="tiny", config=taught, log=RunLog(tmp_path / "run-a"))
+    assessed = replace(
+        cohort, cases=tuple(replace(c, strata={"birads": str(2 + i % 4)}) for i, c in enumerate(cohort.cases))
+    )
+    bundle = train_bundle(assessed, tmp_path / "b", name="tiny", config=taught, log=RunLog(tmp_path / "run-b"))
+    assert "was 50 % how often lesions of the same BI-RADS category are of each class" in bundle.model_card()
+    plain = train_bundle(assessed, tmp_path / "c", name="tiny", config=CONFIG, log=RunLog(tmp_path / "run-c"))
+    assert "BI-RADS category" not in plain.model_card() and plain.sha256 != bundle.sha256
+    one, other = ({p.name for p in (tmp_path / r).glob("pretrained-*.pt")} for r in ("run-b", "run-c"))
+    assert one and not one & other  # no encoder of one is taken for the other's
