@@ -47,15 +47,25 @@ def listed(names: Sequence[str], *, joint: str = "and") -> str:
     return f" {joint} ".join(filter(None, (", ".join(names[:-1]), names[-1]))) if names else ""
 
 
+def _apart(value: float, cut: float) -> tuple[str, str]:
+    """Two shares in per cent, with a decimal or two where whole ones would not tell them apart."""
+    said = percent(value), percent(cut)
+    for digits in (1, 2):
+        if value == cut or said[0] != said[1]:
+            break
+        said = f"{100 * value:.{digits}f} %", f"{100 * cut:.{digits}f} %"
+    return said
+
+
 def verdict(prediction: Prediction) -> str:
     """The prediction in one or two sentences: probability in words and number, threshold, the class called."""
     p, cut, name = prediction.probability, prediction.threshold, class_name(prediction.positive_class)
     side = "at or above" if p >= cut else "below"
-    word = likelihood(p)
-    said = f"{name.capitalize()}: {word}, {percent(p)}" if word == "uncertain" else (
-        f"{name.capitalize()} is {word}: {percent(p)}"
+    word, (share, threshold) = likelihood(p), _apart(p, cut)
+    said = f"{name.capitalize()}: {word}, {share}" if word == "uncertain" else (
+        f"{name.capitalize()} is {word}: {share}"
     )  # fmt: skip
     called = f"The model calls this {class_name(prediction.predicted_class)}"
     if _NOT_LOW <= p < cut:
         called += f"; that does not rule out {name}"
-    return f"{said}, {side} the operating threshold of {percent(cut)}. {called}."
+    return f"{said}, {side} the operating threshold of {threshold}. {called}."

@@ -69,6 +69,12 @@ def test_probabilities_in_words() -> None:
     )
     assert "below the operating threshold" in verdict(prediction(probability=0.2))
     assert verdict(prediction(probability=0.54)).startswith("Malignant: uncertain, 54 %, at or above")
+    near = verdict(replace(prediction(probability=0.386), threshold=0.3913))
+    assert "38.6 %, below the operating threshold of 39.1 %." in near  # not 39 % below 39 %
+    nearer = verdict(replace(prediction(probability=0.3911), threshold=0.3913))
+    assert "39.11 %, below the operating threshold of 39.13 %." in nearer
+    at = verdict(replace(prediction(probability=0.39), threshold=0.39))
+    assert "39 %, at or above the operating threshold of 39 %." in at
 
 
 def test_parts_left_out_are_named() -> None:
