@@ -139,7 +139,8 @@ def cross_validate(
             partial.write_text(json.dumps(result), encoding="utf-8")
             partial.replace(path)
         kept = json.loads(path.read_text(encoding="utf-8"))
-        if (kept["task"], kept["fields"]) != (task, [f.id for f in schema.fields]):
+        asked = task, [f.id for f in schema.fields]
+        if (kept.get("task", asked[0]), kept.get("fields", asked[1])) != asked:  # earlier versions did not write them
             raise CohortError(
                 f"{path.name} of the run {log.folder.name} asked another question, or of other fields; give another "
                 "run folder."
