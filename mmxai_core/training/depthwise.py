@@ -1,8 +1,9 @@
 """Depthwise convolutions on a CPU in bfloat16, whose gradient is taken in float32.
 
 The forward pass in bfloat16 is several times faster than in float32, but the gradient of a depthwise convolution that
-strides, or whose kernel is larger than 3, falls back to a slow path. *Measured* on one core, EfficientNet-Lite0's
-shapes, 32 glances of 224 pixels: 2.0 s in bfloat16, 0.5 s in float32, of 4.2 s for the whole step.
+strides, or whose kernel is larger than 3, falls back to a slow path. *Measured* on one core of two while both
+were at work, EfficientNet-Lite0's shapes, 32 glances of 224 pixels: 2.0 s in bfloat16, 0.5 s in float32, of 4.2 s for
+the whole step; on an idle machine see the bundle's `results/benchmark`.
 """
 
 from __future__ import annotations
