@@ -17,7 +17,7 @@ from dashboard.components.performance_words import (
     source,
     tests_at,
 )
-from mmxai_core.comparison.files import ModelResult
+from mmxai_core.comparison.results import ModelResult
 from mmxai_core.figures.performance_parts import Curve, Curves, Forest, Point, cell_text
 from mmxai_core.report.wording import class_name, listed
 

@@ -6,7 +6,7 @@ from math import sqrt
 
 from dashboard.components.performance_source import Run
 from dashboard.components.performance_words import level_words, source
-from mmxai_core.comparison.files import ModelResult
+from mmxai_core.comparison.results import ModelResult
 from mmxai_core.figures.performance_parts import Cell, Number, Table
 from mmxai_core.report.wording import class_name
 

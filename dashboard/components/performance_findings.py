@@ -6,7 +6,7 @@ from typing import Literal
 
 from dashboard.components.performance_source import Run, cohort_name
 from dashboard.components.performance_words import counted, label_of, level_words, number, source
-from mmxai_core.comparison.files import Finding, Findings, SubgroupRow
+from mmxai_core.comparison.results import Finding, Findings, SubgroupRow
 from mmxai_core.figures.performance_parts import Cell, Forest, Number, Point, Table
 
 _FACTORS = {"birads": "BI-RADS", "age_band": "Age"}

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mmxai_core.comparison import files
+from mmxai_core.comparison.results import Findings, Metrics, RunConfig, Subgroups, Tests
 from mmxai_core.errors import CohortError
 
 #: Names of cohorts as their publishers write them.
@@ -38,12 +39,12 @@ class Run:
     """
 
     name: str
-    config: files.RunConfig
-    metrics: files.Metrics
-    tests: files.Tests | None
-    subgroups: files.Subgroups | None
-    leakage: files.Findings | None
-    generalisation: files.Findings | None
+    config: RunConfig
+    metrics: Metrics
+    tests: Tests | None
+    subgroups: Subgroups | None
+    leakage: Findings | None
+    generalisation: Findings | None
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Started:
     """
 
     name: str
-    config: files.RunConfig | None
+    config: RunConfig | None
     units: int
     planned: int | None
 
@@ -85,7 +86,7 @@ def cohort_name(name: str) -> str:
     return COHORTS.get(name, name)
 
 
-def run_title(config: files.RunConfig | None, name: str) -> str:
+def run_title(config: RunConfig | None, name: str) -> str:
     """A run as a reader chooses it."""
     if config is None:
         return name
@@ -160,7 +161,7 @@ def read_measurement(path: Path, results: Path) -> Measurement | None:
     return None if kind is None else Measurement(name, kind, found, config if isinstance(config, dict) else {})
 
 
-def resume_command(name: str, config: files.RunConfig | None, *, bundle: str) -> str:
+def resume_command(name: str, config: RunConfig | None, *, bundle: str) -> str:
     """The command that makes, goes on with, or repeats a run."""
     out = f"pretrained/{bundle}/results/{name}"
     if config is None:

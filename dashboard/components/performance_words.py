@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dashboard.components.performance_source import Run, cohort_name
-from mmxai_core.comparison.files import Estimate, ModelEntry, ModelResult, PairedTest, Verdict
+from mmxai_core.comparison.curves import Estimate
+from mmxai_core.comparison.results import ModelEntry, ModelResult, PairedTest, Verdict
 from mmxai_core.figures.performance_parts import Form, Number
 from mmxai_core.report.wording import class_name
 

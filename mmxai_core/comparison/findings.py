@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from mmxai_core.comparison import files
-from mmxai_core.comparison.files import Finding
 from mmxai_core.comparison.generalise import (
     across_cohorts,
     comparison_material,
@@ -14,6 +13,7 @@ from mmxai_core.comparison.generalise import (
     source_from_features,
 )
 from mmxai_core.comparison.leakage import changed_inputs, missingness
+from mmxai_core.comparison.results import Finding, Findings
 from mmxai_core.comparison.run import Comparison
 
 #: Factor of `Case.strata` across which a cohort is tested, where it has it.
@@ -43,7 +43,7 @@ def write_leakage(comparison: Comparison, *, encoders: bool) -> None:
     else:  # what an earlier call asked of the encoders stays
         before = files.read_leakage(comparison.plan.out)
         rows += [r for r in before.rows if r.id.endswith("_from_features")] if before else []
-    files.write(comparison.plan.out / "leakage.json", files.Findings(files.FORMAT, material.status, tuple(rows)))
+    files.write(comparison.plan.out / "leakage.json", Findings(files.FORMAT, material.status, tuple(rows)))
 
 
 def write_generalisation(comparison: Comparison, *, train: bool = True) -> None:
@@ -59,9 +59,7 @@ def write_generalisation(comparison: Comparison, *, train: bool = True) -> None:
     for factor in _factors(comparison):
         rows += leave_groups_out(comparison, factor, train=train)
     if rows:
-        files.write(
-            comparison.plan.out / "generalisation.json", files.Findings(files.FORMAT, material.status, tuple(rows))
-        )
+        files.write(comparison.plan.out / "generalisation.json", Findings(files.FORMAT, material.status, tuple(rows)))
 
 
 def _factors(comparison: Comparison) -> list[str]:

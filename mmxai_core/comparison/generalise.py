@@ -14,12 +14,13 @@ import torch
 from numpy.typing import NDArray
 
 from mmxai_core.comparison.cohort import Split
+from mmxai_core.comparison.curves import Estimate
 from mmxai_core.comparison.encoders import Trained, train_encoder
-from mmxai_core.comparison.files import Estimate, Finding
 from mmxai_core.comparison.fold import FoldWork
 from mmxai_core.comparison.leakage import estimate, probe_finding
 from mmxai_core.comparison.models import BY_NAME, IMAGE_LEVEL
 from mmxai_core.comparison.pooling import Material, join_images, labels_of, pool
+from mmxai_core.comparison.results import Finding
 from mmxai_core.comparison.run import Comparison
 from mmxai_core.comparison.scoring import Pool
 from mmxai_core.comparison.units import Scores, Unit, read_unit, read_units, unit_path, write_unit

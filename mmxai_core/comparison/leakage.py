@@ -11,9 +11,10 @@ from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from mmxai_core.comparison.files import Estimate, Finding
+from mmxai_core.comparison.curves import Estimate
 from mmxai_core.comparison.models import IMAGE_LEVEL
 from mmxai_core.comparison.pooling import Material, pool
+from mmxai_core.comparison.results import Finding
 from mmxai_core.evaluation.bootstrap import intervals
 from mmxai_core.evaluation.metrics import weighted_auc
 

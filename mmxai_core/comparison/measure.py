@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmxai_core.comparison import files
-from mmxai_core.comparison.files import METRICS, Estimate, LocalisationResult, Metrics, ModelResult
+from mmxai_core.comparison.curves import Estimate
 from mmxai_core.comparison.models import IMAGE_LEVEL, Model
 from mmxai_core.comparison.pooling import Material, pool, validation_auc
+from mmxai_core.comparison.results import METRICS, LocalisationResult, Metrics, ModelResult, Subgroups, Tests
 from mmxai_core.comparison.scoring import PLUG_IN, SQUARED, Pool
 from mmxai_core.comparison.subgroups import subgroups
 from mmxai_core.comparison.verdicts import Drawn, reference, tests_of, variant, verdicts
@@ -75,11 +76,11 @@ def write_files(folder: Path, material: Material) -> Json:
         tuple(rows), verdicts(rows, tests, chosen), budget_notes(material),
     )  # fmt: skip
     files.write(folder / "metrics.json", metrics)
-    files.write(folder / "tests.json", files.Tests(files.FORMAT, material.status, tests))
+    files.write(folder / "tests.json", Tests(files.FORMAT, material.status, tests))
     pools = {k: d.pool for k, d in drawn.items()}
     files.write(
         folder / "subgroups.json",
-        files.Subgroups(files.FORMAT, material.status, tuple(subgroups(material, pools, chosen))),
+        Subgroups(files.FORMAT, material.status, tuple(subgroups(material, pools, chosen))),
     )
     return {
         "status": material.status,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mmxai_core.comparison.files import CalibrationCurve, Confusion, DecisionCurve, Roc
+from mmxai_core.comparison.curves import CalibrationCurve, Confusion, DecisionCurve, Roc
 from mmxai_core.evaluation.metrics import mass_bins, weighted_auc, weighted_calibration_errors, weighted_sensitivity_at
 
 #: Thresholds of the confusion counts.

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from mmxai_core.comparison.files import Estimate, SubgroupRow
+from mmxai_core.comparison.curves import Estimate
 from mmxai_core.comparison.models import IMAGE_LEVEL
 from mmxai_core.comparison.pooling import Material
+from mmxai_core.comparison.results import SubgroupRow
 from mmxai_core.comparison.scoring import Pool
 from mmxai_core.evaluation.bootstrap import intervals
 

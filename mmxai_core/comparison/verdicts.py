@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mmxai_core.comparison.files import Estimate, ModelResult, PairedTest, Verdict
+from mmxai_core.comparison.curves import Estimate
 from mmxai_core.comparison.models import IMAGE_LEVEL, SHIPPED, SHIPPED_IMAGE
+from mmxai_core.comparison.results import ModelResult, PairedTest, Verdict
 from mmxai_core.comparison.scoring import Pool
 from mmxai_core.evaluation.compare import clustered_delong, holm
 

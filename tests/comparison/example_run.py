@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from mmxai_core.comparison import files
+from mmxai_core.comparison.curves import Estimate
 from mmxai_core.comparison.measure import levels_of, write_files
 from mmxai_core.comparison.models import MODELS
 from mmxai_core.comparison.pooling import Material
+from mmxai_core.comparison.results import Finding, Findings
 from mmxai_core.comparison.units import Localised, Scores, Unit, read_units, write_unit
 
 LEVELS = ("history", "history+descriptor")
@@ -79,9 +81,9 @@ def write_example_run(folder: Path, *, without: tuple[tuple[int, int, str], ...]
     }  # fmt: skip
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
     write_files(folder, example_material(units))
-    half = files.Estimate(0.5, 0.4, 0.6)
-    finding = files.Finding("borders_masked", "Does it read the borders?", "Invented.", "auc", half, half,
+    half = Estimate(0.5, 0.4, 0.6)
+    finding = Finding("borders_masked", "Does it read the borders?", "Invented.", "auc", half, half,
                             "the plain image", PATIENTS, "Invented.")  # fmt: skip
     for name in ("leakage", "generalisation"):
-        files.write(folder / f"{name}.json", files.Findings(files.FORMAT, "complete", (finding,)))
+        files.write(folder / f"{name}.json", Findings(files.FORMAT, "complete", (finding,)))
     return folder

@@ -11,6 +11,7 @@ from comparison.example_run import LEVELS, PATIENTS, SEEDS, example_material, ex
 
 from mmxai_core.comparison import files
 from mmxai_core.comparison.measure import write_files
+from mmxai_core.comparison.results import METRICS
 from mmxai_core.comparison.units import read_units
 from mmxai_core.errors import CohortError
 
@@ -25,7 +26,7 @@ def test_every_file_reads_back(run: Path) -> None:
     assert config.seeds == SEEDS and config.levels["history"] == ("history",)
     assert metrics.complete and metrics.status.startswith("complete")
     row = metrics.row("attention", "history+descriptor")
-    assert row is not None and row.seeds == SEEDS and row.n == PATIENTS and set(row.metrics) == set(files.METRICS)
+    assert row is not None and row.seeds == SEEDS and row.n == PATIENTS and set(row.metrics) == set(METRICS)
     auc = row.metrics["auc"]
     assert auc.low is not None and auc.value is not None and auc.high is not None
     assert 0.5 < auc.low < auc.value < auc.high <= 1

@@ -31,12 +31,14 @@ from dashboard.components.performance_shipped import shipped_forest, shipped_hea
 from dashboard.components.performance_tables import (
     ablation_table,
     cohort_table,
+    folds_table,
     localisation_table,
     paired_table,
     performance_table,
 )
 from dashboard.components.performance_words import METRIC_NAMES, chance_sentence, headline, leads, level_words
-from mmxai_core.comparison.files import METRICS, Estimate
+from mmxai_core.comparison.curves import Estimate
+from mmxai_core.comparison.results import METRICS
 from mmxai_core.errors import CohortError
 from mmxai_core.evaluation.explanation_metrics import ExplanationRow, summarise_explanations
 from mmxai_core.evaluation.metrics import ECE_BINS
@@ -98,6 +100,19 @@ def test_a_partial_run_says_so_on_every_table_and_chart(run: source.Run) -> None
     assert len(blocks) > 15
     assert {b.status for b in blocks} == {"partial: 50 of 52 units"}
     assert all(b.source.startswith("Computed from example/") for b in blocks)
+
+
+def test_the_joined_auc_stands_beside_the_mean_of_the_folds(run: source.Run, raw: dict[str, Any]) -> None:
+    table = folds_table(run)
+    for row in raw["metrics"]["models"]:
+        shown = [dict(zip(table.columns, r, strict=True)) for r in table.rows if r[0] == row["label"]]
+        found = [r for r in shown if r["Known fields"] == level_words(row["level"])]
+        aucs = [v for v in row["auc_by_fold"] if v is not None]
+        assert len(found) == bool(aucs)
+        if aucs:
+            assert same(found[0]["Folds joined"], row["metrics"]["auc"])
+            assert found[0]["Mean of the folds"].value == pytest.approx(np.mean(aucs))
+            assert found[0]["Lowest"].value <= found[0]["Mean of the folds"].value <= found[0]["Highest"].value
 
 
 def test_curves_are_those_of_the_file(run: source.Run, raw: dict[str, Any]) -> None:
