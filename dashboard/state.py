@@ -92,6 +92,7 @@ class ReadingSession:
         query: What the worklist shows.
         tour: Step of the guided tour, from 0, or None.
         tour_seen: Reliability tests of the tour's cases, by sample.
+        tour_from: Code of the case that was open when the tour began, to come back to; "" where none was kept.
         batch: Work on many cases that is under way or has just ended, or None.
         bundle: Name of the bundle that reads the case, and the next one; "" where none was chosen yet.
         parked: Values of the open case that the bundle does not know, for one that does.
@@ -140,6 +141,7 @@ class ReadingSession:
     query: Query = field(default_factory=Query)
     tour: int | None = None
     tour_seen: Mapping[str, Any] = field(default_factory=dict)
+    tour_from: str = ""
     batch: Batch | None = None
     bundle: str = ""
     parked: Mapping[str, Value] = field(default_factory=_nothing)
@@ -147,7 +149,7 @@ class ReadingSession:
 
 
 #: What stays when another case is opened.
-_STAYS = ("reader", "cases", "desk", "queue", "query", "tour", "tour_seen", "batch", "bundle")
+_STAYS = ("reader", "cases", "desk", "queue", "query", "tour", "tour_seen", "tour_from", "batch", "bundle")
 
 
 def current() -> ReadingSession:

@@ -46,6 +46,9 @@ def enter(number: int) -> None:
     """Go to a step: open its sample, start its analysis, show its page."""
     step = STEPS[number]
     _note(number)
+    session = state.current()
+    if session.tour is None:
+        session = state.update(tour_from=session.case)
     state.update(tour=number)
     sample = sample_of(step)
     if sample is not None:
@@ -59,11 +62,28 @@ def enter(number: int) -> None:
 
 
 def leave() -> None:
-    """End the tour where it is; it can be resumed."""
-    state.update(tour=None)
+    """End the tour where it is; it can be resumed. The case that was open before it comes back in a sample's place.
+
+    Raises:
+        BundleError: That case's bundle is not offered any more, or damaged; the tour has ended all the same.
+        StudyStoreError: That case cannot be read; likewise.
+    """
+    session = state.current()
+    back = session.tour_from if session.source == "sample" and session.tour_from != session.case else ""
+    state.update(tour=None, tour_from="")
     if ADDRESS in st.query_params:
         del st.query_params[ADDRESS]
+    if back:
+        casebook.keep()
+        if casebook.open_kept(back):
+            st.switch_page("views/case.py")
     st.rerun()
+
+
+def way_back() -> str:
+    """Where Leave leads, in one sentence; "" where it stays on the page."""
+    session = state.current()
+    return "Back to the case that was open before." if session.tour_from not in ("", session.case) else ""
 
 
 def _note(number: int) -> None:
@@ -140,7 +160,7 @@ def card(number: int, page: str) -> None:
     with boundary():
         step = STEPS[number]
         here = page == step.page
-        did = tour_bar(number + 1, len(STEPS), step.title, step.text(moment(step)), here=here)
+        did = tour_bar(number + 1, len(STEPS), step.title, step.text(moment(step)), here=here, leaving=way_back())
         if did == "leave":
             leave()
         elif did:

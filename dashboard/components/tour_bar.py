@@ -11,7 +11,7 @@ from dashboard.components.pressing import pressed
 Asked = Literal["back", "next", "leave", "go", ""]
 
 
-def tour_bar(number: int, total: int, title: str, text: str, *, here: bool) -> Asked:
+def tour_bar(number: int, total: int, title: str, text: str, *, here: bool, leaving: str = "") -> Asked:
     """What the reader asked for.
 
     Args:
@@ -20,6 +20,7 @@ def tour_bar(number: int, total: int, title: str, text: str, *, here: bool) -> A
         title: The step's heading.
         text: What is said, Markdown.
         here: False where the reader went to another page meanwhile.
+        leaving: Where Leave and End lead, in one sentence, or "".
     """
     asked: Asked = ""
     with st.container(border=True, key="tour"):
@@ -32,8 +33,9 @@ def tour_bar(number: int, total: int, title: str, text: str, *, here: bool) -> A
             if pressed("Back", key="tour-back", disabled=number == 1, icon=":material/arrow_back:"):
                 asked = "back"
             last = number == total
-            if pressed("End" if last else "Next", key="tour-next", type="primary", icon=":material/arrow_forward:"):
+            if pressed("End" if last else "Next", key="tour-next", type="primary", icon=":material/arrow_forward:",
+                       help=(leaving or None) if last else None):  # fmt: skip
                 asked = "leave" if last else "next"
-            if not last and pressed("Leave", key="tour-leave", icon=":material/close:"):
+            if not last and pressed("Leave", key="tour-leave", icon=":material/close:", help=leaving or None):
                 asked = "leave"
     return asked

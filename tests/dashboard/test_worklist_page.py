@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -319,6 +320,31 @@ def test_the_tour_leads_through_the_pages_and_can_be_left_and_resumed() -> None:
     called = session(again).first.prediction.predicted_class
     assert (f"calls it **{called}: wrong**" in said(again)) == (called != truth)
     assert ("no sample is read wrongly" in said(again)) == (called == truth)
+
+
+@pytest.mark.usefixtures("app", "store")
+def test_leaving_the_tour_leads_back_to_the_case_that_was_open() -> None:
+    app = open_sample(signed_in("R01"), 3)
+    field(app, "number_input", "Age").set_value(41.0).run()
+    code = session(app).case
+    page(app, "tour")
+    button(app, "Start the tour").click().run()
+    app.button(key="tour-next").click().run()
+    page(app, "case")
+    assert session(app).case != code and session(app).tour == 1
+    assert app.button(key="tour-leave").help == "Back to the case that was open before."
+    app.button(key="tour-leave").click().run()
+    assert session(app).tour is None and session(app).case == code and session(app).values["age"] == 41.0
+    page(app, "case")
+    assert "of 9 ·" not in said(app)
+
+    page(app, "tour")  # what the reader opened meanwhile is not taken away
+    button(app, "Start the tour").click().run()
+    page(app, "case")
+    assert session(app).tour_from == code
+    app.session_state["reading"] = replace(session(app), case="", source="upload")
+    app.button(key="tour-leave").click().run()
+    assert session(app).tour is None and session(app).case == ""
 
 
 @pytest.mark.usefixtures("app", "store")
