@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -53,25 +54,20 @@ def build_tokens(encoder: ImageEncoder, data: CohortArrays, *, views: int, seed:
     """Encodes each case plain and in `views` augmented views; the model finds the lesion itself in each."""
     keep_freed_memory()
     encoder.eval()
-    per_view: list[list[ImageState]] = []
     inside: list[Tensor] = []
-    for view in range(views + 1):
-        rng = torch.Generator().manual_seed(seed * 1000 + view)
-        states, near = [], []
+
+    def states(view: int) -> Iterator[ImageState]:
+        rng, near = torch.Generator().manual_seed(seed * 1000 + view), []
         for index in torch.split(torch.arange(len(data)), batch):
             part = make_batch(data, index)
             if view:
                 part = augment(part, rng)
             state = encoder(standardise_batch(part.grey, part.content)).detach()
-            states.append(state)
             near.append(_inside(state, part.lesion))
-        per_view.append(states)
+            yield state
         inside.append(torch.cat(near))
-    tokens, summary, pooled, logits = (
-        torch.stack([torch.cat([getattr(s, name).float() for s in states]) for states in per_view])
-        for name in ("tokens", "summary", "pooled", "logits")
-    )
-    cache = StateCache(tokens, summary, pooled, logits, per_view[0][0])
+
+    cache = StateCache.read(states(view) for view in range(views + 1))
     return Tokens(cache, torch.stack(inside), torch.from_numpy(data.has_mask))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import torch
@@ -42,12 +43,25 @@ class StateCache:
         """The plain image as view 0, then `views` augmented ones; the lesion is found by the model in each."""
         encoder.eval()
         rngs = [None, *(torch.Generator().manual_seed(seed * 1000 + v) for v in range(views))]
-        per_view = [encode_cases(encoder, data, rng=rng) for rng in rngs]
-        tokens, summary, pooled, logits = (
-            torch.stack([torch.cat([getattr(s, name).float() for s in states]) for states in per_view])
-            for name in ("tokens", "summary", "pooled", "logits")
-        )
-        return cls(tokens, summary, pooled, logits, per_view[0][0])
+        return cls.read(encode_cases(encoder, data, rng=rng) for rng in rngs)
+
+    @classmethod
+    def read(cls, views: Iterable[Iterable[ImageState]]) -> StateCache:
+        """The states of each view, batch after batch; of each batch, only what the fusion reads stays in memory."""
+        names = ("tokens", "summary", "pooled", "logits")
+        whole: dict[str, list[Tensor]] = {name: [] for name in names}
+        rest: ImageState | None = None
+        for view in views:
+            parts: dict[str, list[Tensor]] = {name: [] for name in names}
+            for state in view:
+                rest = rest or state
+                for name in names:
+                    parts[name].append(getattr(state, name).float())
+            for name in names:
+                whole[name].append(torch.cat(parts[name]))
+        if rest is None:
+            raise ValueError("No state to keep: there is no case, or no view.")
+        return cls(**{name: torch.stack(whole[name]) for name in names}, rest=rest)
 
     @staticmethod
     def join(*parts: StateCache) -> StateCache:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -38,8 +38,11 @@ def make_batch(data: CohortArrays, index: Sequence[int] | Tensor) -> Batch:
 def encode_cases(
     encoder: ImageEncoder, data: CohortArrays, *, batch: int = 16, rng: torch.Generator | None = None,
     device: torch.device | None = None,
-) -> list[ImageState]:  # fmt: skip
-    """Image states, a batch a list entry, in order: as deployed (no mask is read), or of one augmented view each.
+) -> Iterator[ImageState]:  # fmt: skip
+    """Image states, a batch at a time, in order: as deployed (no mask is read), or of one augmented view each.
+
+    A state's attention and feature maps take some 5 MB a case: of a cohort of thousands, keep what is needed of each
+    batch, never the states.
 
     Args:
         encoder: In evaluation mode.
@@ -48,14 +51,12 @@ def encode_cases(
         rng: Seed of an augmented view; None: the plain image, lesion found by the model.
         device: Where to run.
     """
-    states = []
     for index in torch.split(torch.arange(len(data)), batch):
         part = make_batch(data, index)
         if rng is not None:
             part = augment(part, rng)
         canvas = standardise_batch(part.grey, part.content).to(device)
-        states.append(encoder(canvas).detach())
-    return states
+        yield encoder(canvas).detach()
 
 
 def image_logits(encoder: ImageEncoder, data: CohortArrays, *, device: torch.device | None = None) -> Tensor:
@@ -83,9 +84,9 @@ def weighted_numbers(
         weights: Of the class's cross-entropy and of the lesion map's loss.
         device: Where to run.
     """
-    states = encode_cases(encoder, data, device=device)
-    numbers = validation_numbers(torch.cat([s.logits.float().cpu() for s in states]), data.labels)
-    maps = torch.cat([s.lesion_logits.float().cpu() for s in states])
+    read = [(s.logits.float().cpu(), s.lesion_logits.float().cpu()) for s in encode_cases(encoder, data, device=device)]
+    logits, maps = (torch.cat(part) for part in zip(*read, strict=True))
+    numbers = validation_numbers(logits, data.labels)
     lesion = torch.from_numpy(data.lesion).float()[:, None]
     of_map = float(lesion_loss(maps, lesion, torch.from_numpy(data.has_mask)))
     return numbers | {"loss": weights[0] * numbers["loss"] + weights[1] * of_map, "lesion": of_map}

@@ -60,7 +60,7 @@ def reliability_thresholds(
     rows = []
     for done, i in enumerate(index, start=1):
         one = data.take(index[done - 1 : done])
-        state = encode_cases(network.image_encoder, one)[0]
+        (state,) = encode_cases(network.image_encoder, one)
         grey, geometry = canvas_image(data, int(i))
         values, known = torch.from_numpy(one.values), torch.from_numpy(one.known)
         with torch.no_grad():
@@ -95,7 +95,8 @@ def null_saliency(
     cases = []
     for done, start in enumerate(starts, start=1):  # batch by batch: attention maps are large, and are not needed
         part = data.take(index[start : start + BATCH])
-        state = replace(encode_cases(network.image_encoder, part, batch=BATCH)[0], block_attention=())
+        (read,) = encode_cases(network.image_encoder, part, batch=BATCH)
+        state = replace(read, block_attention=())
         plain = make_batch(part, range(len(part)))
         mirror = mirrored_state(network, standardise_batch(plain.grey, plain.content), state)
         with torch.no_grad():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -69,17 +70,30 @@ def _settings(kept: Json) -> TrainConfig:
     return config
 
 
+def _recipe(run: Path, seed: int) -> TrainConfig:
+    """The settings with which a unit of the shipped recipe must have been trained.
+
+    On the bundle's own cohort: the bundle's, whatever the seed. On its pretraining cohort there is none to pretrain on:
+    each fold's image branch comes from that fold's own training cases, of which as many are kept for validation as the
+    bundle keeps of the pretraining cohort; and there is no bundle, of which phantoms could be asked.
+    """
+    shipped = _settings(json.loads((run.parents[1] / "results.json").read_text())["training"]["config"])
+    shipped = replace(shipped, seed=seed)
+    if files.read_config(run).cohort != shipped.pretrain_cohort:
+        return shipped
+    return replace(shipped, pretrain_cohort="", validation=shipped.pretrain_validation, phantoms=0)
+
+
 def test_predictions_are_those_of_the_units_and_of_held_out_cases(run: Path) -> None:
     splits = {(s["seed"], s["fold"]): s for s in json.loads((run / "splits.json").read_text())["splits"]}
     units, patient = read_units(run), {p.case: p.patient for p in files.read_predictions(run)}
-    shipped = _settings(json.loads((run.parents[1] / "results.json").read_text())["training"]["config"])
     for unit in units:
         split = splits[unit.seed, unit.fold]
         assert set(unit.test_ids) == set(split["test"]["case_ids"])
         if unit.model in (SHIPPED, SHIPPED_IMAGE):  # `train` cut the rest of the fold otherwise
             assert set(unit.validation_ids) <= set(split["train"]["case_ids"]) | set(split["validation"]["case_ids"])
             assert not {patient[c] for c in unit.validation_ids} & {patient[c] for c in unit.test_ids}
-            assert _settings(unit.account["settings"]) == shipped
+            assert _settings(unit.account["settings"]) == _recipe(run, unit.seed)
         else:
             assert set(unit.validation_ids) == set(split["validation"]["case_ids"])
     rows = sum(len(unit.test_ids) * len(unit.scores) for unit in units)

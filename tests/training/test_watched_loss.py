@@ -39,7 +39,7 @@ def _rows(encoder: ImageEncoder, config: TrainConfig) -> tuple[list[dict[str, An
 def test_the_whole_loss_is_that_of_the_class_plus_the_maps_share(encoder: ImageEncoder) -> None:
     data = cases()
     found = weighted_numbers(encoder, data, weights=(1.0, 0.7))
-    states = encode_cases(encoder, data)
+    states = list(encode_cases(encoder, data))
     logits = torch.cat([s.logits for s in states])
     ce = F.cross_entropy(logits, torch.from_numpy(data.labels)).item()
     of_map = lesion_loss(
