@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from dashboard.components.performance_source import Run, cohort_name
-from dashboard.components.performance_words import counted, label_of, level_words, number, source
+from dashboard.components.performance_words import METRIC_NAMES, counted, label_of, level_words, number, source
+from mmxai_core.comparison.models import SHIPPED, SHIPPED_IMAGE
 from mmxai_core.comparison.results import Finding, Findings, SubgroupRow
 from mmxai_core.figures.performance_parts import Cell, Forest, Number, Point, Table
 
-_FACTORS = {"birads": "BI-RADS", "age_band": "Age"}
+_FACTORS = {"birads": "BI-RADS", "age_band": "Age", "field_strength_tesla": "Field strength, T"}
 #: Why a small group has a count and no figure.
 _FEW = "too few cases"
 
@@ -17,6 +19,11 @@ _FEW = "too few cases"
 def factor_words(factor: str) -> str:
     """A subgroup factor as it is read."""
     return _FACTORS.get(factor, factor.replace("_", " ").capitalize())
+
+
+def group_words(group: str) -> str:
+    """A group of a factor as it is read: "mostly_fat" is "mostly fat"."""
+    return group.replace("_", " ")
 
 
 def subgroup_models(run: Run) -> tuple[tuple[str, str], ...]:
@@ -45,7 +52,7 @@ def subgroup_forest(
     all_cases = whole.metrics.get(figure) if whole else None
     points = [Point(f"All: n = {counted(run, whole.n, whole.positives)}", number(all_cases), "all")] if whole else []
     for r in _of(run, model, level):
-        label = f"{factor_words(r.factor)} {r.group}: n = {r.n}, {r.positives} positive"
+        label = f"{factor_words(r.factor)} {group_words(r.group)}: n = {r.n}, {r.positives} positive"
         points.append(Point(label, number(getattr(r, figure), why=_FEW), factor_words(r.factor)))
     name = "AUC" if figure == "auc" else figure.capitalize()
     return Forest(
@@ -60,7 +67,7 @@ def subgroup_table(run: Run) -> Table | None:
     if run.subgroups is None or not run.subgroups.rows:
         return None
     rows: list[tuple[Cell, ...]] = [
-        (label_of(run, r.model), level_words(r.level), factor_words(r.factor), r.group, r.n, r.positives,
+        (label_of(run, r.model), level_words(r.level), factor_words(r.factor), group_words(r.group), r.n, r.positives,
          *(number(x, why=_FEW) for x in (r.auc, r.sensitivity, r.specificity)))
         for r in run.subgroups.rows
     ]  # fmt: skip
@@ -69,13 +76,34 @@ def subgroup_table(run: Run) -> Table | None:
         ("Model", "Known fields", "Factor", "Group", "n", "Positive", "AUC", "Sensitivity", "Specificity"),
         tuple(rows), source(run, "subgroups.json"), run.subgroups.status,
         ("Groups were not adjusted for one another, and no test was made: wide intervals that overlap show no "
-         "difference.",),
+         "difference. Where all cases of a group are called alike, the interval is Wilson's (1927): a bootstrap of a "
+         "handful of equal answers has no width.",),
     )  # fmt: skip
 
 
+def _named(text: str) -> str:
+    """Text in which cohorts have the names that their publishers write."""
+    return re.sub(r"[a-z]\w+", lambda word: cohort_name(word[0]), text)
+
+
 def _title(f: Finding) -> str:
-    words = " ".join(cohort_name(w) for w in f.id.split(" "))
+    words = _named(f.id)
     return words if "->" in words else words.replace("_", " ").capitalize()
+
+
+def _figure(f: Finding) -> str:
+    return METRIC_NAMES.get(f.metric, f.metric.replace("_", " "))
+
+
+def whose_findings(run: Run) -> str:
+    """Whose image branches were asked, in a sentence: the reader must not take them for the model that answers."""
+    if all(m.name not in (SHIPPED, SHIPPED_IMAGE) for m in run.config.models):
+        return "Measured on the models of this comparison, not on the model that answers here."
+    return (
+        "Rows against “the shipped recipe's image branch” are of the shipped recipe itself, each fold's own fit. All "
+        "others are of the comparison's models, which are smaller and weaker than the model that answers here: see "
+        "Cohort for their pictures."
+    )
 
 
 def findings_table(run: Run, found: Findings, file: str, title: str) -> Table:
@@ -88,25 +116,24 @@ def findings_table(run: Run, found: Findings, file: str, title: str) -> Table:
         title: Heading.
     """
     rows: list[tuple[Cell, ...]] = [
-        (f.question, number(f.value), number(f.against) if f.against else "no comparison", f.against_is, f.n,
-         f.how, f.note)
+        (_named(f.question), _figure(f), number(f.value), number(f.against) if f.against else "no comparison",
+         _named(f.against_is), f.n, f.note, _named(f.how))
         for f in found.rows
     ]  # fmt: skip
-    metrics = sorted({("AUC" if f.metric == "auc" else f.metric.replace("_", " ")) for f in found.rows})
     return Table(
-        file, title, ("Question", " / ".join(metrics) or "Figure", "Against", "What that is", "n", "How", "Meaning"),
+        file, title, ("Question", "Figure", "Measured", "Against", "What that is", "n", "Meaning", "How"),
         tuple(rows), source(run, f"{file}.json"), found.status,
     )  # fmt: skip
 
 
 def findings_forest(run: Run, found: Findings, file: str, title: str) -> Forest:
-    """Each finding's figure above what it is compared with; arguments as `findings_table`."""
+    """Each finding's AUC above what it is compared with; arguments as `findings_table`. Other figures: in the table."""
     points = []
-    for f in found.rows:
+    for f in (f for f in found.rows if f.metric == "auc"):
         points.append(Point(f"{_title(f)}: n = {f.n:,}", number(f.value), "measured"))
         if f.against is not None:
-            points.append(Point(f"against {f.against_is}", Number(f.against.value, f.against.low, f.against.high),
-                                "compared with"))  # fmt: skip
+            other = Number(f.against.value, f.against.low, f.against.high)
+            points.append(Point(f"against {_named(f.against_is)}", other, "compared with"))
     return Forest(
         f"{file}_chart", title, "AUC", tuple(points), source(run, f"{file}.json"), 0.5, "chance", found.status
     )  # fmt: skip

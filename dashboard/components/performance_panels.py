@@ -15,7 +15,11 @@ from dashboard.components.performance_charts import (
     shown_first,
 )
 from dashboard.components.performance_confusion import counts_at, matrix_table, rates
-from dashboard.components.performance_findings import subgroup_forest, subgroup_models, subgroup_table
+from dashboard.components.performance_findings import (
+    subgroup_forest,
+    subgroup_models,
+    subgroup_table,
+)
 from dashboard.components.performance_sections import findings_sections, localisation_section
 from dashboard.components.performance_show import show, show_figures, show_section
 from dashboard.components.performance_source import Run
@@ -75,8 +79,14 @@ def curves_panel(run: Run, level: str) -> None:
 
 
 @st.fragment
-def threshold_panel(run: Run, level: str) -> None:
-    """The confusion matrix at a threshold the reader moves; its counts are read, not computed."""
+def threshold_panel(run: Run, level: str, operating: float | None = None) -> None:
+    """The confusion matrix at a threshold the reader moves; its counts are read, not computed.
+
+    Args:
+        run: The run.
+        level: Known fields.
+        operating: The bundle's own threshold, where the slider starts; None where the run is not of its question.
+    """
     measured = [r for r in rows_at(run, level) if r.confusion]
     if not measured:
         st.markdown("Not measured: no model has a whole seed at this level yet.")
@@ -87,10 +97,16 @@ def threshold_panel(run: Run, level: str) -> None:
         "Model", names, names.index(ours) if ours in names else 0, format_func=lambda m: label_of(run, m),
         key=f"threshold-model-{run.name}-{level}", persist_state="session",
     )  # fmt: skip
+    first = 0.5 if operating is None else round(operating, 2)
     threshold = right.slider(
-        "Threshold: called positive from this probability on", 0.0, 1.0, 0.5, 0.01, key=f"threshold-{run.name}",
-        persist_state="session",
+        "Threshold: called positive from this probability on", 0.0, 1.0, first, 0.01,
+        key=f"threshold-{run.name}", persist_state="session",
     )  # fmt: skip
+    if operating is not None:
+        st.caption(
+            f"The model that answers here calls from {operating:.3f} on. Sensitivity and specificity under Models are "
+            "at each fold's own threshold, not at one for all."
+        )
     row = next(r for r in measured if r.model == model)
     table, counts = matrix_table(run, row, threshold), counts_at(row, threshold)
     if table is None or counts is None:
@@ -111,15 +127,17 @@ def tests_panel(run: Run, level: str) -> None:
         show(table, key="tests")
 
 
-def subgroups_panel(run: Run) -> None:
-    """How a model does in each group."""
+def subgroups_panel(run: Run, level: str) -> None:
+    """How a model does in each group; first ours, with the fields known that the page is about."""
     pairs, table = subgroup_models(run), subgroup_table(run)
     if table is None:
         st.markdown("Not measured: the cohort states no group, or no seed is whole.")
         return
     left, right = st.columns([3, 2], vertical_alignment="bottom")
+    ours = (reference_of(run, level), level)
     pair = left.selectbox(
-        "Model and known fields", pairs, key=f"subgroup-{run.name}", persist_state="session",
+        "Model and known fields", pairs, pairs.index(ours) if ours in pairs else 0,
+        key=f"subgroup-{run.name}-{level}", persist_state="session",
         format_func=lambda p: f"{label_of(run, p[0])}, {level_words(p[1])}",
     )  # fmt: skip
     figures: list[Rate] = ["auc", "sensitivity", "specificity"]

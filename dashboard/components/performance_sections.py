@@ -20,6 +20,7 @@ from dashboard.components.performance_findings import (
     subgroup_forest,
     subgroup_models,
     subgroup_table,
+    whose_findings,
 )
 from dashboard.components.performance_measured import cautions, explanations_forest, measured_tables
 from dashboard.components.performance_shipped import shipped_section
@@ -122,7 +123,7 @@ def findings_sections(run: Run) -> tuple[Section, Section]:
         short = title.partition(":")[0]
         blocks = (findings_forest(run, found, file, f"{short}, measured and compared"),
                   findings_table(run, found, file, f"{short}: questions, methods, meaning"))  # fmt: skip
-        out.append(Section(file, title, (), blocks))
+        out.append(Section(file, title, (whose_findings(run),) if file == "leakage" else (), blocks))
     return out[0], out[1]
 
 

@@ -120,8 +120,9 @@ def performance_table(run: Run, level: str | None = None, *, metrics: tuple[str,
              "cases, never on these."]  # fmt: skip
     if any(m.name == SHIPPED for m in run.config.models):
         notes.append(
-            "The shipped recipe has a picture size, an image branch and a schedule of its own (see Cohort): a lead "
-            "over the fusion variants is not the fusion's alone."
+            "The shipped recipe has larger pictures, an image branch and a schedule of its own (see Cohort): a lead "
+            "over any other model with an image is not the fusion's alone. The bundle's own image-only and "
+            "clinical-only siblings stand on the Model page; those here are the comparison's."
         )
     counts = sorted({comparison_bins(r.n) for r in rows_at(run, level) if r.metrics})
     if "ece" in metrics and counts:
@@ -190,9 +191,20 @@ def ablation_table(run: Run, level: str | None = None) -> Table:
         "table3_ablation", "Table 3. Ablation", ("Variant", "Known fields", "AUC", "Ours minus variant",
                                                  "p, Holm", "Pointing game", "What is changed"),
         tuple(rows), source(run, "metrics.json and tests.json"), run.metrics.status,
-        ("“Ours” is here our best variant on the shared image branches: the whole of which a part is taken out. A "
-         "variant may have fewer seeds: the difference is then measured on the seeds that both have.",),
+        (*_not_ablated(run, level),
+         "“Ours” is here our best variant on the shared image branches, by the AUC on validation cases: the whole of "
+         "which a part is taken out. A variant may have fewer seeds: the difference is then measured on the seeds that "
+         "both have."),
     )  # fmt: skip
+
+
+def _not_ablated(run: Run, level: str | None) -> tuple[str, ...]:
+    """Whose parts are taken out, where that is not the model that answers."""
+    wholes = {variant_of(run, at): reference_of(run, at) for at in (levels_of(run) if level is None else (level,))}
+    others = [label_of(run, v) for v, r in wholes.items() if v is not None and v != r]
+    if not others:
+        return ()
+    return (f"The shipped recipe itself was not ablated: the whole is {listed(others, joint='or')}.",)
 
 
 def paired_table(run: Run, level: str | None = None) -> Table | None:
@@ -217,8 +229,8 @@ def paired_table(run: Run, level: str | None = None) -> Table | None:
          "p, DeLong", "p DeLong, Holm", "In words"),
         tuple(rows), source(run, "tests.json"), run.tests.status,
         ("Difference: AUC of ours minus the other's, on the same cases. Bootstrap draws patients; DeLong is clustered "
-         "by patient (Obuchowski 1997). Holm corrects for all tests of a level (Holm 1979); “in words” goes by the "
-         "bootstrap.",),
+         "by patient (Obuchowski 1997). Holm corrects for all tests of a level (Holm 1979), the intervals are "
+         "not corrected: one that leaves out 0 may be “within chance”, which goes by the corrected bootstrap.",),
     )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -107,6 +108,11 @@ def show_open(panels: Mapping[str, Callable[[], None]], *, key: str) -> None:
                 draw()
 
 
+def of_bundle(run: Run, results: Mapping[str, Any]) -> bool:
+    """Whether a run asks the bundle's question of the bundle's own cohort."""
+    return run.config.cohort == results.get("cohort")
+
+
 def show_run(run: Run, at: Path) -> None:
     """The panels of a run; only the open one is drawn and sent."""
     lead(run)
@@ -121,9 +127,11 @@ def show_run(run: Run, at: Path) -> None:
     panels: dict[str, Callable[[], None]] = {
         "Models": lambda: models_panel(run, level),
         "Curves": lambda: curves_panel(run, level),
-        "Threshold": lambda: threshold_panel(run, level),
+        "Threshold": lambda: threshold_panel(
+            run, level, bundle.threshold if of_bundle(run, bundle.results()) else None
+        ),
         "Ablation and tests": lambda: tests_panel(run, level),
-        "Subgroups": lambda: subgroups_panel(run),
+        "Subgroups": lambda: subgroups_panel(run, level),
         "Leakage": lambda: findings_panel(run),
         "Explanations": lambda: explanations_panel(run, measured_sections(services.measurements(at), bundle.sha256)),
         "Cohort": lambda: cohort_panel(run),

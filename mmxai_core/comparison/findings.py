@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from mmxai_core.comparison import files
@@ -12,7 +14,7 @@ from mmxai_core.comparison.generalise import (
     leave_groups_out,
     source_from_features,
 )
-from mmxai_core.comparison.leakage import changed_inputs, missingness
+from mmxai_core.comparison.leakage import TELLS_GROUP, TELLS_SOURCE, chance_note, changed_inputs, missingness
 from mmxai_core.comparison.results import Finding, Findings
 from mmxai_core.comparison.run import Comparison
 
@@ -42,8 +44,13 @@ def write_leakage(comparison: Comparison, *, encoders: bool) -> None:
                 rows.append(found)
     else:  # what an earlier call asked of the encoders stays
         before = files.read_leakage(comparison.plan.out)
-        rows += [r for r in before.rows if r.id.endswith("_from_features")] if before else []
+        rows += [_said_anew(r) for r in before.rows if r.id.endswith("_from_features")] if before else []
     files.write(comparison.plan.out / "leakage.json", Findings(files.FORMAT, material.status, tuple(rows)))
+
+
+def _said_anew(row: Finding) -> Finding:
+    """A kept probe of the image vectors, its meaning in the present words."""
+    return replace(row, note=chance_note(row.value, TELLS_SOURCE if row.id.startswith("source_") else TELLS_GROUP))
 
 
 def write_generalisation(comparison: Comparison, *, train: bool = True) -> None:

@@ -13,7 +13,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mmxai_core.clinical import ClinicalSchema
-from mmxai_core.comparison.blank import altered_inputs
 from mmxai_core.comparison.cohort import Split
 from mmxai_core.comparison.config import CompareConfig
 from mmxai_core.comparison.encoders import Trained, train_encoder
@@ -28,6 +27,7 @@ from mmxai_core.evaluation.localization import localize
 from mmxai_core.model.encoders import ImageEncoder
 from mmxai_core.model.fusion_rivals import AttentionHead, ImageReader
 from mmxai_core.model.network import FusedNetwork
+from mmxai_core.training.altered_inputs import altered_inputs
 from mmxai_core.training.data import CohortArrays
 from mmxai_core.training.image_stage import image_logits
 from mmxai_core.training.missing import level_mask

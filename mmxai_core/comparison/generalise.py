@@ -17,7 +17,7 @@ from mmxai_core.comparison.cohort import Split
 from mmxai_core.comparison.curves import Estimate
 from mmxai_core.comparison.encoders import Trained, train_encoder
 from mmxai_core.comparison.fold import FoldWork
-from mmxai_core.comparison.leakage import estimate, probe_finding
+from mmxai_core.comparison.leakage import TELLS_GROUP, TELLS_SOURCE, estimate, probe_finding
 from mmxai_core.comparison.models import BY_NAME, IMAGE_LEVEL
 from mmxai_core.comparison.pooling import Material, join_images, labels_of, pool
 from mmxai_core.comparison.results import Finding
@@ -260,7 +260,7 @@ def source_from_features(comparison: Comparison) -> Finding:
         question=f"Can {config.source_cohort} be told from {comparison.cohort.name} by the image branch's vector?",
         how=f"Linear probe of the image vectors of the encoder of {config.source_cohort}'s fold 0, on its held-out "
         f"images and on all of {comparison.cohort.name}; 5 patient-grouped folds.",
-        note="Near 1, the vector holds the source, and a model trained on both could use it.",
+        above=TELLS_SOURCE,
         seed=config.seed, replicates=config.replicates,
     )  # fmt: skip
 
@@ -282,6 +282,6 @@ def factor_from_features(comparison: Comparison, factor: str) -> Finding | None:
         f"{factor}_from_features", pooled_features(work.trained("main"), data), group[known] == top, data.patients,
         question=f"Can {factor} {top} be told from the others by what the image branch passes on?",
         how="Linear probe of the image vectors of fold 0's encoder on all images; 5 patient-grouped folds.",
-        note="Near 1, the vector holds the scanner: check the subgroup tables and the tests across groups.",
+        above=TELLS_GROUP,
         seed=comparison.config.seed, replicates=comparison.config.replicates,
     )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,57 +13,115 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from mmxai_core.comparison.curves import Estimate
-from mmxai_core.comparison.models import IMAGE_LEVEL
+from mmxai_core.comparison.models import IMAGE_LEVEL, SHIPPED_IMAGE
 from mmxai_core.comparison.pooling import Material, pool
 from mmxai_core.comparison.results import Finding
-from mmxai_core.evaluation.bootstrap import intervals
+from mmxai_core.evaluation.bootstrap import Interval, intervals
 from mmxai_core.evaluation.metrics import weighted_auc
 
 CHANCE = Estimate(0.5, None, None)
-#: What `blank.altered_inputs` does, in words: (question, how, note).
-_CHANGES: Mapping[str, tuple[str, str, str]] = {
-    "borders_masked": (
+#: What it means that an image vector tells one cohort, or one group of a cohort, from the rest.
+TELLS_SOURCE = "the vector tells where a picture is from, and a model trained on both cohorts could use that"
+TELLS_GROUP = "the vector tells one group from the others; see the subgroups and the tests across groups"
+
+
+@dataclass(frozen=True)
+class _Change:
+    """What `altered_inputs` does, in words.
+
+    Attributes:
+        question: See `Finding`.
+        how: See `Finding`.
+        fall: What a fall of the AUC beyond chance means.
+        none: What it means where no such fall is shown.
+    """
+
+    question: str
+    how: str
+    fall: str
+    none: str
+
+
+#: By name of the change. Without the lesion the question is not of a fall but of chance.
+_CHANGES: Mapping[str, _Change] = {
+    "borders_masked": _Change(
         "Does the image branch read scales, text or machine marks at the border?",
         "The outer 8 % of each side of the held-out images is set to the image's mean; nothing is retrained.",
-        "A clear fall would mean that it does, or that lesions reach the border.",
+        "it reads the border, or lesions reach it",
+        "no sign that it reads the border",
     ),
-    "markers_masked": (
+    "markers_masked": _Change(
         "Does the image branch read callipers and other drawn marks?",
         "Small bright spots of the held-out images are replaced by the median around them; nothing is retrained.",
-        "A clear fall would mean that it does; bright calcifications go too.",
+        "it reads such marks, or the bright calcifications that went with them",
+        "no sign that it reads such marks",
     ),
-    "lesion_blanked": (
+    "lesion_blanked": _Change(
         "Does the image branch beat chance without seeing the lesion?",
         "The box around the lesion and its rim is set to the mean around it; nothing is retrained.",
-        "Above chance means that surroundings, place or size of the lesion tell something, or the acquisition does.",
+        "", "",
     ),
-    "only_lesion": (
+    "only_lesion": _Change(
         "How much does the image branch need the surroundings?",
         "Everything but the box around the lesion and its rim is set to the image's mean; nothing is retrained.",
-        "A small fall means that the decision is made in the lesion.",
+        "it uses the surroundings too",
+        "the decision is made in and around the lesion",
     ),
-}
+}  # fmt: skip
+
+
+def meaning(name: str, measured: Mapping[str, Interval | None]) -> str:
+    """What a changed input showed, in a sentence drawn from its figures.
+
+    Args:
+        name: Of the change.
+        measured: "changed" (AUC with the change) and "difference" (changed - plain), with 95 % intervals.
+    """
+    changed, difference = measured["changed"], measured["difference"]
+    if changed is None or difference is None:
+        return "Not measured: a class is missing."
+    if name == "lesion_blanked":
+        if changed.low > 0.5:
+            return (
+                "Better than chance without the lesion: surroundings, place or size of the lesion, or how the picture "
+                "was taken tell something of the class."
+            )
+        return "Not shown to be better than chance without the lesion."
+    words = _CHANGES[name]
+    by = f"change {difference.value:+.3f}, 95 % interval {difference.low:+.3f} to {difference.high:+.3f}"
+    if difference.high < 0:
+        return f"The AUC falls ({by}): {words.fall}."
+    if difference.low > 0:
+        return f"The AUC rises ({by}): {words.none}; what was taken out misled it."
+    return f"No fall beyond chance is shown ({by}): {words.none}."
 
 
 def changed_inputs(material: Material) -> list[Finding]:
-    """AUC of the image branch on held-out images with something taken out, against the plain images."""
-    plain = pool(material, "image", IMAGE_LEVEL)
+    """AUC of an image branch on held-out images with something taken out, against the plain images.
+
+    The image branch is the shipped recipe's where `train` measured it so, else the comparison's.
+    """
+    model, whose = "image", "the same models on the plain images"
+    if pool(material, SHIPPED_IMAGE, IMAGE_LEVEL, changed="borders_masked") is not None:
+        model, whose = SHIPPED_IMAGE, "the shipped recipe's image branch on the plain images"
+    plain = pool(material, model, IMAGE_LEVEL)
     if plain is None:
         return []
     out = []
-    for name, (question, how, note) in _CHANGES.items():
-        changed = pool(material, "image", IMAGE_LEVEL, changed=name)
+    for name, words in _CHANGES.items():
+        changed = pool(material, model, IMAGE_LEVEL, changed=name)
         if changed is None:
             continue
 
         def statistic(w: NDArray[np.float64], found: object = changed) -> dict[str, NDArray[np.float64]]:
-            return {"changed": found.auc(w), "plain": plain.auc(w)}  # type: ignore[attr-defined]
+            one, other = found.auc(w), plain.auc(w)  # type: ignore[attr-defined]
+            return {"changed": one, "plain": other, "difference": one - other}
 
         measured = intervals(statistic, plain.groups, replicates=material.replicates, seed=material.seed)
         out.append(
             Finding(
-                name, question, how, "auc", estimate(measured["changed"]), estimate(measured["plain"]),
-                "the same models on the plain images", len(plain.labels), note,
+                name, words.question, words.how, "auc", estimate(measured["changed"]), estimate(measured["plain"]),
+                whose, len(plain.labels), meaning(name, measured),
             )
         )  # fmt: skip
     return out
@@ -73,6 +132,16 @@ def estimate(interval: object) -> Estimate:
     if interval is None:
         return Estimate(None, None, None)
     return Estimate(*(round(float(getattr(interval, k)), 6) for k in ("value", "low", "high")))
+
+
+def chance_note(auc: Estimate, above: str) -> str:
+    """What a probe's AUC showed.
+
+    Args:
+        auc: With its interval.
+        above: What an AUC beyond chance means.
+    """
+    return f"Better than chance: {above}." if (auc.low or 0.0) > 0.5 else "Not shown to be better than chance."
 
 
 def probe(
@@ -89,7 +158,7 @@ def probe(
 
 def probe_finding(
     name: str, features: NDArray[np.float64], labels: NDArray[np.bool_], groups: Sequence[str], *,
-    question: str, how: str, note: str, seed: int, replicates: int,
+    question: str, how: str, above: str, seed: int, replicates: int,
     per_group: Callable[[NDArray[np.float64]], NDArray[np.float64]] | None = None,
 ) -> Finding:  # fmt: skip
     """AUC of `probe` with its interval, against chance.
@@ -101,7 +170,7 @@ def probe_finding(
         groups: (n,) patient.
         question: See `Finding`.
         how: See `Finding`.
-        note: See `Finding`.
+        above: What an AUC beyond chance means; the note says it, or that none is shown.
         seed: Of folds and bootstrap.
         replicates: Of the bootstrap.
         per_group: Not used by most: changes the probabilities before they are measured.
@@ -109,7 +178,8 @@ def probe_finding(
     p = probe(features, labels, groups, folds=5, seed=seed)
     p = per_group(p) if per_group else p
     found = intervals(lambda w: {"auc": weighted_auc(labels, p, w)}, groups, replicates=replicates, seed=seed)
-    return Finding(name, question, how, "auc", estimate(found["auc"]), CHANCE, "chance", len(labels), note)
+    auc = estimate(found["auc"])
+    return Finding(name, question, how, "auc", auc, CHANCE, "chance", len(labels), chance_note(auc, above))
 
 
 def missingness(
@@ -123,6 +193,7 @@ def missingness(
         "missingness", known[:, varying].astype(np.float64), labels, groups,
         question="What does the pattern of unknown fields alone predict?",
         how="Logistic regression on known or unknown of each field, nothing else; 5 patient-grouped folds.",
-        note="Above chance, the form's gaps tell the label; our models balance them in training, so that they do not.",
+        above="the form's gaps tell something of the label. Training hides fields at random until, within each class, "
+        "each is unknown equally often; whether a model still reads the gaps was not tested",
         seed=seed, replicates=replicates,
     )  # fmt: skip

@@ -126,7 +126,7 @@ class Pool:
         count = np.array([(index == b).sum() for b in kept]) / len(self.p)
         predicted = np.array([p[index == b].mean() for b in kept])
         observed = np.array([truth[index == b].mean() for b in kept])
-        low, high = _wilson(observed, count)
+        low, high = wilson(observed, count)
         rng = np.random.default_rng(seed)
         u = rng.random((draws, len(self.labels)))  # one draw a case, shared by the seeds, as its label is
         noise = np.mean([_ece_of(q, u < q, self.bins) for q in self.p], axis=0)
@@ -151,7 +151,7 @@ def _roc(labels: NDArray[np.bool_], p: NDArray[np.float64]) -> tuple[NDArray[np.
     return fpr, tpr
 
 
-def _wilson(share: NDArray[np.float64], n: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def wilson(share: NDArray[np.float64], n: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Wilson's 95 % interval of a proportion (1927)."""
     z = 1.959964
     centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)

@@ -7,6 +7,7 @@ What is taken over must ask the same question of the same fields, and have held 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -129,7 +130,10 @@ def _image(fold: Json, config: TrainConfig, k: int) -> Unit:
     scores = _scores(
         fold, fold["probabilities"]["image"], fold["image_validation_logits"], fold["temperature"]["image"]
     )
-    return _unit(fold, config, k, SHIPPED_IMAGE, {IMAGE_LEVEL: scores}, None)
+    altered = {str(name): tuple(float(v) for v in p) for name, p in fold.get("image_altered", {}).items()}
+    if any(len(p) != len(fold["case_ids"]) for p in altered.values()):
+        raise ValueError("image_altered has another number of cases")
+    return replace(_unit(fold, config, k, SHIPPED_IMAGE, {IMAGE_LEVEL: scores}, None), extra=altered)
 
 
 def _scores(fold: Json, test: list[float], logits: list[list[float]], temperature: float) -> Scores:

@@ -11,8 +11,8 @@ from mmxai_core.comparison.curves import Estimate
 from mmxai_core.comparison.models import IMAGE_LEVEL
 from mmxai_core.comparison.pooling import Material
 from mmxai_core.comparison.results import SubgroupRow
-from mmxai_core.comparison.scoring import Pool
-from mmxai_core.evaluation.bootstrap import intervals
+from mmxai_core.comparison.scoring import Pool, wilson
+from mmxai_core.evaluation.bootstrap import Interval, intervals
 
 #: A group smaller than this is counted but not measured.
 SMALLEST = 5
@@ -63,5 +63,14 @@ def _row(
         for name, i in measured.items():
             few = name == "auc" and min(positives, n - positives) < 2
             if i is not None and not few:
-                values[name] = Estimate(*(round(v, 6) for v in (i.value, i.low, i.high)))
+                values[name] = _interval(name, i, positives=positives, negatives=n - positives)
     return SubgroupRow(key[0], key[1], factor, group, n, positives, *(values[k] for k in names))
+
+
+def _interval(name: str, found: Interval, *, positives: int, negatives: int) -> Estimate:
+    """The bootstrap's interval; of a share of 0 or 1 it has no width however few the cases, and Wilson's stands."""
+    low, high = found.low, found.high
+    if low == high and found.value in (0.0, 1.0) and name != "auc":
+        count = positives if name == "sensitivity" else negatives
+        low, high = (float(x) for x in wilson(np.array(found.value), np.array(float(count))))
+    return Estimate(*(round(v, 6) for v in (found.value, low, high)))

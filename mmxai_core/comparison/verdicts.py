@@ -140,4 +140,8 @@ def _sentence(ours: ModelResult, other: ModelResult, test: PairedTest) -> str:
     on = f"seed {both[0]}, the only one that both have" if len(both) == 1 else f"the {len(both)} seeds that both have"
     if difference >= 0:
         return f"{ours.label} has AUC {value:.3f}; no model is ahead of it. Nearest is {other.label}, on {on} ({gap})."
-    return f"{ours.label} has AUC {value:.3f}; {other.label} is ahead on {on} ({gap}); {what}."
+    whole = other.metrics["auc"].value or 0.0
+    there = f"{other.label} is ahead on {on}"
+    if both == list(ours.seeds):  # then ours has one AUC, and theirs there follows from the difference
+        there += f", with {value - difference:.3f} there and {whole:.3f} over its own {len(other.seeds)}"
+    return f"{ours.label} has AUC {value:.3f}; {there} ({gap}); {what}."

@@ -18,6 +18,7 @@ from mmxai_core.evaluation.compare import delong
 from mmxai_core.evaluation.localization import localize
 from mmxai_core.evaluation.metrics import Scored, auc
 from mmxai_core.model.encoders import ImageEncoder
+from mmxai_core.training.altered_inputs import altered_inputs
 from mmxai_core.training.config import TrainConfig
 from mmxai_core.training.data import CohortArrays
 from mmxai_core.training.fusion_stage import StateCache, clinical_logits, fused_logits
@@ -48,6 +49,16 @@ def score_fold(fitted: Fitted, test: CohortArrays) -> dict[str, list[float]]:
     out |= {f"clinical|{k}": _probability(v, t["clinical"]) for k, v in single.items()}
     out["image"] = _probability(image_logits(fitted.image, test), t["image"])
     return out
+
+
+def score_altered(fitted: Fitted, test: CohortArrays) -> dict[str, list[float]]:
+    """Calibrated probabilities of the image-only sibling on the held-out images with something taken out.
+
+    Returns:
+        By what was taken out; see `altered_inputs`.
+    """
+    t = fitted.temperature["image"]
+    return {name: _probability(image_logits(fitted.image, x), t) for name, x in altered_inputs(test).items()}
 
 
 def localise_fold(fitted: Fitted, test: CohortArrays) -> list[Json]:
@@ -94,7 +105,7 @@ def cross_validate(
 
     Returns:
         One dict a fold: case ids, labels, probabilities by model, localisation, temperatures; ids, labels and logits of
-        its validation cases, those of the image-only sibling apart.
+        its validation cases, those of the image-only sibling apart; what that says with parts of the image taken out.
     """
     out = []
     for k, (rest, held) in enumerate(patient_folds(data.labels, data.patients, folds=folds, seed=config.seed)):
@@ -134,6 +145,7 @@ def cross_validate(
                 "validation_ids": list(inner.take(validation).case_ids),
                 "validation_labels": fitted.validation_labels.tolist(),
                 "stages": {n: dict(v) for n, v in fitted.stages.items()},
+                "image_altered": score_altered(fitted, test),
             }
             partial = path.with_suffix(".part")
             partial.write_text(json.dumps(result), encoding="utf-8")

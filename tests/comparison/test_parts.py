@@ -12,13 +12,15 @@ from comparison.tiny_cohort import CONFIG, SCHEMA, tiny_cohort
 
 from mmxai_core.clinical import ClinicalSchema, Field
 from mmxai_core.cohorts.case import Cohort
-from mmxai_core.comparison.blank import altered_inputs
 from mmxai_core.comparison.cohort import make_splits, subgroup_of, with_fields
 from mmxai_core.comparison.heads import attention_in_lesion
-from mmxai_core.comparison.leakage import missingness
+from mmxai_core.comparison.leakage import meaning, missingness
 from mmxai_core.comparison.models import chosen, levels
 from mmxai_core.comparison.radiomics import NAMES, features
+from mmxai_core.comparison.subgroups import _interval
 from mmxai_core.comparison.tabular import choose, field_table
+from mmxai_core.evaluation.bootstrap import Interval
+from mmxai_core.training.altered_inputs import altered_inputs
 from mmxai_core.training.data import CohortArrays, load_arrays
 
 
@@ -149,9 +151,35 @@ def test_gaps_that_tell_the_label_are_found() -> None:
     telling = np.stack([labels | (rng.random(200) < 0.2), rng.random(200) < 0.5], 1)
     found = missingness(telling, labels, ids, seed=0, replicates=50)
     assert found is not None and found.value.low is not None and found.value.low > 0.7
+    assert found.note.startswith("Better than chance: the form's gaps tell something")
     silent = missingness(rng.random((200, 2)) < 0.5, labels, ids, seed=0, replicates=50)
     assert silent is not None and silent.value.value is not None and silent.value.value < 0.62
+    assert (silent.note == "Not shown to be better than chance.") == ((silent.value.low or 0) <= 0.5)
     assert missingness(np.ones((200, 2), bool), labels, ids, seed=0, replicates=50) is None
+
+
+def test_what_a_changed_input_means_is_drawn_from_its_figures() -> None:
+    def told(name: str, changed: Interval, difference: Interval) -> str:
+        return meaning(name, {"changed": changed, "difference": difference})
+
+    high, low = Interval(0.8, 0.7, 0.9), Interval(0.5, 0.4, 0.6)
+    assert "falls (change -0.100, 95 % interval -0.200 to -0.010): it reads the border" in told(
+        "borders_masked", high, Interval(-0.1, -0.2, -0.01)
+    )
+    assert told("only_lesion", high, Interval(-0.01, -0.1, 0.08)).startswith("No fall beyond chance is shown")
+    assert told("only_lesion", high, Interval(0.05, 0.01, 0.08)).startswith("The AUC rises")
+    assert told("lesion_blanked", high, Interval(-0.1, -0.2, -0.01)).startswith("Better than chance without the lesion")
+    assert told("lesion_blanked", low, Interval(-0.3, -0.4, -0.2)).startswith("Not shown to be better than chance")
+    assert meaning("borders_masked", {"changed": None, "difference": None}) == "Not measured: a class is missing."
+
+
+def test_a_group_whose_cases_are_all_called_alike_still_has_an_interval() -> None:
+    missed = _interval("sensitivity", Interval(0.0, 0.0, 0.0), positives=1, negatives=40)
+    assert missed.value == missed.low == 0 and missed.high == pytest.approx(0.793, abs=1e-3)
+    spared = _interval("specificity", Interval(1.0, 1.0, 1.0), positives=1, negatives=40)
+    assert spared.high == 1 and spared.low == pytest.approx(0.912, abs=1e-3)
+    usual = _interval("sensitivity", Interval(0.5, 0.2, 0.8), positives=9, negatives=9)
+    assert (usual.low, usual.high) == (0.2, 0.8)
 
 
 def test_settings_are_checked() -> None:

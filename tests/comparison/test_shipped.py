@@ -12,9 +12,11 @@ from comparison.tiny_cohort import CONFIG, tiny_cohort
 
 from mmxai_core.cohorts.case import Cohort
 from mmxai_core.comparison import files
+from mmxai_core.comparison.findings import write_leakage
 from mmxai_core.comparison.measure import write_results
 from mmxai_core.comparison.run import Comparison, plan_of
 from mmxai_core.comparison.shipped import take_over
+from mmxai_core.comparison.units import read_units
 from mmxai_core.errors import CohortError
 from mmxai_core.training.config import StageConfig, TrainConfig, save_config
 from mmxai_core.training.recipe import RunLog
@@ -73,6 +75,35 @@ def test_figures_are_those_of_the_training_run(cohort: Cohort, trained: tuple[Pa
     assert shown.localisation.iou.value == pytest.approx(found["iou"]["value"], abs=1e-5)
 
 
+def test_the_leakage_page_asks_the_shipped_image_branch_where_train_did(
+    cohort: Cohort, trained: tuple[Path, Json], tmp_path: Path
+) -> None:
+    comparison = _comparison(cohort, tmp_path)
+    take_over(comparison, trained[0])
+    comparison.run()
+    write_results(comparison)
+    write_leakage(comparison, encoders=False)
+    fold = json.loads((trained[0] / "fold-0.json").read_text())
+    unit = next(u for u in read_units(tmp_path / "out") if (u.model, u.fold) == ("shipped_image", 0))
+    assert set(unit.extra) == set(fold["image_altered"]) >= {"borders_masked", "markers_masked"}
+    assert unit.extra["borders_masked"] == pytest.approx(fold["image_altered"]["borders_masked"], abs=1e-6)
+    assert unit.extra["borders_masked"] != pytest.approx(fold["probabilities"]["image"], abs=1e-6)
+    found = files.read_leakage(tmp_path / "out")
+    alone = files.read_metrics(tmp_path / "out").row("shipped_image", "image")
+    assert found is not None and alone is not None
+    row = next(r for r in found.rows if r.id == "borders_masked")
+    assert row.against_is == "the shipped recipe's image branch on the plain images"
+    assert row.against is not None and row.against.value == pytest.approx(alone.metrics["auc"].value, abs=1e-6)
+
+    torn = json.loads((trained[0] / "fold-0.json").read_text())
+    run = tmp_path / "torn"
+    shutil.copytree(trained[0], run)
+    torn["image_altered"]["borders_masked"].pop()
+    (run / "fold-0.json").write_text(json.dumps(torn))
+    with pytest.raises(CohortError, match="image_altered has another number of cases"):
+        take_over(_comparison(cohort, tmp_path / "again"), run)
+
+
 def test_it_stands_for_the_project_and_is_compared_on_the_seed_both_have(
     cohort: Cohort, trained: tuple[Path, Json], tmp_path: Path
 ) -> None:
@@ -84,6 +115,11 @@ def test_it_stands_for_the_project_and_is_compared_on_the_seed_both_have(
     metrics, tests = files.read_metrics(tmp_path / "out"), files.read_tests(tmp_path / "out")
     verdict = next(v for v in metrics.verdicts if v.level == "history")
     assert verdict.reference == "shipped" and "on seed 7, the only one that both have" in verdict.sentence
+    ours, other = (metrics.row(m, "history") for m in ("shipped", verdict.best))
+    if ours is not None and other is not None and verdict.best != "shipped":
+        ahead = next(t for t in tests.rows if (t.level, t.a, t.b) == ("history", "shipped", verdict.best))
+        there = ours.metrics["auc"].value - ahead.difference.value
+        assert f"with {there:.3f} there and {other.metrics['auc'].value:.3f} over its own 2" in verdict.sentence
     test = next(t for t in tests.rows if (t.level, t.a, t.b) == ("history", "shipped", "logistic"))
     once = _comparison(cohort, tmp_path / "once")
     take_over(once, trained[0])

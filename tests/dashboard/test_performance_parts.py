@@ -24,7 +24,13 @@ from dashboard.components.performance_charts import (
     shown_first,
 )
 from dashboard.components.performance_confusion import counts_at, matrix_table, rates, rates_table
-from dashboard.components.performance_findings import findings_table, subgroup_forest, subgroup_table
+from dashboard.components.performance_findings import (
+    findings_forest,
+    findings_table,
+    subgroup_forest,
+    subgroup_table,
+    whose_findings,
+)
 from dashboard.components.performance_measured import cautions, cost_table, explanations_table, inputs_table
 from dashboard.components.performance_sections import all_sections, measured_sections, run_sections
 from dashboard.components.performance_shipped import shipped_forest, shipped_headline, shipped_section
@@ -216,7 +222,9 @@ def test_subgroups_and_findings_are_those_of_the_files(run: source.Run, raw: dic
     assert [p.number.value for p in forest.points[1:]] == [h["specificity"]["value"] for h in here]
     assert run.leakage is not None
     leak = findings_table(run, run.leakage, "leakage", "Leakage")
-    assert same(leak.rows[0][1], raw["leakage"]["rows"][0]["value"]) and leak.status == "complete"
+    first = dict(zip(leak.columns, leak.rows[0], strict=True))
+    assert same(first["Measured"], raw["leakage"]["rows"][0]["value"]) and leak.status == "complete"
+    assert first["Figure"] == "AUC" and "not on the model that answers here" in whose_findings(run)
     without = run_sections(replace(run, leakage=None, generalisation=None, subgroups=None, tests=None))
     said = {s.id: s for s in without if not s.blocks}
     assert said.keys() == {"leakage", "generalisation", "subgroups", "tests"}
@@ -229,6 +237,30 @@ def with_auc(run: source.Run, model: str, value: float) -> source.Run:
         for r in run.metrics.models
     )
     return replace(run, metrics=replace(run.metrics, models=rows))
+
+
+def test_only_an_auc_is_drawn_on_the_axis_of_the_auc(run: source.Run) -> None:
+    """A Brier score of 0.19 beside the AUCs was read as one far below chance."""
+    assert run.leakage is not None
+    row = run.leakage.rows[0]
+    both = replace(
+        run.leakage,
+        rows=(
+            replace(row, id="bus_bra -> breast_lesions_usg", question="Does it hold on breast_lesions_usg?"),
+            replace(row, metric="brier", value=Estimate(0.19, 0.17, 0.21)),
+        ),
+    )
+    forest, table = (f(run, both, "generalisation", "x") for f in (findings_forest, findings_table))
+    assert {p.number.value for p in forest.points} == {row.value.value, row.against.value if row.against else None}
+    assert [r[1] for r in table.rows] == ["AUC", "Brier"]
+    assert table.rows[0][0] == "Does it hold on BrEaST?" and forest.points[0].label.startswith("BUS-BRA -> BrEaST")
+
+
+def test_the_reader_is_told_whose_findings_and_whose_ablations_they_are(run: source.Run) -> None:
+    shipped = source.read_run(ROOT / "pretrained" / "breast-us" / "results" / "breast_lesions_usg")
+    assert "of the shipped recipe itself" in whose_findings(shipped)
+    assert ablation_table(shipped, "history").notes[0].startswith("The shipped recipe itself was not ablated")
+    assert not any("was not ablated" in n for n in ablation_table(run, "history").notes)
 
 
 def test_where_a_rival_wins_it_is_said_first(run: source.Run) -> None:
