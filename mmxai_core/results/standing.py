@@ -99,4 +99,4 @@ def _size(metadata: Mapping[str, Any]) -> str:
 
 def _licence(metadata: Mapping[str, Any]) -> str:
     bound = any(is_non_commercial(r.get("licence", "")) for r in _rows(metadata))
-    return "Non-commercial: so the licence of its training data." if bound else ""
+    return "Non-commercial use only, by the licence of its training data." if bound else ""

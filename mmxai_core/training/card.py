@@ -51,6 +51,28 @@ def _metric_rows(models: Json) -> list[str]:
     return rows
 
 
+def _in_words(tests: Json, cohort: Cohort) -> str:
+    """What the paired tests come to: where the fused model is shown to be better than a branch alone, and where not."""
+    better, worse, equal = list[str](), list[str](), list[str]()
+    for key, test in tests.items():
+        a, _, b = key.partition(" - ")
+        if not (_has_fields(a, cohort) and _has_fields(b, cohort)) or test["p"] is None:
+            continue
+        known = _LEVEL_NAMES.get(a.partition("|")[2], a.partition("|")[2])
+        said = f"{'the image' if b == 'image' else 'the fields'} alone with {known} known ({test['value']:+.3f})"
+        (equal if test["p"] >= 0.05 else better if test["value"] > 0 else worse).append(said)
+    parts = [
+        f"{verb} {'; '.join(found)}"
+        for verb, found in (
+            ("is better than", better),
+            ("is worse than", worse),
+            ("is not shown to differ from", equal),
+        )
+        if found
+    ]
+    return f"In words, each test by itself at p < 0.05: the fused model {'. It '.join(parts)}." if parts else ""
+
+
 def _has_fields(key: str, cohort: Cohort) -> bool:
     """Whether the last group of a model's level has fields at all; where it has none, the level repeats another."""
     last = key.partition("|")[2].rpartition("+")[2]
@@ -131,7 +153,8 @@ def model_card(name: str, cohort: Cohort, pretrain: Cohort | None, config: Train
     lines += [
         f"- Never read, since they tell the label: {', '.join(x for c in sources for x in c.leaks)}.",
         "- Missing fields are hidden at random in training so that, within each class, every field is unknown equally "
-        "often: missingness carries no label.",
+        "often: which fields are unknown should then tell little of the class. What the gaps of this cohort alone tell "
+        "of it is measured by `compare` (Performance, Leakage).",
         "",
         f"## Cross-validation on {cohort.name}",
         f"{cv['folds']} patient-grouped folds, {cv['n']} cases, {100 * cv['prevalence']:.0f} % "
@@ -159,6 +182,7 @@ def model_card(name: str, cohort: Cohort, pretrain: Cohort | None, config: Train
             continue
         p = "undefined" if test["p"] is None else f"{test['p']:.3g}"
         lines.append(f"| {_model_name(a)} minus {_model_name(b)} | {_cell(test)} | {p} |")
+    lines += ["", _in_words(cv["auc_difference_delong"], cohort)]
     if at := cv.get("at_operating_threshold"):
         lines += _at_threshold_rows({**at, "models": {k: v for k, v in at["models"].items() if _has_fields(k, cohort)}})
     loc = cv["localization"]
@@ -188,7 +212,8 @@ def model_card(name: str, cohort: Cohort, pretrain: Cohort | None, config: Train
         "are wide, and other sites will differ.",
         "- Every training image shows a lesion. On an image without one the model still answers.",
         "- Calibration holds for the training prevalence; it shifts where the class is rarer or more frequent.",
-        "- Subgroups (age, device, tissue) have not been tested at a useful size.",
+        "- Subgroups (age, device, tissue) are small: the intervals on the Performance page are too wide to show that "
+        "the model does as well in each.",
         "- Attention and saliency show what the model used, not what causes disease.",
         "",
     ]

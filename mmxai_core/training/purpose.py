@@ -98,7 +98,9 @@ def known_purpose(name: str, task: str = "") -> Purpose | None:
 def intended_use(purpose: Purpose, licences: Iterable[str]) -> str:
     """What the bundle may be used for; whether its data's licences leave commercial use."""
     bound = (
-        " Non-commercial: so the licence of its training data." if any(is_non_commercial(x) for x in licences) else ""
+        " Non-commercial use only, by the licence of its training data."
+        if any(is_non_commercial(x) for x in licences)
+        else ""
     )
     return (
         f"Research and demonstration of explained predictions on {purpose.cases}. Research use only, not for "

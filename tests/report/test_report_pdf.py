@@ -167,7 +167,7 @@ def test_what_must_be_said_of_the_bundle_stands_above_the_reasons_whole(made: Ca
     said = (
         "Not shown to be better than chance: cross-validated AUC 0.49 to 0.50; at every measured level of known fields "
         "the 95 % interval begins at or below 0.5.",
-        "Trained on 87 patients only.", "Non-commercial: so the licence of its training data.",
+        "Trained on 87 patients only.", "Non-commercial use only, by the licence of its training data.",
     )  # fmt: skip
     plain, warned = made(), replace(made(), warnings=said)
     reader, text = read(report_pdf(warned))

@@ -67,10 +67,12 @@ def test_odd_training_data_is_not_told_and_no_error(data: object) -> None:
 def test_few_patients_are_those_of_the_cohort_it_answers_for() -> None:
     rows = [{"patients": 218, "licence": "CC BY-NC 4.0: non-commercial"}, {"patients": 905, "licence": "CC BY 4.0"}]
     assert warnings({"training_data": rows}, GOOD) == (
-        "Trained on 218 patients only.", "Non-commercial: so the licence of its training data.",
+        "Trained on 218 patients only.", "Non-commercial use only, by the licence of its training data.",
     )  # fmt: skip
     assert warnings({"training_data": [rows[0] | {"licence": "CC BY 4.0"}]}, GOOD) == (), "of itself no warning"
-    assert warnings({"training_data": rows[::-1]}, GOOD) == ("Non-commercial: so the licence of its training data.",)
+    assert warnings({"training_data": rows[::-1]}, GOOD) == (
+        "Non-commercial use only, by the licence of its training data.",
+    )
 
 
 @pytest.mark.parametrize(

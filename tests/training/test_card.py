@@ -1,0 +1,47 @@
+"""What a model card says in words of the paired tests, and that the shipped cards are the present code's."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mmxai_core.cohorts.case import Cohort
+from mmxai_core.training.card import _in_words
+from tests.comparison.tiny_cohort import tiny_cohort
+
+PRETRAINED = Path(__file__).resolve().parents[2] / "pretrained"
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
+    return tiny_cohort(tmp_path_factory.mktemp("cohort"), images=2)
+
+
+def test_the_tests_are_said_in_words(cohort: Cohort) -> None:
+    tests = {
+        "fused|history - image": {"value": 0.015, "low": -0.02, "high": 0.05, "p": 0.47},
+        "fused|history - clinical|history": {"value": 0.134, "low": 0.07, "high": 0.2, "p": 3e-5},
+        "fused|history+descriptor - image": {"value": -0.1, "low": -0.2, "high": -0.02, "p": 0.01},
+        "fused|history+descriptor - clinical|history+descriptor": {"value": 0.0, "low": 0.0, "high": 0.0, "p": None},
+        "fused|history+descriptor+assessment - image": {"value": 0.2, "low": 0.1, "high": 0.3, "p": 1e-4},
+    }
+    assert _in_words(tests, cohort) == (
+        "In words, each test by itself at p < 0.05: the fused model is better than the fields alone with history known "
+        "(+0.134). It is worse than the image alone with history + descriptors known (-0.100). It is not shown to "
+        "differ from the image alone with history known (+0.015)."
+    ), "a group that the cohort has no field of, and a test that is undefined, are left out"
+    assert _in_words({}, cohort) == ""
+
+
+@pytest.mark.parametrize("name", ["breast-us", "duke-mri", "lgg-mri"])
+def test_a_shipped_card_says_what_its_results_hold(name: str) -> None:
+    card = (PRETRAINED / name / "MODEL_CARD.md").read_text(encoding="utf-8")
+    results = json.loads((PRETRAINED / name / "results.json").read_text(encoding="utf-8"))
+    at = results["cross_validation"]["at_operating_threshold"]
+    metadata = json.loads((PRETRAINED / name / "metadata.json").read_text(encoding="utf-8"))
+    assert at["threshold"] == pytest.approx(metadata["calibration"]["threshold"], abs=1e-9)
+    found = at["models"]["fused|history"]["sensitivity"]
+    assert f"| {found['value']:.3f} ({found['low']:.3f} to {found['high']:.3f}) |" in card
+    assert "In words, each test by itself" in card and "missingness carries no label" not in card
