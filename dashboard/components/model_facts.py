@@ -137,6 +137,24 @@ def coverage_rows(bundle: Bundle) -> list[dict[str, str]]:
     return rows
 
 
+def coverage_spread(conformal: Any) -> str:
+    """How far the coverage of single splits lies apart, beside its mean over them; "" where it was not measured.
+
+    Args:
+        conformal: A bundle's entry "conformal".
+    """
+    levels = conformal.get("levels", {}) if isinstance(conformal, Mapping) else {}
+    found = [e for classes in levels.values() for e in classes.values() if e.get("measured") is not None]
+    if not found:
+        return ""
+    means, lows, highs = ([float(e[k]) for e in found] for k in ("measured", "low", "high"))
+    return (
+        f"True class kept, {percent(conformal['coverage'])} asked: on average over repeated splits "
+        f"{' to '.join(dict.fromkeys((percent(min(means)), percent(max(means)))))} in every class and set of known "
+        f"fields; on single splits {percent(min(lows))} to {percent(max(highs))} (95 % ranges)"
+    )
+
+
 def training_rows(bundle: Bundle) -> list[dict[str, str]]:
     """Where the training data come from, one row a cohort."""
     told = bundle.metadata.get("training_data")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from math import sqrt
 
-from dashboard.components.performance_source import Run
-from dashboard.components.performance_words import level_words, source
+from dashboard.components.performance_source import Run, cohort_name
+from dashboard.components.performance_words import counted, level_words
 from mmxai_core.comparison.results import ModelResult
 from mmxai_core.figures.performance_parts import Cell, Number, Table
 from mmxai_core.report.wording import class_name
@@ -65,7 +65,7 @@ def matrix_table(run: Run, row: ModelResult, threshold: float) -> Table | None:
         ("Truth", f"Called {positive}", f"Called {negative}", "In all"),
         ((positive.capitalize(), tp, fn, Number(counts[0] + counts[2], form="count")),
          (negative.capitalize(), fp, tn, Number(counts[1] + counts[3], form="count"))),
-        _source(run), run.metrics.status,
+        _source(run, row), run.metrics.status,
     )  # fmt: skip
 
 
@@ -81,14 +81,18 @@ def rates_table(run: Run, row: ModelResult, thresholds: tuple[float, ...]) -> Ta
         f"thresholds_{row.model}_{row.level.replace('+', '_')}",
         f"Confusion by threshold: {row.label}, {level_words(row.level)}",
         ("Threshold", "TP", "FP", "FN", "TN", "Sensitivity", "Specificity", "PPV", "NPV", "Accuracy"),
-        tuple(rows), _source(run), run.metrics.status,
+        tuple(rows), _source(run, row), run.metrics.status,
     )  # fmt: skip
 
 
-def _source(run: Run) -> str:
+def _source(run: Run, row: ModelResult) -> str:
+    """What a row's counts come from: its own cases and seeds, which may be fewer than the run's."""
     images = " Several images of a patient are counted as if independent." if run.config.unit == "image" else ""
-    mean = " Counts are means over seeds, hence not always whole." if len(run.config.seeds) > 1 else ""
+    several = len(row.seeds) > 1
+    mean = " Counts are means over seeds, hence not always whole." if several else ""
     return (
-        f"{source(run, 'metrics.json', intervals=False)}{mean} Intervals of the rates: 95 % Wilson, for the counts of "
-        f"one seed.{images}"
+        f"Computed from {run.name}/metrics.json: held-out cases of {cohort_name(run.config.cohort)}, "
+        f"n = {counted(run, row.n)}, {run.config.folds} fold{'s' if run.config.folds > 1 else ''}, "
+        f"{len(row.seeds)} seed{'s' if several else ''} of this model.{mean} Intervals of the rates: 95 % Wilson"
+        f"{', for the counts of one seed' if several else ''}.{images}"
     )

@@ -23,6 +23,7 @@ from dashboard.components.performance_findings import (
     whose_findings,
 )
 from dashboard.components.performance_measured import cautions, explanations_forest, measured_tables
+from dashboard.components.performance_outlines import OUTLINES, evidence_inside
 from dashboard.components.performance_shipped import shipped_section
 from dashboard.components.performance_source import Measurement, Run, cohort_name
 from dashboard.components.performance_tables import (
@@ -95,9 +96,10 @@ def _tests(run: Run) -> Section:
 def localisation_section(run: Run) -> Section:
     """Table 6, or why there is none."""
     table = localisation_table(run)
-    line = ("Not measured: no map was compared with a lesion reference "
-            f"(reference of this cohort: {run.config.lesion_reference}).",)  # fmt: skip
-    return Section("localisation", "Clinician alignment", () if table else line, (table,) if table else ())
+    if table is None:
+        line = f"no map was compared with a lesion reference (reference of this cohort: {run.config.lesion_reference})"
+        return Section("localisation", OUTLINES, (f"Not measured: {line}.",), ())
+    return Section("localisation", OUTLINES, evidence_inside(run), (table,))
 
 
 def _subgroups(run: Run) -> Section:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -73,12 +73,14 @@ class Measurement:
         kind: "explanations", "inputs" or "cost".
         results: results.json.
         config: config.json; empty where there is none.
+        conformal: The bundle's prediction sets, as its metadata have them; empty where there are none.
     """
 
     name: str
     kind: str
     results: Mapping[str, Any]
     config: Mapping[str, Any]
+    conformal: Mapping[str, Any] = field(default_factory=dict)
 
 
 def cohort_name(name: str) -> str:
@@ -154,11 +156,16 @@ def read_measurement(path: Path, results: Path) -> Measurement | None:
         found = json.loads(path.read_text(encoding="utf-8"))
         beside = path.with_name("config.json")
         config = json.loads(beside.read_text(encoding="utf-8")) if beside.is_file() else {}
+        bundle = results.parent / "metadata.json"
+        conformal = json.loads(bundle.read_text(encoding="utf-8")).get("conformal") if bundle.is_file() else None
     except (OSError, ValueError) as error:
         raise CohortError(f"Result file {path.name} of {name} cannot be read: {error}.") from error
     keys = {"shares": "explanations", "sets": "inputs", "ratios": "cost"}
     kind = next((k for key, k in keys.items() if isinstance(found, dict) and key in found), None)
-    return None if kind is None else Measurement(name, kind, found, config if isinstance(config, dict) else {})
+    if kind is None:
+        return None
+    told, sets = (x if isinstance(x, dict) else {} for x in (config, conformal))
+    return Measurement(name, kind, found, told, sets)
 
 
 def resume_command(name: str, config: RunConfig | None, *, bundle: str) -> str:

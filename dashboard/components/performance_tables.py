@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dashboard.components.model_facts import comparison_bins
+from dashboard.components.performance_outlines import OUTLINES
 from dashboard.components.performance_source import Run, cohort_name
 from dashboard.components.performance_words import (
     METRIC_NAMES,
@@ -245,10 +246,10 @@ def localisation_table(run: Run) -> Table | None:
     if not rows:
         return None
     return Table(
-        "table6_localisation", "Table 6. Clinician alignment: maps against the lesion reference",
+        "table6_localisation", f"Table 6. {OUTLINES}",
         ("Model", "Known fields", "Pointing game", "IoU", "Evidence inside", "Lesion's share of the image", "n"),
         tuple(rows), source(run, "metrics.json"), run.metrics.status,
-        (f"The reference, {run.config.lesion_reference}, stands for the clinician: no clinician judged these maps. "
+        (f"No clinician judged these maps: {run.config.lesion_reference} stands in for one. "
          "Pointing game: the strongest pixel of the Grad-CAM++ map lies in the lesion; a map without knowledge would "
          "hit about the lesion's share of the image.",),
     )  # fmt: skip

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import floor, log10
 from typing import Literal, TypeAlias
 
-Form: TypeAlias = Literal["plain", "signed", "p", "count"]
+Form: TypeAlias = Literal["plain", "signed", "p", "count", "short"]
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,7 @@ class Number:
         value: None where it was not measured or is undefined.
         low: Lower end of the 95 % interval; None where there is none.
         high: Upper end.
-        form: How it is written: three decimals, with a sign, as a p value, or as a count.
+        form: How it is written: three decimals, with a sign, as a p value, as a count, or in three significant digits.
         why: What is written in place of a value that is None.
     """
 
@@ -65,9 +66,18 @@ def cell_text(cell: Cell) -> str:
 def _written(value: float, form: Form) -> str:
     if form == "count":
         return f"{value:,.1f}".removesuffix(".0")
+    if form == "short":
+        return _short(value)
     if form == "p":
         return "below 0.001" if value < 0.001 else f"{value:.3f}"
     return f"{value:+.3f}" if form == "signed" else f"{value:.3f}"
+
+
+def _short(value: float) -> str:
+    """At most three significant digits, e.g. 32,100 for 32126.994 and 0.0504 for 0.05039."""
+    rounded = float(f"{value:.3g}")
+    places = 2 - floor(log10(abs(rounded))) if rounded else 0
+    return f"{rounded:,.{max(places, 0)}f}"
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,13 @@ import numpy as np
 import plotly.graph_objects as go
 
 from mmxai_core.figures.performance_parts import Chart, Curves, Forest, cell_text
-from mmxai_core.figures.performance_style import DASHES, MARKERS, ON_DARK, ON_PAPER, groups_of, span_of
+from mmxai_core.figures.performance_style import DASHES, MARKERS, ON_DARK, ON_PAPER, PLAIN_DASHES, groups_of, span_of
 
 _GREY = "#8796a5"
 #: Letters a line of the legend.
 _LEGEND = 50
-#: Height of a forest's row in px.
-_ROW = 25
+#: Heights in px: a forest's row, a line of the legend, the plot of curves with its axis.
+_ROW, _LINE, _PLOT = 25, 20, 380
 
 
 def chart_figure(chart: Chart, *, light: bool) -> Any:
@@ -75,11 +75,13 @@ def _forest(chart: Forest, colours: tuple[str, ...]) -> Any:
 
 
 def _curves(chart: Curves, colours: tuple[str, ...]) -> Any:
-    figure, drawn = go.Figure(), 0
+    figure, drawn, plain = go.Figure(), 0, 0
     # a legend is not wrapped by itself, and would be cut on a narrow page
     names = {c.label: "<br>".join(textwrap.wrap(c.label, _LEGEND)) for c in chart.curves}
     for c in chart.curves:
-        colour, dash = (_GREY, "dot") if c.plain else (colours[drawn % len(colours)], DASHES[drawn % len(DASHES)][1])
+        colour, dash = colours[drawn % len(colours)], DASHES[drawn % len(DASHES)][1]
+        if c.plain:
+            colour, dash = _GREY, PLAIN_DASHES[plain % len(PLAIN_DASHES)][1]
         ends: dict[str, Any] = {}
         if c.low:
             y = np.array(c.y)
@@ -95,14 +97,14 @@ def _curves(chart: Curves, colours: tuple[str, ...]) -> Any:
             line={"color": colour, "width": 1.3 if c.plain else 2.4, "dash": dash},
             hovertemplate="%{x:.3f}, %{y:.3f}<extra>" + names[c.label] + "</extra>", **ends,
         )  # fmt: skip
-        drawn += not c.plain
+        drawn, plain = drawn + (not c.plain), plain + c.plain
     if chart.diagonal:
         figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", name=chart.diagonal, hoverinfo="skip",
                            line={"color": _GREY, "width": 1, "dash": "dot"})  # fmt: skip
-    figure.update_layout(**_layout(470))
-    figure.update_layout(legend={"orientation": "v", "x": 0, "y": -0.16, "yanchor": "top"})
+    # above the plot: below it, the legend would lie under the fold of most screens
     lines = sum(1 + n.count("<br>") for n in names.values()) + bool(chart.diagonal)
-    figure.update_layout(height=400 + 20 * lines)
+    figure.update_layout(**_layout(_PLOT + _LINE * lines))
+    figure.update_layout(legend_orientation="v", legend_font_size=12, margin_t=_LINE * lines)
     figure.update_xaxes(title=chart.x_axis, range=_wider(chart.x_range), zeroline=False, automargin=True)
     figure.update_yaxes(title=chart.y_axis, range=_wider(chart.y_range), zeroline=False, automargin=True)
     return figure

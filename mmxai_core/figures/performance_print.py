@@ -12,7 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from mmxai_core.figures.performance_parts import Chart, Curves, Forest, cell_text
-from mmxai_core.figures.performance_style import DASHES, MARKERS, ON_PAPER, groups_of, span_of
+from mmxai_core.figures.performance_style import DASHES, MARKERS, ON_PAPER, PLAIN_DASHES, groups_of, span_of
 
 _WIDTH = 8.6
 _INK, _FAINT, _GRID = "#1c2530", "#6b7783", "#e3e7ea"
@@ -84,9 +84,12 @@ def _forest(chart: Forest) -> Figure:
 def _curves(chart: Curves) -> Figure:
     square = chart.x_range == chart.y_range == (0.0, 1.0)
     figure, axes = _new(5.0 if square else 3.8, 0.09, 0.62)
-    drawn = 0
+    drawn = plain = 0
     for c in chart.curves:
-        colour, dash = (_FAINT, (0, (1, 2))) if c.plain else (ON_PAPER[drawn % len(ON_PAPER)], DASHES[drawn % 4][0])
+        colour, dash = (
+            (_FAINT, PLAIN_DASHES[plain % len(PLAIN_DASHES)][0]) if c.plain
+            else (ON_PAPER[drawn % len(ON_PAPER)], DASHES[drawn % len(DASHES)][0])
+        )  # fmt: skip
         marker = MARKERS[drawn % len(MARKERS)][0] if chart.markers and not c.plain else None
         label = "\n".join(textwrap.wrap(c.label, 44))
         axes.plot(c.x, c.y, color=colour, linestyle=dash, linewidth=1.0 if c.plain else 1.8, label=label,
@@ -95,7 +98,7 @@ def _curves(chart: Curves) -> Figure:
             y = np.array(c.y)
             ends = [np.maximum(y - np.array(c.low), 0), np.maximum(np.array(c.high) - y, 0)]
             axes.errorbar(c.x, y, yerr=ends, fmt="none", color=colour, linewidth=0.9, capsize=2)
-        drawn += not c.plain
+        drawn, plain = drawn + (not c.plain), plain + c.plain
     if chart.diagonal:
         axes.plot([0, 1], [0, 1], color=_FAINT, linewidth=0.8, linestyle=(0, (1, 3)), label=chart.diagonal)
     for low_high, limit in ((chart.x_range, axes.set_xlim), (chart.y_range, axes.set_ylim)):

@@ -14,6 +14,9 @@ MARKERS = (("o", "circle"), ("s", "square"), ("D", "diamond"), ("^", "triangle-u
 #: Matplotlib and Plotly names of the same dashes.
 DASHES = (("-", "solid"), ("--", "dash"), (":", "dot"), ("-.", "dashdot"))
 
+#: The same for lines that are no model (act on all, act on none), in order: they differ without colour.
+PLAIN_DASHES = (((0, (9, 3)), "longdash"), ((0, (1, 2)), "dot"))
+
 
 def groups_of(chart: Forest) -> list[str]:
     """Groups in the order of their first point; kinds of models in an order of their own, so that colours stay."""
