@@ -8,8 +8,8 @@ from typing import Any
 from dashboard.components.model_facts import ece_bins_note, ece_note
 from dashboard.components.performance_source import cohort_name
 from dashboard.components.performance_words import level_words
-from dashboard.components.results_tables import ResultTable, tables
-from mmxai_core.figures.performance_parts import Forest, Number, Point, Section, Table
+from dashboard.components.results_tables import as_table, tables
+from mmxai_core.figures.performance_parts import Forest, Number, Point, Section
 
 
 def _source(results: Mapping[str, Any]) -> str:
@@ -66,15 +66,6 @@ def shipped_headline(results: Mapping[str, Any]) -> str:
     return f"The fused model is ahead of each branch alone in all {compared} comparisons." if compared else ""
 
 
-def _cells(entry: ResultTable) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
-    """(columns, rows); a table of one nameless row is given its name."""
-    columns = tuple(str(c) for c in entry.rows.columns)
-    rows = tuple(tuple(str(v) for v in row) for row in entry.rows.itertuples(index=False))
-    if columns[:1] == ("",):
-        return ("Entry", *columns[1:]), rows
-    return ("Entry", *columns), tuple((entry.title, *row) for row in rows)
-
-
 def shipped_section(results: Any) -> Section:
     """All of results.json."""
     if not isinstance(results, Mapping) or not results:
@@ -82,12 +73,6 @@ def shipped_section(results: Any) -> Section:
     forest = shipped_forest(results)
     # how it was trained is told on the Model page; here is what was measured
     measured = {k: v for k, v in results.items() if k != "training"}
-    found = [
-        Table(
-            f"bundle_{i}", entry.title, *_cells(entry), _source(results),
-            notes=tuple(f"{k}: {v}" for k, v in entry.facts),
-        )
-        for i, entry in enumerate(tables(measured), start=1)
-    ]  # fmt: skip
+    found = [as_table(entry, source=_source(results)) for entry in tables(measured)]
     lines = tuple(x for x in (shipped_headline(results), ece_bins_note(results), ece_note(results)) if x)
     return Section("bundle", "The bundle's own results", lines, (*([forest] if forest else []), *found))

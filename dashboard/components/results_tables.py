@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
+
+from mmxai_core.figures.performance_parts import Table
+from mmxai_core.report.glossary import term
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,10 @@ def tables(results: Any, path: tuple[str, ...] = ()) -> Iterator[ResultTable]:
     if not isinstance(results, Mapping):
         return
     # At the top each entry is a section of its own; below, entries alike are the rows of one table.
-    rows = {key: node for key, node in results.items() if path and _is_row(node)}
+    rows = {k: v for k, v in results.items() if path and _is_row(v) and not _are_tests(v)}
+    if path and _are_tests(results):
+        yield ResultTable(_title(path), pd.DataFrame([_test(key, node) for key, node in results.items()]), ())
+        return
     facts = tuple((words(k), str(v)) for k, v in results.items() if isinstance(v, (str, int, float, bool)))
     if path and _is_row(results):
         cells, extra = _row(results)
@@ -101,6 +108,47 @@ def tables(results: Any, path: tuple[str, ...] = ()) -> Iterator[ResultTable]:
                     yield from tables(deeper, (*path, key, inner))
         elif isinstance(node, Mapping) and "value" not in node:
             yield from tables(node, (*path, key))
+
+
+def _are_tests(node: Mapping[str, Any]) -> bool:
+    """Entries that are each a number with a p value: as many rows, not one row that is too wide for a page."""
+    return bool(node) and all(isinstance(v, Mapping) and "value" in v and "p" in v for v in node.values())
+
+
+def _test(key: str, node: Mapping[str, Any]) -> dict[str, str]:
+    p = node["p"]
+    said = "undefined" if p is None else "below 0.001" if p < 0.001 else f"{p:.3f}"
+    return {"": words(key).replace(" - ", " minus "), "Difference": number(node) or "", "p": said}
+
+
+#: Column headings of `as_table` for keys that a reader cannot know, and what they are.
+_EXPLAINED = {
+    "hit": ("Pointing game (hit)", term("hit").text),
+    "IoU": ("IoU", term("iou").text),
+    "energy": ("Evidence inside (energy)", "The share of the map's evidence that lies inside the lesion outline."),
+}
+
+
+def as_table(entry: ResultTable, *, source: str = "") -> Table:
+    """A table for page, report and CSV, named by what it holds; what a reader cannot know of its columns is explained.
+
+    Args:
+        entry: One of `tables`.
+        source: What it was computed from.
+    """
+    columns = tuple(str(c) for c in entry.rows.columns)
+    rows = tuple(tuple(str(v) for v in row) for row in entry.rows.itertuples(index=False))
+    if columns[:1] != ("",):  # one nameless row is given the name of the table
+        columns, rows = ("", *columns), tuple((entry.title, *row) for row in rows)
+    heads = [_EXPLAINED[c][0] if c in _EXPLAINED else c if c == "p" else c[:1].upper() + c[1:] for c in columns[1:]]
+    notes = [f"{_EXPLAINED[c][0]}: {_EXPLAINED[c][1]}" for c in columns if c in _EXPLAINED]
+    if "Difference" in heads:
+        notes.append("Difference in AUC with its 95 % interval; p is two-sided, of each test by itself.")
+    facts = " · ".join(f"{name}: {value}" for name, value in entry.facts)
+    name = re.sub(r"[^a-z0-9]+", "_", entry.title.lower()).strip("_")
+    return Table(
+        f"bundle_{name}", entry.title, ("Entry", *heads), rows, source, notes=(*notes, *([facts] if facts else []))
+    )
 
 
 def _title(path: tuple[str, ...]) -> str:

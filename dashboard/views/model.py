@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,12 @@ from dashboard.components.model_facts import (
     operating_rows,
     training_rows,
 )
-from dashboard.components.results_tables import tables
+from dashboard.components.performance_show import style
+from dashboard.components.results_tables import as_table, tables
 from dashboard.messages import boundary, markdown_safe
 from dashboard.views import model_or_stop
 from mmxai_core.report.glossary import groups, terms_in, tooltip
+from mmxai_core.report.performance_html import table_html
 from mmxai_core.report.summary import ALWAYS
 
 
@@ -122,15 +125,22 @@ def how_it_works(at: Path) -> None:
 def results(at: Path) -> None:
     """Every table of results.json."""
     stored = services.bundle(at).results()
-    found = list(tables(stored))
-    if not found:
+    held = stored if isinstance(stored, Mapping) else {}
+    measured = list(tables({key: part for key, part in held.items() if key != "training"}))
+    settings = list(tables({key: part for key, part in held.items() if key == "training"}))
+    if not measured:
         st.caption("This bundle reports no results.")
     ece_captions(stored)
-    for entry in found:
+    style()
+    for entry in measured:
         st.subheader(entry.title, anchor=False, help=defined(" ".join([entry.title, *map(str, entry.rows.columns)])))
-        st.dataframe(entry.rows, hide_index=True, width="stretch")
-        if entry.facts:
-            st.caption(" · ".join(f"{markdown_safe(k)}: {markdown_safe(v)}" for k, v in entry.facts))
+        st.html(table_html(as_table(entry)))
+    if settings:
+        st.subheader("Training settings", anchor=False)
+        st.caption("How the model was trained. None of this is a result.")
+        for entry in settings:
+            st.markdown(f"**{markdown_safe(entry.title)}**")
+            st.html(table_html(as_table(entry)))
 
 
 def provenance(at: Path) -> None:

@@ -26,10 +26,12 @@ from dashboard.components.performance_sections import all_sections, measured_sec
 from dashboard.components.performance_shipped import shipped_section
 from dashboard.components.performance_show import show_section, style
 from dashboard.components.performance_source import Run, Started, resume_command, run_title
+from dashboard.components.performance_summary import HOW_GOOD, summary_lines
 from dashboard.components.performance_words import chance_sentence, headline, level_words, levels_of
 from dashboard.messages import boundary, markdown_safe
 from dashboard.views import model_or_stop
 from mmxai_core import __version__
+from mmxai_core.figures.performance_parts import Section
 from mmxai_core.report.performance import PerformanceReport
 
 #: The choice that is no run.
@@ -42,7 +44,8 @@ def report(run: Run | None, at: Path) -> PerformanceReport:
     facts = [f"Bundle {bundle.name}, weights {bundle.sha256}.", f"mmxai {__version__}. Drawn from the result files."]
     if run is not None:
         facts.append(f"Run {run.name}, {run.metrics.status}.")
-    sections = all_sections(run, services.measurements(at), bundle.results(), bundle.sha256)
+    first = Section("summary", HOW_GOOD, summary_lines(run, bundle.results()), ())
+    sections = (first, *all_sections(run, services.measurements(at), bundle.results(), bundle.sha256))
     subject = run_title(run.config, run.name) if run else bundle.name
     return PerformanceReport(f"Performance: {subject}", tuple(facts), sections)
 

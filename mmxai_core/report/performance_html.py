@@ -88,7 +88,9 @@ def table_html(table: Table) -> str:
 
 
 def said_html(source: str, status: str) -> str:
-    """Status and source, as they stand below every table and chart."""
+    """Status and source, as they stand below every table and chart; "" where there is neither."""
+    if not (source or status):
+        return ""
     shown = f'<span class="mmx-partial">{html.escape(status.capitalize())}.</span> ' if status else ""
     return f'<p class="mmx-said">{shown}{html.escape(source)}</p>'
 

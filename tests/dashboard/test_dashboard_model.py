@@ -143,3 +143,19 @@ def test_the_page_shows_each_part(app: AppTest) -> None:
     said = " ".join(m.value for m in app.markdown).replace("\\", "")
     for part in ("A card for tests", "Shapley value", "from a probability of 0.400", "softmax"):
         assert part in said, part
+
+
+def test_training_settings_stand_below_the_results_under_their_own_heading(
+    tmp_path: Path, app: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ci = {"value": 0.8, "low": 0.7, "high": 0.9}
+    told = {"training": {"config": {"arch": {"width": 64, "depth": 2}}}, "localization": {"hit": ci, "energy": ci}}
+    monkeypatch.setenv("MMXAI_BUNDLE", str(write_tiny_bundle(tmp_path / "tiny", results=told)))
+    app.switch_page("views/model.py").run()
+    assert not app.exception, app.exception
+    heads = [s.value for s in app.tabs[3].subheader]
+    assert heads.index("Localization") < heads.index("Training settings")
+    assert "Training, config, arch" not in heads
+    shown = [str(h.proto.body) for h in app.tabs[3].get("html")]
+    assert any("Pointing game (hit)" in h and "0.800<small>0.700 to 0.900</small>" in h for h in shown)
+    assert any("<td" in h and "64" in h for h in shown)

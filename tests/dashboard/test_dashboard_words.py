@@ -8,7 +8,7 @@ from synthetic_results import explanation, prediction
 from dashboard.components.clinical_form import help_text, outlier_note
 from dashboard.components.reliability_panel import passes
 from dashboard.components.result_panel import basis, branches, gauge, scores
-from dashboard.components.results_tables import tables
+from dashboard.components.results_tables import as_table, tables
 from dashboard.components.study_facts import facts
 from dashboard.components.wording import likelihood, open_range, percent, verdict
 from dashboard.messages import OPENINGS, incident, markdown_safe, sentence
@@ -137,3 +137,21 @@ def test_results_of_any_nesting_become_tables() -> None:
     assert ("cohort", "BrEaST") in found["External test"].facts
     assert found["External test, confusion"].rows.iloc[0].to_dict() == {"tp": "3", "fp": "1"}
     assert list(tables([])) == list(tables({})) == []
+
+
+def test_paired_tests_are_rows_with_their_p_and_columns_a_reader_cannot_know_are_explained() -> None:
+    test = {"value": -0.012, "low": -0.03, "high": 0.006, "p": 0.4321}
+    node = {"fused|history - image": test, "fused|history - clinical|history": {**test, "p": 0.0002}}
+    (found,) = tables({"cross_validation": {"auc_difference_delong": node}})
+    shown = as_table(found)
+    assert shown.columns == ("Entry", "Difference", "p")
+    assert shown.rows == (
+        ("fused: history minus image", "-0.012 (-0.030 to 0.006)", "0.432"),
+        ("fused: history minus clinical: history", "-0.012 (-0.030 to 0.006)", "below 0.001"),
+    )
+    assert shown.id == "bundle_cross_validation_auc_difference_delong" and "two-sided" in shown.notes[0]
+    ci = {"value": 0.8, "low": 0.7, "high": 0.9}
+    (found,) = tables({"localization": {"n": 3, "hit": ci, "iou": ci, "energy": ci}})
+    shown = as_table(found)
+    assert shown.columns == ("Entry", "N", "Pointing game (hit)", "IoU", "Evidence inside (energy)")
+    assert shown.rows[0][0] == "Localization" and len(shown.notes) == 3 and "strongest point" in shown.notes[0]
