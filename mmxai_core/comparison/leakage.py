@@ -65,7 +65,7 @@ _CHANGES: Mapping[str, _Change] = {
         "How much does the image branch need the surroundings?",
         "Everything but the box around the lesion and its rim is set to the image's mean; nothing is retrained.",
         "it uses the surroundings too",
-        "the decision is made in and around the lesion",
+        "no sign that it needs the surroundings",
     ),
 }  # fmt: skip
 
@@ -75,11 +75,14 @@ def meaning(name: str, measured: Mapping[str, Interval | None]) -> str:
 
     Args:
         name: Of the change.
-        measured: "changed" (AUC with the change) and "difference" (changed - plain), with 95 % intervals.
+        measured: AUC "plain" and "changed" (with the change), and their "difference" (changed - plain), with 95 %
+            intervals.
     """
-    changed, difference = measured["changed"], measured["difference"]
-    if changed is None or difference is None:
+    plain, changed, difference = (measured[k] for k in ("plain", "changed", "difference"))
+    if plain is None or changed is None or difference is None:
         return "Not measured: a class is missing."
+    if plain.low <= 0.5 and name != "lesion_blanked":
+        return "Tells nothing: on the plain images the AUC is not shown to be better than chance, so it could not fall."
     if name == "lesion_blanked":
         if changed.low > 0.5:
             return (

@@ -159,8 +159,8 @@ def test_gaps_that_tell_the_label_are_found() -> None:
 
 
 def test_what_a_changed_input_means_is_drawn_from_its_figures() -> None:
-    def told(name: str, changed: Interval, difference: Interval) -> str:
-        return meaning(name, {"changed": changed, "difference": difference})
+    def told(name: str, changed: Interval, difference: Interval, plain: Interval | None = None) -> str:
+        return meaning(name, {"plain": plain or high, "changed": changed, "difference": difference})
 
     high, low = Interval(0.8, 0.7, 0.9), Interval(0.5, 0.4, 0.6)
     assert "falls (change -0.100, 95 % interval -0.200 to -0.010): it reads the border" in told(
@@ -170,7 +170,9 @@ def test_what_a_changed_input_means_is_drawn_from_its_figures() -> None:
     assert told("only_lesion", high, Interval(0.05, 0.01, 0.08)).startswith("The AUC rises")
     assert told("lesion_blanked", high, Interval(-0.1, -0.2, -0.01)).startswith("Better than chance without the lesion")
     assert told("lesion_blanked", low, Interval(-0.3, -0.4, -0.2)).startswith("Not shown to be better than chance")
-    assert meaning("borders_masked", {"changed": None, "difference": None}) == "Not measured: a class is missing."
+    assert told("only_lesion", high, Interval(0.0, -0.1, 0.1), plain=low).startswith("Tells nothing")
+    nothing = dict.fromkeys(("plain", "changed", "difference"))
+    assert meaning("borders_masked", nothing) == "Not measured: a class is missing."
 
 
 def test_a_group_whose_cases_are_all_called_alike_still_has_an_interval() -> None:
