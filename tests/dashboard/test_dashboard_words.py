@@ -110,6 +110,7 @@ def test_facts_never_guess(make_study) -> None:
     told = dict(facts(make_study(), 0))
     assert told["Side"] == told["View"] == told["Modality"] == told["Age"] == "not stated"
     told = dict(facts(make_study(laterality="L", modality="US", patient_age_years=51.0), 0))
+    assert "View" not in told, "a projection is a mammogram's; of an ultrasound picture it is not missing"
     assert (told["Side"], told["Modality"], told["Age"]) == ("left", "US (ultrasound)", "51 years")
 
 
@@ -155,3 +156,8 @@ def test_paired_tests_are_rows_with_their_p_and_columns_a_reader_cannot_know_are
     shown = as_table(found)
     assert shown.columns == ("Entry", "N", "Pointing game (hit)", "IoU", "Evidence inside (energy)")
     assert shown.rows[0][0] == "Localization" and len(shown.notes) == 3 and "strongest point" in shown.notes[0]
+
+
+def test_a_small_setting_is_not_written_as_nothing() -> None:
+    (found,) = tables({"training": {"lr": 0.0002, "weight_decay": 0.02, "ema": 0.995, "samples": 0}})
+    assert found.rows.iloc[0].to_dict() == {"lr": "0.0002", "weight decay": "0.020", "ema": "0.995", "samples": "0"}
