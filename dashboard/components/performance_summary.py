@@ -147,7 +147,10 @@ def _against_branches(results: Mapping[str, Any]) -> Iterator[str]:
         else "With no set of known fields is the fused model beyond chance better than both the image alone and the "
         "clinical data alone."
     )
-    yield f"{each} (Difference in AUC, n = {n:,}, p by DeLong, corrected for {len(tests)} tests by Holm.)"
+    yield (
+        f"Fused against each alone, by known fields. {each} (Difference in AUC, n = {n:,}, p by DeLong, corrected for "
+        f"{len(tests)} tests by Holm.)"
+    )
 
 
 def _p(p: float | None) -> str:

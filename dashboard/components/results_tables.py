@@ -32,6 +32,8 @@ _SHORT = {
     "auc": "AUC", "ece": "ECE", "iou": "IoU", "f1": "F1", "n": "N", "sd": "SD", "ppv": "PPV", "npv": "NPV",
     "delong": "(DeLong)", "ci": "CI",
 }  # fmt: skip
+#: Below it a plain number is written with two digits of its own, not with three decimals.
+_SMALL = 0.01
 _COHORTS = {"bus bra": "BUS-BRA", "breast lesions usg": "BrEaST"}
 
 
@@ -55,6 +57,8 @@ def number(value: Any) -> str | None:
             return text
         mark = "" if low <= value["value"] <= high else " †"  # a biased number may lie outside: see `ece_note`
         return f"{text}{mark} ({_plain(low)} to {_plain(high)})"
+    if isinstance(value, float) and 0 < abs(value) < _SMALL:
+        return f"{value:.2g}"  # a learning rate of 0.0002 is not 0.000
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return _plain(value)
     return None

@@ -94,7 +94,7 @@ def _curves(chart: Curves, colours: tuple[str, ...]) -> Any:
             x=np.array(c.x, np.float32), y=np.array(c.y, np.float32), name=names[c.label],
             mode="lines+markers" if chart.markers and not c.plain else "lines",
             marker={"symbol": MARKERS[drawn % len(MARKERS)][1], "size": 8, "color": colour},
-            line={"color": colour, "width": 1.3 if c.plain else 2.4, "dash": dash},
+            line={"color": colour, "width": 1.8 if c.plain else 2.4, "dash": dash},
             hovertemplate="%{x:.3f}, %{y:.3f}<extra>" + names[c.label] + "</extra>", **ends,
         )  # fmt: skip
         drawn, plain = drawn + (not c.plain), plain + c.plain
