@@ -50,7 +50,7 @@ _ON_CHART = {
 }
 #: Where the bars come from, and where they stand in the code.
 _BARS_FROM = {
-    "explanations": "set by the project's brief before anything was measured (BARS in "
+    "explanations": "set in the code before these figures were measured (BARS in "
                     "mmxai_core/evaluation/explanation_metrics.py)",
     "inputs": "what the project asks (OWN_BAR and FOREIGN_BAR in mmxai_core/training/input_trial.py)",
     "cost": "what the project's issues ask (BARS in mmxai_core/explain/benchmark.py)",

@@ -43,6 +43,12 @@ def summary_lines(run: Run | None, results: Any) -> tuple[str, ...]:
     return tuple(line for line in lines if line)
 
 
+def fused_or_alone(results: Any) -> str:
+    """Whether fusing is shown to be better than each branch alone, in one sentence; "" where there are no results."""
+    told = results.get("cross_validation") if isinstance(results, Mapping) else None
+    return next(_against_branches(results), "") if isinstance(told, Mapping) else ""
+
+
 #: (level, model, AUC with its interval), one a level.
 _Auc = tuple[str, str, Mapping[str, Any]]
 

@@ -26,7 +26,7 @@ from dashboard.components.performance_sections import all_sections, measured_sec
 from dashboard.components.performance_shipped import shipped_section
 from dashboard.components.performance_show import show_section, style
 from dashboard.components.performance_source import Run, Started, resume_command, run_title
-from dashboard.components.performance_summary import HOW_GOOD, summary_lines
+from dashboard.components.performance_summary import HOW_GOOD, fused_or_alone, summary_lines
 from dashboard.components.performance_words import chance_sentence, headline, level_words, levels_of
 from dashboard.messages import boundary, markdown_safe
 from dashboard.views import model_or_stop
@@ -84,8 +84,8 @@ def choose(left: DeltaGenerator, right: DeltaGenerator, names: list[str], at: Pa
     return name, run
 
 
-def lead(run: Run) -> None:
-    """Whole or partial, who wins, and whether anything beats chance: before any chart."""
+def lead(run: Run, results: Any) -> None:
+    """Whole or partial, who wins, whether anything beats chance, and whether fusing helps: before any chart."""
     if not run.metrics.complete:
         st.warning(
             f"This run is {run.metrics.status}. What is missing is said where it is missing; figures will change.",
@@ -93,7 +93,10 @@ def lead(run: Run) -> None:
         )
     told = headline(run)
     if told:
-        st.markdown(f"**{markdown_safe(told)}** {markdown_safe(chance_sentence(run))}")
+        more = " ".join(filter(None, (chance_sentence(run), fused_or_alone(results))))
+        st.markdown(f"**{markdown_safe(told)}** {markdown_safe(more)}")
+    with st.expander(HOW_GOOD):
+        st.markdown("\n".join(f"- {markdown_safe(line)}" for line in summary_lines(run, results)))
 
 
 def show_open(panels: Mapping[str, Callable[[], None]], *, key: str) -> None:
@@ -118,7 +121,8 @@ def of_bundle(run: Run, results: Mapping[str, Any]) -> bool:
 
 def show_run(run: Run, at: Path) -> None:
     """The panels of a run; only the open one is drawn and sent."""
-    lead(run)
+    bundle = services.bundle(at)
+    lead(run, bundle.results())
     levels = list(levels_of(run))
     measured = [level for level in levels if any(r.metrics for r in run.metrics.models if r.level == level)]
     first = next((level for level in measured if level != "image"), (measured or levels)[0])
@@ -126,7 +130,6 @@ def show_run(run: Run, at: Path) -> None:
         "Known fields", levels, default=first, required=True, format_func=level_words, key=f"level-{run.name}",
         persist_state="session",
     )  # fmt: skip
-    bundle = services.bundle(at)
     panels: dict[str, Callable[[], None]] = {
         "Models": lambda: models_panel(run, level),
         "Curves": lambda: curves_panel(run, level),

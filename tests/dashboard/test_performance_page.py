@@ -11,6 +11,12 @@ import pytest
 from comparison.example_run import SEEDS, write_example_run
 from streamlit.testing.v1 import AppTest
 
+from dashboard.components.performance_source import read_run
+from dashboard.components.performance_summary import HOW_GOOD, fused_or_alone, summary_lines
+from mmxai_core.model.bundle import refresh_hashes
+
+ROOT = Path(__file__).resolve().parents[2]
+
 
 @pytest.fixture(scope="module")
 def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -121,3 +127,40 @@ def test_a_run_that_is_rewritten_is_read_again_and_a_damaged_one_is_one_sentence
     place.write_text("{")
     app.run()
     assert not app.exception and ["metrics.json" in e.value for e in app.error] == [True]
+
+
+def test_how_good_it_is_and_whether_fusing_helps_is_said_before_any_chart(
+    page: tuple[AppTest, Path], example: Path
+) -> None:
+    app, results = page
+    shutil.copytree(example, results / "example")
+    shutil.copy(ROOT / "pretrained" / "breast-us" / "results.json", results.parent)
+    held = refresh_hashes(results.parent).results()
+    opened(app)
+    said = fused_or_alone(held)
+    assert said and said in text(app), "in one sentence, beside who is ahead"
+    (whole,) = [e for e in app.expander if e.label == HOW_GOOD]
+    lines = "\n".join(m.value for m in whole.markdown)
+    assert lines.count("\n- ") + 1 == len(summary_lines(read_run(results / "example"), held))
+    assert "Research use only" in lines
+
+
+def test_the_threshold_starts_at_the_bundles_own_where_the_run_is_of_its_cohort(
+    page: tuple[AppTest, Path], example: Path
+) -> None:
+    app, results = page
+    shutil.copytree(example, results / "example")
+    config = json.loads((results / "example" / "config.json").read_text())
+    held = json.loads((results.parent / "results.json").read_text())
+    app.session_state["panel-example"] = "Threshold"
+    opened(app)
+    assert config["cohort"] != held.get("cohort") and app.slider(key="threshold-example").value == 0.5
+    config["cohort"] = held["cohort"] = "own"
+    (results / "example" / "config.json").write_text(json.dumps(config))
+    (results.parent / "results.json").write_text(json.dumps(held))
+    bundle = refresh_hashes(results.parent)
+    again = AppTest.from_file(app._script_path, default_timeout=app.default_timeout)
+    again.session_state["panel-example"] = "Threshold"
+    opened(again)
+    assert again.slider(key="threshold-example").value == round(bundle.threshold, 2)
+    assert f"calls from {bundle.threshold:.3f} on" in "\n".join(c.value for c in again.caption)

@@ -59,7 +59,7 @@ def row_of(run: source.Run, model: str, level: str) -> ModelResult:
 def test_the_note_on_bars_names_the_code_that_has_them_and_the_rows_without() -> None:
     table = explanations_table(measured("explanations"))
     (note,) = [n for n in table.notes if n.startswith("Bars:")]
-    assert "before anything was measured" in note and "A row with “none” had none set" in note
+    assert "before these figures were measured" in note and "A row with “none” had none set" in note
     told = {row[5] for row in table.rows}
     assert told == {"none", *(f"{rule} {bar:g}" for bar, rule in BARS.values())}
     barred = source.Measurement("e", "explanations", {"shares": {}, "bars": {"ssim_noise": {"bar": 0.85}}}, {})
