@@ -34,7 +34,13 @@ def subgroup_models(run: Run) -> tuple[tuple[str, str], ...]:
 
 def _of(run: Run, model: str, level: str) -> list[SubgroupRow]:
     rows = run.subgroups.rows if run.subgroups else ()
-    return [r for r in rows if (r.model, r.level) == (model, level)]
+    here = [r for r in rows if (r.model, r.level) == (model, level)]
+    factors = list(
+        dict.fromkeys(r.factor for r in here)
+    )  # "under 40" is the youngest, and what is not known comes last
+    return sorted(
+        here, key=lambda r: (factors.index(r.factor), r.group == "unknown", not r.group.startswith("under"), r.group)
+    )
 
 
 def subgroup_forest(
@@ -100,9 +106,9 @@ def whose_findings(run: Run) -> str:
     if all(m.name not in (SHIPPED, SHIPPED_IMAGE) for m in run.config.models):
         return "Measured on the models of this comparison, not on the model that answers here."
     return (
-        "Rows against “the shipped recipe's image branch” are of the shipped recipe itself, each fold's own fit. All "
-        "others are of the comparison's models, which are smaller and weaker than the model that answers here: see "
-        "Cohort for their pictures."
+        "Rows against “plain images, shipped image branch” are of the shipped recipe itself, each fold's own fit. All "
+        "others are of the comparison's models, which see smaller pictures (see Cohort), or of no model at all. The "
+        "shipped image branch's own external test is on the Model page."
     )
 
 
@@ -131,7 +137,7 @@ def findings_forest(run: Run, found: Findings, file: str, title: str) -> Forest:
     points = []
     for f in (f for f in found.rows if f.metric == "auc"):
         points.append(Point(f"{_title(f)}: n = {f.n:,}", number(f.value), "measured"))
-        if f.against is not None:
+        if f.against is not None and f.against_is != "chance":  # chance is the dashed line
             other = Number(f.against.value, f.against.low, f.against.high)
             points.append(Point(f"against {_named(f.against_is)}", other, "compared with"))
     return Forest(

@@ -104,9 +104,9 @@ def changed_inputs(material: Material) -> list[Finding]:
 
     The image branch is the shipped recipe's where `train` measured it so, else the comparison's.
     """
-    model, whose = "image", "the same models on the plain images"
+    model, whose = "image", "plain images, same models"
     if pool(material, SHIPPED_IMAGE, IMAGE_LEVEL, changed="borders_masked") is not None:
-        model, whose = SHIPPED_IMAGE, "the shipped recipe's image branch on the plain images"
+        model, whose = SHIPPED_IMAGE, "plain images, shipped image branch"
     plain = pool(material, model, IMAGE_LEVEL)
     if plain is None:
         return []

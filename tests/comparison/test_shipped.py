@@ -92,7 +92,7 @@ def test_the_leakage_page_asks_the_shipped_image_branch_where_train_did(
     alone = files.read_metrics(tmp_path / "out").row("shipped_image", "image")
     assert found is not None and alone is not None
     row = next(r for r in found.rows if r.id == "borders_masked")
-    assert row.against_is == "the shipped recipe's image branch on the plain images"
+    assert row.against_is == "plain images, shipped image branch"
     assert row.against is not None and row.against.value == pytest.approx(alone.metrics["auc"].value, abs=1e-6)
 
     torn = json.loads((trained[0] / "fold-0.json").read_text())

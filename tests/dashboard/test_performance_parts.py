@@ -25,8 +25,10 @@ from dashboard.components.performance_charts import (
 )
 from dashboard.components.performance_confusion import counts_at, matrix_table, rates, rates_table
 from dashboard.components.performance_findings import (
+    factor_words,
     findings_forest,
     findings_table,
+    group_words,
     subgroup_forest,
     subgroup_table,
     whose_findings,
@@ -219,7 +221,8 @@ def test_subgroups_and_findings_are_those_of_the_files(run: source.Run, raw: dic
     )
     here = [h for h in held if (h["model"], h["level"]) == ("image", "image")]
     forest = subgroup_forest(run, "image", "image", figure="specificity")
-    assert [p.number.value for p in forest.points[1:]] == [h["specificity"]["value"] for h in here]
+    of_group = {f"{factor_words(h['factor'])} {group_words(h['group'])}": h["specificity"]["value"] for h in here}
+    assert {p.label.partition(":")[0]: p.number.value for p in forest.points[1:]} == of_group
     assert run.leakage is not None
     leak = findings_table(run, run.leakage, "leakage", "Leakage")
     first = dict(zip(leak.columns, leak.rows[0], strict=True))
@@ -259,6 +262,11 @@ def test_only_an_auc_is_drawn_on_the_axis_of_the_auc(run: source.Run) -> None:
 def test_the_reader_is_told_whose_findings_and_whose_ablations_they_are(run: source.Run) -> None:
     shipped = source.read_run(ROOT / "pretrained" / "breast-us" / "results" / "breast_lesions_usg")
     assert "of the shipped recipe itself" in whose_findings(shipped)
+    ages = [p.label for p in subgroup_forest(shipped, "shipped", "history").points if p.label.startswith("Age")]
+    assert ages[0].startswith("Age under 40") and ages[-1].startswith("Age unknown")
+    assert shipped.leakage is not None
+    drawn = findings_forest(shipped, shipped.leakage, "leakage", "x").points
+    assert not any("against chance" in p.label for p in drawn), "chance is the dashed line"
     assert ablation_table(shipped, "history").notes[0].startswith("The shipped recipe itself was not ablated")
     assert not any("was not ablated" in n for n in ablation_table(run, "history").notes)
 
