@@ -107,8 +107,8 @@ def whose_findings(run: Run) -> str:
         return "Measured on the models of this comparison, not on the model that answers here."
     return (
         "Rows against “plain images, shipped image branch” are of the shipped recipe itself, each fold's own fit. All "
-        "others are of the comparison's models, which see smaller pictures (see Cohort), or of no model at all. The "
-        "shipped image branch's own external test is on the Model page."
+        "others are of the comparison's models, which are trained otherwise (see Cohort), or of no model at all. What "
+        "the bundle says of another cohort is on the Model page."
     )
 
 

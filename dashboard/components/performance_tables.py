@@ -121,7 +121,7 @@ def performance_table(run: Run, level: str | None = None, *, metrics: tuple[str,
              "cases, never on these."]  # fmt: skip
     if any(m.name == SHIPPED for m in run.config.models):
         notes.append(
-            "The shipped recipe has larger pictures, an image branch and a schedule of its own (see Cohort): a lead "
+            "The shipped recipe has pictures, an image branch and a schedule of its own (see Cohort): a lead "
             "over any other model with an image is not the fusion's alone. The bundle's own image-only and "
             "clinical-only siblings stand on the Model page; those here are the comparison's."
         )

@@ -286,7 +286,7 @@ class Comparison:
                 arch = settings["arch"]
                 return (
                     f"; the shipped recipe: {arch['canvas']} px canvas, two glances of {arch['glance']} px, image "
-                    f"branch pretrained on {settings['pretrain_cohort']}"
+                    f"branch pretrained on {settings['pretrain_cohort'] or 'the training cases of each fold'}"
                 )
         return ""
 

@@ -189,6 +189,8 @@ def test_a_run_that_pretrained_within_each_fold_joins(cohort: Cohort, tmp_path: 
     metrics = files.read_metrics(tmp_path / "out")
     found = next(r for r in metrics.models if r.model == "shipped" and r.level == "history")
     assert found.metrics["auc"].value == pytest.approx(auc, abs=1e-6)
+    told = files.read_config(tmp_path / "out").image_input
+    assert told.endswith("image branch pretrained on the training cases of each fold")
 
 
 def test_another_comparisons_folder_is_left_as_it_was(
