@@ -68,8 +68,7 @@ def leave() -> None:
         BundleError: That case's bundle is not offered any more, or damaged; the tour has ended all the same.
         StudyStoreError: That case cannot be read; likewise.
     """
-    session = state.current()
-    back = session.tour_from if session.source == "sample" and session.tour_from != session.case else ""
+    back = _case_before()
     state.update(tour=None, tour_from="")
     if ADDRESS in st.query_params:
         del st.query_params[ADDRESS]
@@ -77,13 +76,19 @@ def leave() -> None:
         casebook.keep()
         if casebook.open_kept(back):
             st.switch_page("views/case.py")
+        state.update(problem="The case that was open before the tour is not in your worklist any more.")
     st.rerun()
 
 
 def way_back() -> str:
     """Where Leave leads, in one sentence; "" where it stays on the page."""
+    return "Back to the case that was open before." if _case_before() else ""
+
+
+def _case_before() -> str:
+    """Code of the case that was open before the tour, where a sample stands in its place now; else ""."""
     session = state.current()
-    return "Back to the case that was open before." if session.tour_from not in ("", session.case) else ""
+    return session.tour_from if session.source == "sample" and session.tour_from != session.case else ""
 
 
 def _note(number: int) -> None:

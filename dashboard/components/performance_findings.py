@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Literal
 
 from dashboard.components.performance_source import Run, cohort_name
 from dashboard.components.performance_words import METRIC_NAMES, counted, label_of, level_words, number, source
-from mmxai_core.comparison.models import SHIPPED, SHIPPED_IMAGE
+from mmxai_core.comparison.leakage import OF_SHIPPED
 from mmxai_core.comparison.results import Finding, Findings, SubgroupRow
 from mmxai_core.figures.performance_parts import Cell, Forest, Number, Point, Table
 
@@ -34,13 +35,19 @@ def subgroup_models(run: Run) -> tuple[tuple[str, str], ...]:
 
 def _of(run: Run, model: str, level: str) -> list[SubgroupRow]:
     rows = run.subgroups.rows if run.subgroups else ()
-    here = [r for r in rows if (r.model, r.level) == (model, level)]
-    factors = list(
-        dict.fromkeys(r.factor for r in here)
-    )  # "under 40" is the youngest, and what is not known comes last
-    return sorted(
-        here, key=lambda r: (factors.index(r.factor), r.group == "unknown", not r.group.startswith("under"), r.group)
-    )
+    return _in_order([r for r in rows if (r.model, r.level) == (model, level)])
+
+
+def _in_order(rows: Sequence[SubgroupRow]) -> list[SubgroupRow]:
+    """Groups within their model, level and factor as a reader expects them."""
+    blocks = list(dict.fromkeys((r.model, r.level, r.factor) for r in rows))
+
+    def key(r: SubgroupRow) -> tuple[int, bool, bool, str]:
+        # "under 40" is the youngest, and what is not known comes last
+        block = blocks.index((r.model, r.level, r.factor))
+        return block, r.group == "unknown", not r.group.startswith("under"), r.group
+
+    return sorted(rows, key=key)
 
 
 def subgroup_forest(
@@ -75,15 +82,15 @@ def subgroup_table(run: Run) -> Table | None:
     rows: list[tuple[Cell, ...]] = [
         (label_of(run, r.model), level_words(r.level), factor_words(r.factor), group_words(r.group), r.n, r.positives,
          *(number(x, why=_FEW) for x in (r.auc, r.sensitivity, r.specificity)))
-        for r in run.subgroups.rows
+        for r in _in_order(run.subgroups.rows)
     ]  # fmt: skip
     return Table(
         "subgroups", "Subgroups",
         ("Model", "Known fields", "Factor", "Group", "n", "Positive", "AUC", "Sensitivity", "Specificity"),
         tuple(rows), source(run, "subgroups.json"), run.subgroups.status,
         ("Groups were not adjusted for one another, and no test was made: wide intervals that overlap show no "
-         "difference. Where all cases of a group are called alike, the interval is Wilson's (1927): a bootstrap of a "
-         "handful of equal answers has no width.",),
+         "difference. Where a bootstrap has no width, as of a handful of cases that are all called alike, a rate has "
+         "Wilson's interval (1927), which takes cases for independent, and an AUC none.",),
     )  # fmt: skip
 
 
@@ -103,12 +110,12 @@ def _figure(f: Finding) -> str:
 
 def whose_findings(run: Run) -> str:
     """Whose image branches were asked, in a sentence: the reader must not take them for the model that answers."""
-    if all(m.name not in (SHIPPED, SHIPPED_IMAGE) for m in run.config.models):
-        return "Measured on the models of this comparison, not on the model that answers here."
+    rows = run.leakage.rows if run.leakage else ()
+    if all(r.against_is != OF_SHIPPED for r in rows):
+        return "Measured on the models of this comparison, or on no model, not on the model that answers here."
     return (
-        "Rows against “plain images, shipped image branch” are of the shipped recipe itself, each fold's own fit. All "
-        "others are of the comparison's models, which are trained otherwise (see Cohort), or of no model at all. What "
-        "the bundle says of another cohort is on the Model page."
+        f"Rows against “{OF_SHIPPED}” are of the shipped recipe itself, each fold's own fit. All others are of the "
+        "comparison's models, which are trained otherwise (see Cohort), or of no model at all."
     )
 
 

@@ -28,7 +28,7 @@ def summary_lines(run: Run | None, results: Any) -> tuple[str, ...]:
     told: Mapping[str, Any] = results if isinstance(results, Mapping) else {}
     if not isinstance(told.get("cross_validation", {}), Mapping):
         told = {k: v for k, v in told.items() if k != "cross_validation"}
-    here = run is None or any(m.name == SHIPPED for m in run.config.models)
+    here = run is None or (is_own(run, told) and any(m.name == SHIPPED for m in run.config.models))
     of = f", on {cohort_name(str(told['cohort']))}" if told.get("cohort") else ""
     aucs = _of_run(run) if run is not None else _of_bundle(told)
     lines = [
@@ -41,6 +41,18 @@ def summary_lines(run: Run | None, results: Any) -> tuple[str, ...]:
         f"{RESEARCH_USE}.",
     ]
     return tuple(line for line in lines if line)
+
+
+def is_own(run: Run, results: Any, *, task: str | None = None) -> bool:
+    """Whether a run is of the bundle's own cohort, and asks its question.
+
+    Args:
+        run: The run.
+        results: What the bundle's results.json holds.
+        task: The bundle's question; None: not looked at.
+    """
+    cohort = results.get("cohort") if isinstance(results, Mapping) else None
+    return run.config.cohort == cohort and task in (None, run.config.task)
 
 
 def fused_or_alone(results: Any) -> str:
@@ -114,7 +126,8 @@ def _at_threshold(results: Mapping[str, Any]) -> str:
         if not each or each[-1][1] != text:
             each.append((level_words(level), text))
     said = "; ".join(f"{level} {text}" for level, text in each)
-    return f"Sensitivity and specificity at its operating threshold of {found['threshold']:.3f}: {said}."
+    of = _counted(results["cross_validation"])
+    return f"Sensitivity and specificity at its operating threshold of {found['threshold']:.3f} ({of}): {said}."
 
 
 def _tests(results: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
@@ -144,7 +157,7 @@ def _against_branches(results: Mapping[str, Any]) -> Iterator[str]:
         by_level.setdefault(level, []).append(f"{kind} {alone} ({test['value']:+.3f}, {_p(p)})")
         better.setdefault(level, []).append(beyond and test["value"] > 0)
     both = [level_words(level) for level, of in better.items() if all(of)]
-    n = results["cross_validation"].get("n", 0)
+    of = _counted(results["cross_validation"])
     each = " ".join(f"{level_words(level).capitalize()}: {'; '.join(of)}." for level, of in by_level.items())
     yield (
         f"The fused model is beyond chance better than the image alone and than the clinical data alone with these "
@@ -154,9 +167,15 @@ def _against_branches(results: Mapping[str, Any]) -> Iterator[str]:
         "clinical data alone."
     )
     yield (
-        f"Fused against each alone, by known fields. {each} (Difference in AUC, n = {n:,}, p by DeLong, corrected for "
-        f"{len(tests)} tests by Holm.)"
+        f"Fused against each alone, by known fields. {each} (Difference in AUC, {of}, p by DeLong, clustered by "
+        f"patient, corrected for {len(tests)} tests by Holm.)"
     )
+
+
+def _counted(cv: Mapping[str, Any]) -> str:
+    """How many cases, and of how many patients where these are fewer."""
+    n, patients = cv.get("n", 0), cv.get("patients")
+    return f"n = {n:,} images of {patients:,} patients" if patients and patients != n else f"n = {n:,}"
 
 
 def _p(p: float | None) -> str:
@@ -175,7 +194,8 @@ def _external(results: Mapping[str, Any]) -> Iterator[str]:
     for key, e in rows.items():
         x, own = e["external"], e.get("validation_split", {}).get("auc")
         against = f", against {interval(own)} on validation cases of its own cohort" if own else ""
-        rest = "".join(f"; {name} {interval(x[name])}" for name in ("sensitivity", "specificity") if name in x)
+        rates = [f"{name} {interval(x[name])}" for name in ("sensitivity", "specificity") if name in x]
+        rest = f"; at probability 0.5, {', '.join(rates)}" if rates else ""
         yield f"External test ({words(key)}, n = {x.get('n', 0):,}): AUC {interval(x['auc'])}{against}{rest}."
     if rows and not any("fused" in key for key in rows):
         yield "No external test of the fused model is on file."

@@ -201,8 +201,9 @@ def ablation_table(run: Run, level: str | None = None) -> Table:
 
 def _not_ablated(run: Run, level: str | None) -> tuple[str, ...]:
     """Whose parts are taken out, where that is not the model that answers."""
-    wholes = {variant_of(run, at): reference_of(run, at) for at in (levels_of(run) if level is None else (level,))}
-    others = [label_of(run, v) for v, r in wholes.items() if v is not None and v != r]
+    levels = levels_of(run) if level is None else (level,)
+    wholes = dict.fromkeys(v for at in levels if (v := variant_of(run, at)) and v != reference_of(run, at))
+    others = [label_of(run, v) for v in wholes]
     if not others:
         return ()
     return (f"The shipped recipe itself was not ablated: the whole is {listed(others, joint='or')}.",)

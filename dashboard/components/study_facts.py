@@ -22,7 +22,7 @@ def facts(study: Study, index: int) -> list[tuple[str, str]]:
         ("Modality", f"{modality} ({_MODALITIES[modality]})" if modality in _MODALITIES else modality or "not stated"),
         ("Side", _SIDES.get(image.laterality or "", "not stated")),
         # the projection (CC, MLO) is a mammogram's: of an ultrasound picture it is not missing
-        *([("View", image.view or "not stated")] if image.view or modality in ("MG", None) else []),
+        *([("View", image.view or "not stated")] if image.view or modality not in ("US", "MR", "CT") else []),
         ("Age", "not stated" if study.patient_age_years is None else f"{study.patient_age_years:g} years"),
         ("Size", f"{image.geometry.shape[1]} x {image.geometry.shape[0]} pixels"),
         (

@@ -26,7 +26,7 @@ from dashboard.components.performance_sections import all_sections, measured_sec
 from dashboard.components.performance_shipped import shipped_section
 from dashboard.components.performance_show import show_section, style
 from dashboard.components.performance_source import Run, Started, resume_command, run_title
-from dashboard.components.performance_summary import HOW_GOOD, fused_or_alone, summary_lines
+from dashboard.components.performance_summary import HOW_GOOD, fused_or_alone, is_own, summary_lines
 from dashboard.components.performance_words import chance_sentence, headline, level_words, levels_of
 from dashboard.messages import boundary, markdown_safe
 from dashboard.views import model_or_stop
@@ -84,7 +84,13 @@ def choose(left: DeltaGenerator, right: DeltaGenerator, names: list[str], at: Pa
     return name, run
 
 
-def lead(run: Run, results: Any) -> None:
+def plainly(run: Run | None, results: Any) -> None:
+    """How good it is, in plain sentences."""
+    with st.expander(HOW_GOOD):
+        st.markdown("\n".join(f"- {markdown_safe(line)}" for line in summary_lines(run, results)))
+
+
+def lead(run: Run, results: Any, *, own: bool) -> None:
     """Whole or partial, who wins, whether anything beats chance, and whether fusing helps: before any chart."""
     if not run.metrics.complete:
         st.warning(
@@ -93,10 +99,9 @@ def lead(run: Run, results: Any) -> None:
         )
     told = headline(run)
     if told:
-        more = " ".join(filter(None, (chance_sentence(run), fused_or_alone(results))))
+        more = " ".join(filter(None, (chance_sentence(run), fused_or_alone(results) if own else "")))
         st.markdown(f"**{markdown_safe(told)}** {markdown_safe(more)}")
-    with st.expander(HOW_GOOD):
-        st.markdown("\n".join(f"- {markdown_safe(line)}" for line in summary_lines(run, results)))
+    plainly(run, results)
 
 
 def show_open(panels: Mapping[str, Callable[[], None]], *, key: str) -> None:
@@ -114,15 +119,11 @@ def show_open(panels: Mapping[str, Callable[[], None]], *, key: str) -> None:
                 draw()
 
 
-def of_bundle(run: Run, results: Mapping[str, Any]) -> bool:
-    """Whether a run asks the bundle's question of the bundle's own cohort."""
-    return run.config.cohort == results.get("cohort")
-
-
 def show_run(run: Run, at: Path) -> None:
     """The panels of a run; only the open one is drawn and sent."""
     bundle = services.bundle(at)
-    lead(run, bundle.results())
+    own = is_own(run, bundle.results(), task=str(bundle.metadata.get("task", "")))
+    lead(run, bundle.results(), own=own)
     levels = list(levels_of(run))
     measured = [level for level in levels if any(r.metrics for r in run.metrics.models if r.level == level)]
     first = next((level for level in measured if level != "image"), (measured or levels)[0])
@@ -133,9 +134,7 @@ def show_run(run: Run, at: Path) -> None:
     panels: dict[str, Callable[[], None]] = {
         "Models": lambda: models_panel(run, level),
         "Curves": lambda: curves_panel(run, level),
-        "Threshold": lambda: threshold_panel(
-            run, level, bundle.threshold if of_bundle(run, bundle.results()) else None
-        ),
+        "Threshold": lambda: threshold_panel(run, level, bundle.threshold if own else None),
         "Ablation and tests": lambda: tests_panel(run, level),
         "Subgroups": lambda: subgroups_panel(run, level),
         "Leakage": lambda: findings_panel(run),
@@ -148,6 +147,7 @@ def show_run(run: Run, at: Path) -> None:
 def show_bundle(at: Path) -> None:
     """The bundle's own cross-validation, and the measurements of its explanations."""
     bundle = services.bundle(at)
+    plainly(None, bundle.results())
     panels: dict[str, Callable[[], None]] = {
         "Cross-validation": lambda: show_section(shipped_section(bundle.results()), key="bundle", heading=False),
         "Explanations": lambda: explanations_panel(None, measured_sections(services.measurements(at), bundle.sha256)),

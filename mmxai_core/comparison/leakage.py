@@ -20,6 +20,8 @@ from mmxai_core.evaluation.bootstrap import Interval, intervals
 from mmxai_core.evaluation.metrics import weighted_auc
 
 CHANCE = Estimate(0.5, None, None)
+#: What a changed input is held against, where the image branch is the shipped recipe's.
+OF_SHIPPED = "plain images, shipped image branch"
 #: What it means that an image vector tells one cohort, or one group of a cohort, from the rest.
 TELLS_SOURCE = "the vector tells where a picture is from, and a model trained on both cohorts could use that"
 TELLS_GROUP = "the vector tells one group from the others; see the subgroups and the tests across groups"
@@ -81,8 +83,6 @@ def meaning(name: str, measured: Mapping[str, Interval | None]) -> str:
     plain, changed, difference = (measured[k] for k in ("plain", "changed", "difference"))
     if plain is None or changed is None or difference is None:
         return "Not measured: a class is missing."
-    if plain.low <= 0.5 and name != "lesion_blanked":
-        return "Tells nothing: on the plain images the AUC is not shown to be better than chance, so it could not fall."
     if name == "lesion_blanked":
         if changed.low > 0.5:
             return (
@@ -96,6 +96,8 @@ def meaning(name: str, measured: Mapping[str, Interval | None]) -> str:
         return f"The AUC falls ({by}): {words.fall}."
     if difference.low > 0:
         return f"The AUC rises ({by}): {words.none}; what was taken out misled it."
+    if plain.low <= 0.5:
+        return f"No fall can be told ({by}): on the plain images the AUC is not shown to be better than chance."
     return f"No fall beyond chance is shown ({by}): {words.none}."
 
 
@@ -106,7 +108,7 @@ def changed_inputs(material: Material) -> list[Finding]:
     """
     model, whose = "image", "plain images, same models"
     if pool(material, SHIPPED_IMAGE, IMAGE_LEVEL, changed="borders_masked") is not None:
-        model, whose = SHIPPED_IMAGE, "plain images, shipped image branch"
+        model, whose = SHIPPED_IMAGE, OF_SHIPPED
     plain = pool(material, model, IMAGE_LEVEL)
     if plain is None:
         return []
@@ -144,7 +146,9 @@ def chance_note(auc: Estimate, above: str) -> str:
         auc: With its interval.
         above: What an AUC beyond chance means.
     """
-    return f"Better than chance: {above}." if (auc.low or 0.0) > 0.5 else "Not shown to be better than chance."
+    if auc.low is None:
+        return "Not measured: a class is missing."
+    return f"Better than chance: {above}." if auc.low > 0.5 else "Not shown to be better than chance."
 
 
 def probe(

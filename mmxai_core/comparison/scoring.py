@@ -58,7 +58,7 @@ class Pool:
     def statistics(self, weights: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
         """The mean over the seeds for each row of (B, n) weights; NaN where undefined.
 
-        All of `files.METRICS` but "ece_debiased", and the squares that it is the root of.
+        All of `results.METRICS` but "ece_debiased", and the squares that it is the root of.
         """
         rows = [self._one(p, c, weights) for p, c in zip(self.p, self.called, strict=True)]
         return {name: np.mean([r[name] for r in rows], axis=0) for name in rows[0]}

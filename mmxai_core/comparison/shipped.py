@@ -25,7 +25,7 @@ from mmxai_core.types import Json
 if TYPE_CHECKING:
     from mmxai_core.comparison.run import Comparison
 
-#: The entry of a fold's file that came last; a file without it was written by an earlier version.
+#: The entry of a fold's file that came last of those that must be there; an earlier version did not write it.
 NEWEST = "fields"
 
 
@@ -95,7 +95,7 @@ def _units(comparison: Comparison, run: Path, config: TrainConfig, split: Split)
             for unit in units
             for s in unit.scores.values()
         )
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         raise CohortError(f"{path.name} of the run {run.name} cannot be read: {error!r}.") from error
     data, cohort = comparison.data, comparison.cohort
     if asked != (cohort.task, [f.id for f in cohort.schema.fields]):

@@ -68,9 +68,16 @@ def _row(
 
 
 def _interval(name: str, found: Interval, *, positives: int, negatives: int) -> Estimate:
-    """The bootstrap's interval; of a share of 0 or 1 it has no width however few the cases, and Wilson's stands."""
-    low, high = found.low, found.high
-    if low == high and found.value in (0.0, 1.0) and name != "auc":
-        count = positives if name == "sensitivity" else negatives
-        low, high = (float(x) for x in wilson(np.array(found.value), np.array(float(count))))
-    return Estimate(*(round(v, 6) for v in (found.value, low, high)))
+    """The bootstrap's interval, where it has a width.
+
+    Of cases that are all called alike it has none, however few they are: then a rate has Wilson's interval, which takes
+    the counted units for independent, and an AUC none.
+    """
+    low: float | None = found.low
+    high: float | None = found.high
+    if low == high:
+        low = high = None
+        if name != "auc":
+            count = positives if name == "sensitivity" else negatives
+            low, high = (float(x) for x in wilson(np.array(found.value), np.array(float(count))))
+    return Estimate(round(found.value, 6), *(None if v is None else round(v, 6) for v in (low, high)))

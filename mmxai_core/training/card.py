@@ -23,6 +23,9 @@ _WATCHED = {
     "lesion": "Its image stages stopped early by the lesion map, for the image tells little of the class. ",
 }
 
+#: How a run's settings were chosen, where `results.json` does not say otherwise ("choices" of its "training").
+CHOICES = "Settings were chosen on validation folds."
+
 #: Where a reader's category had a say in the image branch's targets.
 _TAUGHT = (
     "In training the image branch's target was {share:.0f} % how often lesions of the same BI-RADS category are of "
@@ -59,10 +62,10 @@ def _in_words(tests: Json, cohort: Cohort) -> str:
         if not (_has_fields(a, cohort) and _has_fields(b, cohort)) or test["p"] is None:
             continue
         known = _LEVEL_NAMES.get(a.partition("|")[2], a.partition("|")[2])
-        said = f"{'the image' if b == 'image' else 'the fields'} alone with {known} known ({test['value']:+.3f})"
+        said = f"with {known} known, {'the image' if b == 'image' else 'the fields'} alone ({test['value']:+.3f})"
         (equal if test["p"] >= 0.05 else better if test["value"] > 0 else worse).append(said)
     parts = [
-        f"{verb} {'; '.join(found)}"
+        f"{verb}: {'; '.join(found)}"
         for verb, found in (
             ("is better than", better),
             ("is worse than", worse),
@@ -131,7 +134,7 @@ def model_card(name: str, cohort: Cohort, pretrain: Cohort | None, config: Train
         + ("The fused network's image head was learned with the fusion. " if config.readout == "own" else "")
         + _WATCHED.get(config.watch, "")
         + (_TAUGHT.format(share=100 * config.teacher) if config.teacher else "")
-        + "Settings were chosen on validation folds.",
+        + str(results.get("training", {}).get("choices", CHOICES)),
         "",
         "## Intended use",
         intended_use(purpose, [c.licence for c in sources]),
@@ -173,7 +176,7 @@ def model_card(name: str, cohort: Cohort, pretrain: Cohort | None, config: Train
         "",
         purpose.readings,
         "",
-        "| Paired difference in AUC (DeLong) | Difference | p |",
+        "| Paired difference in AUC (DeLong, clustered by patient) | Difference | p |",
         "|---|---|---|",
     ]
     for key, test in cv["auc_difference_delong"].items():
@@ -212,8 +215,8 @@ def model_card(name: str, cohort: Cohort, pretrain: Cohort | None, config: Train
         "are wide, and other sites will differ.",
         "- Every training image shows a lesion. On an image without one the model still answers.",
         "- Calibration holds for the training prevalence; it shifts where the class is rarer or more frequent.",
-        "- Subgroups (age, device, tissue) are small: the intervals on the Performance page are too wide to show that "
-        "the model does as well in each.",
+        "- Subgroups (age, device, tissue) are not judged here; where a comparison was run, the Performance page shows "
+        "them with their intervals.",
         "- Attention and saliency show what the model used, not what causes disease.",
         "",
     ]

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from mmxai_core.clinical import ClinicalSchema
 from mmxai_core.errors import CohortError
 from mmxai_core.evaluation.bootstrap import metric_intervals
-from mmxai_core.evaluation.compare import delong
+from mmxai_core.evaluation.compare import clustered_delong
 from mmxai_core.evaluation.localization import localize
 from mmxai_core.evaluation.metrics import Scored, auc
 from mmxai_core.model.encoders import ImageEncoder
@@ -184,7 +184,7 @@ def summarise(folds: list[Json], *, seed: int, replicates: int = 2000) -> Json:
     tests: dict[str, Json] = {}
     for level in LEVELS:
         for rival in ("image", f"clinical|{level}"):
-            test = delong(labels, _pooled(folds, f"fused|{level}"), _pooled(folds, rival))
+            test = clustered_delong(labels, _pooled(folds, f"fused|{level}"), _pooled(folds, rival), groups=groups)
             tests[f"fused|{level} - {rival}"] = {
                 "value": test.difference.value, "low": test.difference.low, "high": test.difference.high,
                 "p": test.p_value,
@@ -192,6 +192,7 @@ def summarise(folds: list[Json], *, seed: int, replicates: int = 2000) -> Json:
     rows = [r for f in folds for r in f["localization"]]
     return {
         "n": len(labels),
+        "patients": len(set(groups)),
         "folds": len(folds),
         "prevalence": float(labels.mean()),
         "models": models,

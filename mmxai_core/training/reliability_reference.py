@@ -97,6 +97,7 @@ def null_saliency(
         part = data.take(index[start : start + BATCH])
         (read,) = encode_cases(network.image_encoder, part, batch=BATCH)
         state = replace(read, block_attention=())
+        del read
         plain = make_batch(part, range(len(part)))
         mirror = mirrored_state(network, standardise_batch(plain.grey, plain.content), state)
         with torch.no_grad():

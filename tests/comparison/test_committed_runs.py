@@ -45,6 +45,12 @@ def test_every_file_reads(run: Path) -> None:
     files.read_leakage(run), files.read_generalisation(run)
 
 
+def test_no_group_has_an_interval_without_width(run: Path) -> None:
+    for row in files.read_subgroups(run).rows:
+        for rate in (row.auc, row.sensitivity, row.specificity):
+            assert rate.low is None or rate.high is None or rate.low < rate.high, (row.factor, row.group)
+
+
 def test_auc_is_that_of_the_predictions(run: Path) -> None:
     config, metrics = files.read_config(run), files.read_metrics(run)
     scores: dict[tuple[str, str, int], dict[str, list[tuple[float, int]]]] = defaultdict(lambda: defaultdict(list))

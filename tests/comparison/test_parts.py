@@ -170,7 +170,8 @@ def test_what_a_changed_input_means_is_drawn_from_its_figures() -> None:
     assert told("only_lesion", high, Interval(0.05, 0.01, 0.08)).startswith("The AUC rises")
     assert told("lesion_blanked", high, Interval(-0.1, -0.2, -0.01)).startswith("Better than chance without the lesion")
     assert told("lesion_blanked", low, Interval(-0.3, -0.4, -0.2)).startswith("Not shown to be better than chance")
-    assert told("only_lesion", high, Interval(0.0, -0.1, 0.1), plain=low).startswith("Tells nothing")
+    assert told("only_lesion", high, Interval(0.0, -0.1, 0.1), plain=low).startswith("No fall can be told")
+    assert told("only_lesion", high, Interval(0.1, 0.02, 0.2), plain=low).startswith("The AUC rises")
     nothing = dict.fromkeys(("plain", "changed", "difference"))
     assert meaning("borders_masked", nothing) == "Not measured: a class is missing."
 
@@ -182,6 +183,10 @@ def test_a_group_whose_cases_are_all_called_alike_still_has_an_interval() -> Non
     assert spared.high == 1 and spared.low == pytest.approx(0.912, abs=1e-3)
     usual = _interval("sensitivity", Interval(0.5, 0.2, 0.8), positives=9, negatives=9)
     assert (usual.low, usual.high) == (0.2, 0.8)
+    once_of_three = _interval("sensitivity", Interval(1 / 3, 1 / 3, 1 / 3), positives=1, negatives=40)
+    assert once_of_three.low is not None and once_of_three.high is not None and once_of_three.low < 0.1
+    perfect = _interval("auc", Interval(1.0, 1.0, 1.0), positives=2, negatives=20)
+    assert (perfect.value, perfect.low, perfect.high) == (1.0, None, None)
 
 
 def test_settings_are_checked() -> None:

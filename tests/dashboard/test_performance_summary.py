@@ -15,7 +15,7 @@ from pypdf import PdfReader
 
 from dashboard.components import performance_source as source
 from dashboard.components.performance_sections import all_sections
-from dashboard.components.performance_summary import HOW_GOOD, summary_lines
+from dashboard.components.performance_summary import HOW_GOOD, is_own, summary_lines
 from mmxai_core.figures.performance_parts import Section
 from mmxai_core.report.performance import PerformanceReport
 from mmxai_core.report.wording import RESEARCH_USE
@@ -105,3 +105,19 @@ def test_the_report_answers_first_and_names_the_bundles_tables_by_content(run: s
         names = [n for n in archive.namelist() if n.startswith("bundle_")]
     assert "bundle_cross_validation_models.csv" in names and "bundle_phantoms_auc.csv" in names
     assert not any(n.removeprefix("bundle_").removesuffix(".csv").isdigit() for n in names)
+
+
+def test_the_bundles_figures_are_not_taken_for_another_cohorts(run: source.Run) -> None:
+    """Its figures on its own cohort are said to be that cohort's, also in a run that it joins."""
+    other = replace(run, config=replace(run.config, cohort="bus_bra"))
+    lines = summary_lines(other, results())
+    said = lines.index("These are the run's models, not the one that answers. Of that one, on BrEaST:")
+    assert said < next(i for i, x in enumerate(lines) if x.startswith("Sensitivity and specificity"))
+    assert not is_own(other, results()) and is_own(run, results(), task="") and not is_own(run, results(), task="grade")
+    assert not is_own(run, ["torn"])
+
+
+def test_images_and_patients_are_both_counted_where_they_differ() -> None:
+    duke = source.read_run(BUNDLES / "duke-mri" / "results" / "duke")
+    (line,) = [x for x in summary_lines(duke, results("duke-mri")) if x.startswith("Fused against each alone")]
+    assert "n = 428 images of 214 patients" in line and "clustered by patient" in line

@@ -343,6 +343,8 @@ def test_leaving_the_tour_leads_back_to_the_case_that_was_open() -> None:
     page(app, "case")
     assert session(app).tour_from == code
     app.session_state["reading"] = replace(session(app), case="", source="upload")
+    page(app, "case")
+    assert not app.button(key="tour-leave").help
     app.button(key="tour-leave").click().run()
     assert session(app).tour is None and session(app).case == ""
 

@@ -1,4 +1,4 @@
-"""What a model card says in words of the paired tests, and that the shipped cards are the present code's."""
+"""What a model card says in words of the paired tests, and what a shipped card must not lose."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mmxai_core.cohorts.case import Cohort
-from mmxai_core.training.card import _in_words
+from mmxai_core.training.card import CHOICES, _in_words
 from tests.comparison.tiny_cohort import tiny_cohort
 
 PRETRAINED = Path(__file__).resolve().parents[2] / "pretrained"
@@ -28,9 +28,9 @@ def test_the_tests_are_said_in_words(cohort: Cohort) -> None:
         "fused|history+descriptor+assessment - image": {"value": 0.2, "low": 0.1, "high": 0.3, "p": 1e-4},
     }
     assert _in_words(tests, cohort) == (
-        "In words, each test by itself at p < 0.05: the fused model is better than the fields alone with history known "
-        "(+0.134). It is worse than the image alone with history + descriptors known (-0.100). It is not shown to "
-        "differ from the image alone with history known (+0.015)."
+        "In words, each test by itself at p < 0.05: the fused model is better than: with history known, the fields "
+        "alone (+0.134). It is worse than: with history + descriptors known, the image alone (-0.100). It is not shown "
+        "to differ from: with history known, the image alone (+0.015)."
     ), "a group that the cohort has no field of, and a test that is undefined, are left out"
     assert _in_words({}, cohort) == ""
 
@@ -45,3 +45,12 @@ def test_a_shipped_card_says_what_its_results_hold(name: str) -> None:
     found = at["models"]["fused|history"]["sensitivity"]
     assert f"| {found['value']:.3f} ({found['low']:.3f} to {found['high']:.3f}) |" in card
     assert "In words, each test by itself" in card and "missingness carries no label" not in card
+    for test in results["cross_validation"]["auc_difference_delong"].values():
+        assert f"{test['value']:.3f} ({test['low']:.3f} to {test['high']:.3f})" in card or test["p"] is None
+    assert results["training"].get("choices", CHOICES) in card
+
+
+@pytest.mark.parametrize("name", ["duke-mri", "lgg-mri"])
+def test_what_was_changed_after_figures_had_been_seen_stays_told(name: str) -> None:
+    """A card written anew once dropped it."""
+    assert "may flatter" in (PRETRAINED / name / "MODEL_CARD.md").read_text(encoding="utf-8")
