@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from math import sqrt
+import numpy as np
 
 from dashboard.components.performance_source import Run, cohort_name
 from dashboard.components.performance_words import counted, level_words
 from mmxai_core.comparison.results import ModelResult
+from mmxai_core.comparison.scoring import wilson
 from mmxai_core.figures.performance_parts import Cell, Number, Table
 from mmxai_core.report.wording import class_name
 
-_Z = 1.959964
 #: Thresholds of the printed report.
 PRINTED = tuple(i / 10 for i in range(1, 10))
 
@@ -37,9 +37,8 @@ def share(part: float, whole: float) -> Number:
     if whole <= 0:
         return Number(None, why="undefined: no such case")
     p = part / whole
-    centre = (p + _Z**2 / (2 * whole)) / (1 + _Z**2 / whole)
-    half = _Z / (1 + _Z**2 / whole) * sqrt(p * (1 - p) / whole + _Z**2 / (4 * whole**2))
-    return Number(p, min(p, max(centre - half, 0.0)), max(p, min(centre + half, 1.0)))
+    low, high = (float(x) for x in wilson(np.array(p), np.array(whole)))
+    return Number(p, min(p, low), max(p, high))
 
 
 def rates(counts: tuple[float, float, float, float]) -> dict[str, Number]:

@@ -50,8 +50,8 @@ _ON_CHART = {
 }
 #: Where the bars come from, and where they stand in the code.
 _BARS_FROM = {
-    "explanations": "set in the code before these figures were measured, that of the prediction sets on the same day "
-                    "(BARS in mmxai_core/evaluation/explanation_metrics.py)",
+    "explanations": "set in the code before these figures were measured, that of the prediction sets when the coverage "
+                    "of breast-us was on file already (BARS in mmxai_core/evaluation/explanation_metrics.py)",
     "inputs": "what the project set out to reach (OWN_BAR and FOREIGN_BAR in mmxai_core/training/input_trial.py)",
     "cost": "what the project set out to reach (BARS in mmxai_core/explain/benchmark.py)",
 }  # fmt: skip

@@ -152,7 +152,15 @@ def _roc(labels: NDArray[np.bool_], p: NDArray[np.float64]) -> tuple[NDArray[np.
 
 
 def wilson(share: NDArray[np.float64], n: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Wilson's 95 % interval of a proportion (1927)."""
+    """Wilson's 95 % interval of a proportion (1927).
+
+    Args:
+        share: Proportions, 0 to 1, of any shape.
+        n: Cases behind each, above 0; need not be whole, as a mean over seeds is not.
+
+    Returns:
+        (lower ends, upper ends), of the same shape, 0 to 1.
+    """
     z = 1.959964
     centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
