@@ -274,8 +274,11 @@ def main() -> None:
     """The page."""
     model_or_stop()
     session = state.current()
+    # Asked once and before the list is read: whatever ends while the page is drawn is then drawn by the next run.
+    work = session.batch
+    running = work is not None and not work.done
+    told_of = len(work.lines) if work is not None else 0
     cases = services.worklist().cases(casebook.owners())
-    running = session.batch is not None and not session.batch.done
     added = add_tools(
         version=session.upload_version, running=running, kept=kept_words(), offers=bundles.offered(),
         model=services.bundle_name(), samples=lambda name: len(services.samples(bundles.named(name))),
@@ -284,9 +287,8 @@ def main() -> None:
     if added is not None:
         add(added)
         st.rerun()
-    work = session.batch
-    if work is not None and not work.done:
-        follow_batch(len(work.lines))
+    if running:
+        follow_batch(told_of)
     elif work is not None and batch_panel(work):
         state.update(batch=None)
         st.rerun()

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ from synthetic_results import grey
 
 from mmxai_core.clinical import ClinicalSchema, Field
 from mmxai_core.study import PixelGeometry, Study, StudyImage
+from mmxai_core.worklist import WorklistStore
+from mmxai_core.worklist.database import worklist_url
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = ClinicalSchema(
@@ -62,3 +64,11 @@ def app(tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> A
     monkeypatch.setenv("MMXAI_BUNDLE", str(tiny_bundle))
     monkeypatch.setenv("MMXAI_STORE", str(tmp_path / "ratings.sqlite"))
     return AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=240)
+
+
+@pytest.fixture
+def store(app: AppTest, tmp_path: Path) -> Iterator[WorklistStore]:
+    """The worklist that the dashboard of `app` keeps."""
+    made = WorklistStore(worklist_url(str(tmp_path / "ratings.sqlite")), tmp_path / "worklist")
+    yield made
+    made.close()

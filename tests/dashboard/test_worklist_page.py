@@ -12,7 +12,6 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import state
 from mmxai_core.worklist import WorklistStore
-from mmxai_core.worklist.database import worklist_url
 
 APP = Path(__file__).resolve().parents[2] / "dashboard" / "app.py"
 
@@ -74,13 +73,6 @@ def wait(app: AppTest, done, what: str) -> AppTest:
 def analysed(app: AppTest) -> AppTest:
     button(app, "Analyse").click().run()
     return wait(app, lambda a: session(a).job is None and session(a).analysis is not None, "the analysis did not end")
-
-
-@pytest.fixture
-def store(app: AppTest, tmp_path: Path):
-    made = WorklistStore(worklist_url(str(tmp_path / "ratings.sqlite")), tmp_path / "worklist")
-    yield made
-    made.close()
 
 
 @pytest.mark.usefixtures("app")
