@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmxai_core.comparison import files
+from mmxai_core.comparison.common_scale import RULE, on_one_scale
 from mmxai_core.comparison.curves import Estimate
 from mmxai_core.comparison.models import IMAGE_LEVEL, Model
 from mmxai_core.comparison.pooling import Material, pool, validation_auc
@@ -35,11 +36,12 @@ def material_of(comparison: Comparison) -> Material:
     from mmxai_core.comparison.models import levels
 
     data, config = comparison.data, comparison.config
+    label = dict(zip(data.case_ids, data.labels.tolist(), strict=True))
+    patient = dict(zip(data.case_ids, data.patients, strict=True))
     return Material(
-        comparison.finished(), [(k.seed, k.fold, k.model.name) for k in comparison.units()],
-        comparison.models(), list(levels(comparison.cohort.schema)),
-        dict(zip(data.case_ids, data.labels.tolist(), strict=True)),
-        dict(zip(data.case_ids, data.patients, strict=True)),
+        on_one_scale(comparison.finished(), label=label, patient=patient),
+        [(k.seed, k.fold, k.model.name) for k in comparison.units()],
+        comparison.models(), list(levels(comparison.cohort.schema)), label, patient,
         {i: subgroup_of(c) for i, c in comparison.cases.items()},
         config.unit == "patient", config.replicates, config.seed,
     )  # fmt: skip
@@ -73,7 +75,7 @@ def write_files(folder: Path, material: Material) -> Json:
         f"95 %, percentile bootstrap that draws patients, {material.replicates} replicates, seed {material.seed}; with "
         "several seeds each replicate is the mean over the seeds; calibration errors: basic bootstrap, cut at 0",
         "largest sensitivity + specificity - 1 on the fold's validation cases, for each fold, model and level",
-        tuple(rows), verdicts(rows, tests, chosen), budget_notes(material),
+        tuple(rows), verdicts(rows, tests, chosen), budget_notes(material), RULE,
     )  # fmt: skip
     files.write(folder / "metrics.json", metrics)
     files.write(folder / "tests.json", Tests(files.FORMAT, material.status, tests))

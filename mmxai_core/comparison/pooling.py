@@ -20,7 +20,7 @@ class Material:
     """What the figures of a run are drawn from.
 
     Attributes:
-        units: Finished units.
+        units: Finished units, on one scale: see `common_scale`.
         planned: (seed, fold, model) of all planned units.
         models: The run's models.
         levels: Names of the levels with fields, in order.

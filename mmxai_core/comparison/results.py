@@ -108,6 +108,8 @@ class Metrics:
         models: Rows.
         verdicts: One a level.
         notes: What a reader must know of the training, drawn from the unit files: budgets that ended too soon.
+        calibration_rule: How the folds' probabilities were calibrated, in words; "" in a file of an earlier version,
+            where each fold had its own temperature.
     """
 
     format: int
@@ -118,6 +120,7 @@ class Metrics:
     models: tuple[ModelResult, ...]
     verdicts: tuple[Verdict, ...]
     notes: tuple[str, ...]
+    calibration_rule: str = ""
 
     def row(self, model: str, level: str) -> ModelResult | None:
         """The row of a model at a level, or None."""

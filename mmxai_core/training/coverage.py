@@ -36,7 +36,7 @@ class Scores:
 
 
 def validation_scores(folds: Sequence[Json], level: str) -> Scores:
-    """Every fold's validation cases, calibrated with the fold's own temperature. A case may come from several folds."""
+    """Every fold's validation cases, calibrated as the fold is. A case may come from several folds."""
     rows, labels = [], []
     for fold in folds:
         logits = np.asarray(fold["validation_logits"][level], np.float64) / float(fold["temperature"]["fused"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,9 @@ from mmxai_core.training.recipe import Fitted, RunLog, fit_split, pretrain_encod
 from mmxai_core.training.saliency_scale import case_maps
 from mmxai_core.training.split import hold_out, patient_folds, split_hash
 from mmxai_core.types import Json
+
+#: The entry of a fold's file that came last.
+NEWEST = "clinical_validation_logits"
 
 
 def _probability(logits: torch.Tensor, temperature: float) -> list[float]:
@@ -91,6 +95,8 @@ def cross_validate(
 ) -> list[Json]:  # fmt: skip
     """Runs the recipe on each fold; each finished fold lies in fold-<k>.json and is not run again.
 
+    A file of an earlier version that lacks an entry is written again, from the fold's kept models where they are there.
+
     Args:
         data: The cohort.
         pretrained: Image branch to start from, trained on another cohort; None: each fold pretrains one on its own
@@ -105,14 +111,15 @@ def cross_validate(
 
     Returns:
         One dict a fold: case ids, labels, probabilities by model, localisation, temperatures; ids, labels and logits of
-        its validation cases, those of the image-only sibling apart; what that says with parts of the image taken out.
+        its validation cases, those of the siblings apart; what the image-only one says with parts of the image taken
+        out. Each is calibrated by its own validation cases: see `common_scale.on_one_scale` before they are pooled.
     """
     out = []
     for k, (rest, held) in enumerate(patient_folds(data.labels, data.patients, folds=folds, seed=config.seed)):
         if only is not None and k not in only:
             continue
         path = log.folder / f"fold-{k}.json"
-        if not path.is_file():
+        if not _is_whole(path):
             inner = data.take(rest)
             train, validation = hold_out(inner.labels, inner.patients, part=config.validation, seed=config.seed + k)
             start = pretrained or pretrain_encoder(
@@ -126,7 +133,7 @@ def cross_validate(
                 inner.take(train), inner.take(validation), pretrained=start, replay=replay, schema=schema,
                 config=config, log=log, name=f"fold {k}", seed=config.seed + k,
             )  # fmt: skip
-            test = data.take(held)
+            test, seen = data.take(held), inner.take(validation).encoded(fitted.schema)
             result: dict[str, Any] = {
                 "fold": k,
                 "task": task,
@@ -139,9 +146,10 @@ def cross_validate(
                 "localization": localise_fold(fitted, test),
                 "temperature": dict(fitted.temperature),
                 "validation_logits": {n: v.tolist() for n, v in fitted.validation_logits.items()},
-                "image_validation_logits": image_logits(
-                    fitted.image, inner.take(validation).encoded(fitted.schema)
-                ).tolist(),
+                "image_validation_logits": image_logits(fitted.image, seen).tolist(),
+                "clinical_validation_logits": {
+                    n: v.tolist() for n, v in clinical_logits(fitted.clinical, seen, fitted.schema).items()
+                },
                 "validation_ids": list(inner.take(validation).case_ids),
                 "validation_labels": fitted.validation_labels.tolist(),
                 "stages": {n: dict(v) for n, v in fitted.stages.items()},
@@ -159,6 +167,11 @@ def cross_validate(
             )
         out.append(kept)
     return out
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a fold's file is there, with what later versions came to need: else the fold is scored again."""
+    return path.is_file() and NEWEST in json.loads(path.read_text(encoding="utf-8"))
 
 
 def _pooled(folds: list[Json], key: str) -> NDArray[np.float64]:

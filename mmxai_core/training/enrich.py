@@ -25,6 +25,7 @@ from mmxai_core.model.bundle import Bundle, load_bundle, refresh_hashes
 from mmxai_core.model.field_statistics import FieldStatistics, measure_field_statistics
 from mmxai_core.model.network import FusedNetwork
 from mmxai_core.model.reference import ENTRY, REFERENCE, load_reference
+from mmxai_core.training.common_scale import on_one_scale
 from mmxai_core.training.coverage import calibrate_sets
 from mmxai_core.training.data import CohortArrays, load_arrays
 from mmxai_core.training.input_reference import fit_inputs, input_vectors, sample_cases
@@ -270,10 +271,10 @@ def _part_of(cohort: Cohort, seed: int) -> Cohort:
 
 
 def read_folds(run_dir: Path | None) -> tuple[Json, ...]:
-    """The fold files of a run, in order; empty without a folder or without files.
+    """The fold files of a run, in order and on one scale; empty without a folder or without files.
 
     Raises:
-        CohortError: One is not valid JSON.
+        CohortError: One is not valid JSON, or lacks an entry.
     """
     out = []
     for path in sorted(run_dir.glob("fold-*.json")) if run_dir is not None else []:
@@ -281,4 +282,4 @@ def read_folds(run_dir: Path | None) -> tuple[Json, ...]:
             out.append(json.loads(path.read_text(encoding="utf-8")))
         except ValueError as error:
             raise CohortError(f"Fold file {path.name} is not valid JSON ({error}).") from error
-    return tuple(out)
+    return tuple(on_one_scale(out, models=("fused",)))

@@ -19,6 +19,7 @@ from mmxai_core.model.bundle import Bundle, write_bundle
 from mmxai_core.model.encoders import ImageEncoder
 from mmxai_core.training.background import synthetic_background
 from mmxai_core.training.card import model_card
+from mmxai_core.training.common_scale import on_one_scale
 from mmxai_core.training.config import TrainConfig, build_settings, save_config
 from mmxai_core.training.crossval import at_threshold, cross_validate, summarise
 from mmxai_core.training.data import CohortArrays, load_arrays
@@ -180,10 +181,10 @@ def train_bundle(
                 encoder, source, data, config=config
             )
         }
-    folds = cross_validate(
+    folds = on_one_scale(cross_validate(
         data, pretrained=encoder if source is not None else None, replay=source, schema=cohort.schema, config=config,
         log=log, folds=config.folds, task=cohort.task,
-    )  # fmt: skip
+    ))  # fmt: skip
     results["cross_validation"] = summarise(folds, seed=config.seed)
     temperature, threshold, account = _calibration(folds)
     results["cross_validation"]["at_operating_threshold"] = at_threshold(folds, threshold, seed=config.seed)

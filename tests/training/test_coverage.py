@@ -23,9 +23,10 @@ def fold(k: int, *, n: int = 60) -> dict[str, Any]:
     probability = (1 / (1 + np.exp(-margin))).tolist()
     return {
         "labels": labels.tolist(), "patients": [f"{k}-{i}" for i in range(n)],
+        "case_ids": [f"{k}-{i}" for i in range(n)],
         "probabilities": {f"fused|{level}": probability for level in CALIBRATED},
         "temperature": {"fused": 1.0}, "validation_logits": dict.fromkeys(CALIBRATED, logits),
-        "validation_labels": watched.tolist(),
+        "validation_labels": watched.tolist(), "validation_ids": [f"{k}-seen-{i}" for i in range(n // 2)],
     }  # fmt: skip
 
 
