@@ -56,6 +56,7 @@ def cohort_table(run: Run) -> Table:
         ("Image input", c.image_input),
         ("Lesion reference", c.lesion_reference),
         ("What the models share", c.shared_encoder),
+        ("Calibration of the folds", run.metrics.calibration_rule or "each fold by its own validation cases"),
         ("Operating threshold", run.metrics.threshold_rule),
         *(("Note", note) for note in c.notes),
         ("Licence", c.licence),

@@ -21,7 +21,7 @@ import csv
 import json
 import types
 from collections.abc import Mapping
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import MISSING, asdict, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -71,7 +71,8 @@ def _make(kind: Any, value: Any) -> Any:
         return _make(next(a for a in get_args(kind) if a is not type(None)), value)
     if isinstance(kind, type) and is_dataclass(kind):
         hints = get_type_hints(kind)
-        return kind(**{f.name: _make(hints[f.name], value[f.name]) for f in fields(kind)})
+        there = (f for f in fields(kind) if f.name in value or f.default is MISSING)  # what came later has a default
+        return kind(**{f.name: _make(hints[f.name], value[f.name]) for f in there})
     if origin is tuple:
         return tuple(_make(get_args(kind)[0], v) for v in value)
     if origin is Mapping:

@@ -103,3 +103,10 @@ def test_verdict_names_the_best(run: Path) -> None:
         rows = [r for r in metrics.models if r.level == verdict.level and r.metrics]
         best = max(rows, key=lambda r: r.metrics["auc"].value or np.nan)
         assert verdict.best == best.model and best.label in verdict.sentence
+
+
+def test_a_file_from_before_the_common_scale_reads_and_says_nothing_of_it(run: Path, tmp_path: Path) -> None:
+    value = json.loads((run / "metrics.json").read_text())
+    assert "all its folds" in value.pop("calibration_rule")
+    (tmp_path / "metrics.json").write_text(json.dumps(value))
+    assert files.read_metrics(tmp_path).calibration_rule == ""
