@@ -158,8 +158,9 @@ def folds_table(run: Run) -> Table:
         ("Model", "Known fields", "Folds joined", "Mean of the folds", "Lowest", "Highest", "Folds", "In order"),
         tuple(rows), source(run, "metrics.json"), run.metrics.status,
         ("A fold holds few cases: the spread shows how much a single split can mislead.",
-         "Joined, the cases of one fold are ranked against those of another, though each fold's model speaks on its "
-         "own scale. That usually lowers the AUC, most where folds are small (Forman and Scholz 2010; Airola et al. "
+         "Joined, the cases of one fold are ranked against those of another, though each fold's model speaks on "
+         f"{'its own scale' if not run.metrics.calibration_rule else 'a scale that only a temperature has in common'}. "
+         "That usually lowers the AUC, most where folds are small (Forman and Scholz 2010; Airola et al. "
          "2011). The page counts the joined one: a single operating threshold meets the same hurdle. The mean says "
          "how well a fold's model ranks its own cases."),
     )  # fmt: skip

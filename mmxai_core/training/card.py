@@ -161,12 +161,13 @@ def model_card(name: str, cohort: Cohort, pretrain: Cohort | None, config: Train
         "",
         f"## Cross-validation on {cohort.name}",
         f"{cv['folds']} patient-grouped folds, {cv['n']} cases, {100 * cv['prevalence']:.0f} % "
-        f"{cohort.positive_class}. Out of fold, pooled; 95 % intervals by patient bootstrap; temperature from "
-        "each fold's validation split, before the refit; sensitivity and specificity at probability 0.5.",
+        f"{cohort.positive_class}. Out of fold, pooled; 95 % intervals by patient bootstrap; temperature from the "
+        "validation splits of all folds, for each fold without the patients it is tested on, before the refit; "
+        "sensitivity and specificity at probability 0.5.",
         "",
         *_metric_rows(rows),
         "",
-        "Mean of the folds' own AUCs (pooling also mixes the folds' calibrations): "
+        "Mean of the folds' own AUCs (pooled, cases of one fold are ranked against those of another): "
         + "; ".join(
             f"{_model_name(k)} {sum(v) / len(v):.3f}"
             for k, v in cv["auc_by_fold"].items()
