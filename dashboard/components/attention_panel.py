@@ -15,6 +15,7 @@ from dashboard.messages import markdown_safe
 from mmxai_core.explain.audit import told_apart
 from mmxai_core.figures.audit import EFFECT_REFERENCE, audit_pictures
 from mmxai_core.figures.cross_modal import DENSITY_REFERENCE, image_to_clinical_figure, image_to_clinical_share
+from mmxai_core.figures.toward import toward
 from mmxai_core.results import AttentionAudit, CrossModal, Explanation
 from mmxai_core.types import GreyImage
 
@@ -121,13 +122,14 @@ def attention_panel(explanation: Explanation, grey: GreyImage | None, labels: Ma
         colour = "orange" if marks[chosen] else "green"
         st.markdown(f":{colour}[{'✗' if marks[chosen] else '✓'} {markdown_safe(verdict)}]")
     attention = cross.clinical_to_image_source[cross.fields.index(chosen)]
-    pictures = audit_pictures(grey, attention, audit, chosen, unified.source)
+    drawn = toward(audit.target_class, explanation.prediction)
+    pictures = audit_pictures(grey, attention, audit, chosen, unified.source, drawn=drawn)
     name = labels.get(chosen, chosen)
     captions = (
         f"**Where it looked** (attention): full colour at {DENSITY_REFERENCE:g} times even.",
         f"**Where that was relevant** (attention x how much it raised the class): full colour at "
         f"{DENSITY_REFERENCE:g} times even.",
-        f"**What hiding it did**: orange speaks for {audit.target_class}, blue against; full colour at "
+        f"**What hiding it did**: orange speaks for {drawn.name}, blue against; full colour at "
         f"{EFFECT_REFERENCE:g} log-odds.",
     )
     left, right = st.columns([5, 3], gap="medium")

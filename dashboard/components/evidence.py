@@ -12,6 +12,7 @@ from mmxai_core.figures.account import say
 from mmxai_core.figures.audit import effect_on_source
 from mmxai_core.figures.cross_modal import DENSITY_FLOOR, DENSITY_REFERENCE, image_to_clinical_share
 from mmxai_core.figures.evidence_colour import colour_scale
+from mmxai_core.figures.toward import Toward, toward
 from mmxai_core.results import Attribution, EvidenceScale, Explanation, JointAccount, SaliencyMap, UnifiedMap
 from mmxai_core.results.joint import REGION_LABELS
 from mmxai_core.study import StudyImage
@@ -55,21 +56,24 @@ def layers(explanation: Explanation, labels: Mapping[str, str]) -> tuple[Layer, 
                 )
             )  # fmt: skip
     if explanation.unified is not None:
-        found.extend(_unified(explanation.unified, labels))
+        found.extend(
+            _unified(explanation.unified, labels, toward(explanation.unified.target_class, explanation.prediction))
+        )
     return tuple(found)
 
 
-def _unified(unified: UnifiedMap, labels: Mapping[str, str]) -> list[Layer]:
-    """The multi-modal map, and for each field what making it unknown takes from that map."""
+def _unified(unified: UnifiedMap, labels: Mapping[str, str], drawn: Toward) -> list[Layer]:
+    """The joint map, and for each field what making it unknown takes from that map, toward one class."""
+    said = f"Orange: toward {drawn.name}; blue: against it. "
     whole = Layer(
-        "unified", "Multi-modal map", "Model", unified.on_source(), 0.0, unified.reference, unified.unit,
-        unified.semantics, signed=True,
+        "unified", "Joint map", "Model", drawn.sign * unified.on_source(), 0.0, unified.reference, unified.unit,
+        said + unified.semantics, signed=True,
     )  # fmt: skip
     return [whole] + [
         Layer(
             _DIFFERENCE + field, f"Difference without {labels.get(field, field)}", "What a field changes",
-            unified.difference(field), 0.0, unified.reference, unified.unit,
-            "The multi-modal map with the field minus the map without it. " + unified.semantics, signed=True,
+            drawn.sign * unified.difference(field), 0.0, unified.reference, unified.unit,
+            f"The joint map with the field minus the map without it. {said}" + unified.semantics, signed=True,
             field=field,
         )
         for field in unified.fields
@@ -90,7 +94,8 @@ def brush(explanation: Explanation, labels: Mapping[str, str]) -> Brush | None:
     effects: dict[str, FloatMap] = {}
     if explanation.audit is not None and explanation.unified is not None:
         source = explanation.unified.source
-        effects = {f: effect_on_source(explanation.audit, f, source) for f in explanation.audit.fields}
+        drawn = toward(explanation.audit.target_class, explanation.prediction)
+        effects = {f: drawn.sign * effect_on_source(explanation.audit, f, source) for f in explanation.audit.fields}
     target = explanation.target_class.replace("_", " ")
     joint = explanation.joint
     if joint is None or joint.labels_source is None or any(f not in joint.removal.players for f, *_ in fields):

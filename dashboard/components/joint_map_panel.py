@@ -10,6 +10,7 @@ from dashboard.components.still import still
 from dashboard.messages import markdown_safe
 from mmxai_core.figures.account import say
 from mmxai_core.figures.colour import AWAY, TOWARD
+from mmxai_core.figures.toward import toward
 from mmxai_core.figures.unified import signed_blend
 from mmxai_core.results import Attribution, Explanation
 from mmxai_core.types import GreyImage
@@ -57,7 +58,8 @@ def joint_map_panel(
     if unified is None:
         st.info("The map is still being computed; it comes with the attention test.", icon=":material/info:")
         return
-    target = unified.target_class.replace("_", " ")
+    drawn = toward(unified.target_class, explanation.prediction)
+    target = drawn.name
     pictures, switches = st.columns([5, 2], gap="medium")
     with switches:
         st.markdown("**Switch a field off**", help="Shows what making this field unknown takes from the map.")
@@ -71,19 +73,18 @@ def joint_map_panel(
                 persist_state="session", label_visibility="collapsed", wrap=True,
             )  # fmt: skip
         unit = "percentage points" if account.space == "probability" else "log-odds"
-        # Accounts explain the positive class, maps the class that is called: the number is not turned round, so that a
-        # field has one number on the whole page; whose it is must be said.
+        # A field has one number on the whole page; whose it is must be said.
         of = explanation.target_class.replace("_", " ")
         st.caption(f"Beside each field: its contribution to {of}, {unit}, as under Account ({how}).")
     with pictures:
         left, right = st.columns(2, gap="small")
         with left:
-            whole = signed_blend(grey, unified.on_source(), reference=unified.reference)
-            still(whole, alt=f"Unified map for {target}")
-            st.markdown(f"**Image and clinical data together**, for {target}")
+            whole = signed_blend(grey, drawn.sign * unified.on_source(), reference=unified.reference)
+            still(whole, alt=f"Joint map, toward {target}")
+            st.markdown(f"**Image and clinical data together**, toward {target}")
         with right:
             if chosen:
-                change = signed_blend(grey, unified.difference(chosen), reference=unified.reference)
+                change = signed_blend(grey, drawn.sign * unified.difference(chosen), reference=unified.reference)
                 name = markdown_safe(labels.get(chosen, chosen))
                 still(change, alt=f"What {name} adds to the map")
                 st.markdown(f"**What {name} adds:** the map with it, less the map with it unknown")

@@ -34,9 +34,9 @@ BATCH = 4
 REFERENCE = 2.0
 UNIT = "Grad-CAM++ over the bundle's reference x log-odds contributed x attention density (1 = even)."
 SEMANTICS = (
-    "Image evidence for the class where the known fields look, weighted by what those fields contribute: warm places "
-    "support the class through fields that speak for it, cold ones are read by fields that speak against it; the "
-    "product orders places, it is no share of the prediction."
+    "Image evidence for the class that is called, where the known fields look, signed and weighted by what those "
+    "fields contribute: the warm colour lies where fields look that speak for the class named at the scale, the cold "
+    "one where fields look that speak against it; the product orders places, it is no share of the prediction."
 )
 
 

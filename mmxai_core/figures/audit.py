@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from mmxai_core.figures.cross_modal import DENSITY_FLOOR, DENSITY_REFERENCE
 from mmxai_core.figures.overlay import blend
+from mmxai_core.figures.toward import Toward
 from mmxai_core.figures.unified import signed_blend
 from mmxai_core.results import AttentionAudit, SourceGrid
 from mmxai_core.types import FloatArray, FloatMap, GreyImage
@@ -44,7 +45,7 @@ def effect_on_source(audit: AttentionAudit, field: str, source: SourceGrid) -> F
 
 
 def audit_pictures(
-    grey: GreyImage, attention: FloatMap, audit: AttentionAudit, field: str, source: SourceGrid
+    grey: GreyImage, attention: FloatMap, audit: AttentionAudit, field: str, source: SourceGrid, *, drawn: Toward
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
     """(H, W, 3) uint8: attention, relevance and measured effect over the image, each on its absolute scale.
 
@@ -54,6 +55,7 @@ def audit_pictures(
         audit: The audit.
         field: One of its fields.
         source: How the canvas grid lies on the image.
+        drawn: Toward which class the effect is.
     """
     return (
         blend(grey, attention, reference=DENSITY_REFERENCE, floor=DENSITY_FLOOR, opacity=0.7),
@@ -64,5 +66,7 @@ def audit_pictures(
             floor=DENSITY_FLOOR,
             opacity=0.7,
         ),
-        signed_blend(grey, effect_on_source(audit, field, source), reference=EFFECT_REFERENCE, opacity=0.6),
+        signed_blend(
+            grey, drawn.sign * effect_on_source(audit, field, source), reference=EFFECT_REFERENCE, opacity=0.6
+        ),
     )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from mmxai_core.figures.cross_modal import cross_modal_png
 from mmxai_core.figures.overlay import overlay_png
+from mmxai_core.figures.toward import toward
 from mmxai_core.figures.unified import unified_png
 from mmxai_core.figures.waterfall_png import waterfall_png
 from mmxai_core.results import Explanation, SaliencyMap
@@ -42,7 +43,10 @@ def explanation_pictures(
         if explanation.cross_modal is not None:
             found["cross_modal.png"] = cross_modal_png(grey, explanation.cross_modal, labels, provenance=made)
         if explanation.unified is not None:
-            found["unified.png"] = unified_png(grey, explanation.unified, provenance=made)
+            found["unified.png"] = unified_png(
+                grey, explanation.unified, drawn=toward(explanation.unified.target_class, explanation.prediction),
+                provenance=made,
+            )  # fmt: skip
     accounts = {
         "waterfall.png": explanation.attribution,
         "waterfall_probability.png": explanation.attribution_probability,

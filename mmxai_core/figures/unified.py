@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from mmxai_core.figures.canvas import INK, caption, new_figure, style, to_png
 from mmxai_core.figures.colour import AWAY, TOWARD, opacity_of
+from mmxai_core.figures.toward import Toward
 from mmxai_core.results import UnifiedMap
 from mmxai_core.types import FloatMap, GreyImage
 
@@ -36,27 +37,28 @@ def signed_blend(grey: GreyImage, values: FloatMap, *, reference: float, opacity
 
 
 def unified_png(
-    grey: GreyImage, unified: UnifiedMap, *, field: str = "", label: str = "", provenance: str = ""
+    grey: GreyImage, unified: UnifiedMap, *, drawn: Toward, field: str = "", label: str = "", provenance: str = ""
 ) -> bytes:  # fmt: skip
     """Original and unified map side by side, or what making one field unknown takes from the map, as PNG.
 
     Args:
         grey: (H, W) display grey in [0, 1].
         unified: The map; it lies on the same pixels.
+        drawn: Toward which class.
         field: A field id: its difference map; "": the whole map.
         label: What the field is called.
         provenance: Bundle and explanation, for the foot.
     """
-    values = unified.difference(field) if field else unified.on_source()
-    target = unified.target_class.replace("_", " ")
+    values = drawn.sign * (unified.difference(field) if field else unified.on_source())
+    target = drawn.name
     height = min(max(4.2 * grey.shape[0] / grey.shape[1], 2.2), 6.5) + 1.35
     figure = new_figure(9.0, height)
     foot = 0.95 / height
     left, right = (figure.add_axes((x, foot, 0.475, 1 - 1.35 / height)) for x in (0.015, 0.51))
     left.imshow(grey, cmap="gray", vmin=0, vmax=1)
     right.imshow(signed_blend(grey, values, reference=unified.reference))
-    heading = f"What {label or field} adds" if field else "Unified map"
-    for axes, name in ((left, "Original"), (right, f"{heading}, {target}")):
+    heading = f"What {label or field} adds" if field else "Joint map"
+    for axes, name in ((left, "Original"), (right, f"{heading}, toward {target}")):
         style(axes)
         axes.set_axis_off()
         axes.set_title(name, color=INK, fontsize=9)

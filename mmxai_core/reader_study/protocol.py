@@ -35,7 +35,7 @@ EXPLANATIONS: Mapping[str, str] = {
     "saliency": "Grad-CAM++ map",
     "attribution": "clinical factors (SHAP)",
     "cross_modal": "cross-modal attention",
-    "unified": "multi-modal map",
+    "unified": "joint map",
     "joint": "joint map of factors and regions",
     "rollout": "attention rollout",
     "what_if": "what-if panel",

@@ -163,6 +163,11 @@ def test_what_links_a_place_to_the_fields_comes_from_the_explanations_own_arrays
     difference = shown["difference:palpable"]
     assert difference.signed and difference.field == "palpable" and difference.reference == 4.0
     assert np.array_equal(difference.values, unified.difference("palpable"))
+    benign = replace(found, unified=replace(unified, target_class="benign"))  # called benign: orange stays malignant
+    for name in ("unified", "difference:palpable"):
+        turned = {layer.id: layer for layer in layers(benign, LABELS)}[name]
+        assert np.array_equal(turned.values, -shown[name].values)
+        assert "Orange: toward malignant" in turned.semantics and "Orange: toward malignant" in shown[name].semantics
     assert layer_of("age", found) == "field:age" and layer_of("image", found) == "gradcam"
     assert layer_of("", found) is None and layer_of("halo", found) is None
     assert brush(explanation(image=False), LABELS) is None

@@ -35,7 +35,7 @@ def test_a_bar_shows_its_map_and_a_place_lights_its_fields(
         page.get_by_role("button", name="Show the explanation").click()
         expect(page.get_by_role("button", name="Cancel")).to_have_count(0)  # the page changes until all parts are there
         viewer = page.locator(".viewer[data-ready='1']")
-        expect(viewer.get_by_role("radio", name="Multi-modal map")).to_be_visible()
+        expect(viewer.get_by_role("radio", name="Joint map")).to_be_visible()
         expect(viewer).to_have_attribute("data-layer", "gradcam")
 
         waterfall = page.locator(".js-plotly-plot").first

@@ -12,6 +12,7 @@ from mmxai_core.figures.audit import EFFECT_REFERENCE, audit_pictures, effect_on
 from mmxai_core.figures.branches import branches_figure
 from mmxai_core.figures.interaction_network import image_synergy, line_width, network_figure, strongest_pairs
 from mmxai_core.figures.strip import cascade_figure, curves_figure
+from mmxai_core.figures.toward import Toward
 from mmxai_core.figures.waterfall import waterfall_figure
 from mmxai_core.results import AttentionAudit, BranchAccount, SourceGrid
 from mmxai_core.results.certainty import BranchView
@@ -137,8 +138,12 @@ def test_the_audits_maps_lie_on_the_image_with_their_values() -> None:
     assert relevance_density(audit(), "palpable", source) == pytest.approx(np.ones(shape))
     assert not relevance_density(audit(), "margin", source).any()
     image = np.full(shape, 0.5, np.float32)
-    looked, relevant, measured = audit_pictures(image, np.zeros(shape, np.float32), audit(), "palpable", source)
+    nothing, drawn = np.zeros(shape, np.float32), Toward("malignant", 1.0)
+    looked, relevant, measured = audit_pictures(image, nothing, audit(), "palpable", source, drawn=drawn)
     assert (looked == 128).all() and (relevant == 128).all(), "even or no attention leaves the image as it is"
     left, right = measured[0, 0].astype(int), measured[0, -1].astype(int)
     assert left[0] > left[2] and right[2] > right[0], "vermillion above 0, blue below"
+    other = replace(drawn, sign=-1.0)  # computed for the other class: the same place, the other colour
+    *_, turned = audit_pictures(image, nothing, audit(), "palpable", source, drawn=other)
+    assert turned[0, 0, 2] > turned[0, 0, 0] and turned[0, -1, 0] > turned[0, -1, 2]
     assert EFFECT_REFERENCE > 0 and grey(shape).shape == shape

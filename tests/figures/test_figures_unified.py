@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
-from synthetic_results import blob, grey
+from synthetic_results import blob, grey, prediction
 
+from mmxai_core.figures.toward import Toward, toward
 from mmxai_core.figures.unified import signed_blend, unified_png
 from mmxai_core.results import SourceGrid, UnifiedMap
 
@@ -34,10 +36,21 @@ def test_the_map_and_the_difference_of_a_field_are_pictures() -> None:
         reference=2.0, unit="unit", semantics="What it means.",
     )  # fmt: skip
     image = grey((56, 84))
-    whole = unified_png(image, unified, provenance="bundle")
-    toggled = unified_png(image, unified, field="age", label="Age")
-    for png in (whole, toggled):
+    drawn = Toward("malignant", 1.0)
+    whole = unified_png(image, unified, drawn=drawn, provenance="bundle")
+    toggled = unified_png(image, unified, drawn=drawn, field="age", label="Age")
+    turned = unified_png(image, unified, drawn=Toward("malignant", -1.0), provenance="bundle")
+    for png in (whole, toggled, turned):
         with Image.open(io.BytesIO(png)) as picture:
             assert picture.format == "PNG"
             assert "Research use only" in picture.info["Description"]
-    assert whole != toggled
+    assert len({whole, toggled, turned}) == 3
+
+
+def test_of_two_classes_every_signed_map_is_drawn_toward_the_positive_one() -> None:
+    two = prediction()
+    assert (two.classes, two.positive_class) == (("benign", "malignant"), "malignant")
+    assert toward("malignant", two) == Toward("malignant", 1.0)
+    assert toward("benign", two) == Toward("malignant", -1.0)
+    three = replace(two, classes=("benign", "malignant", "not_sure"))
+    assert toward("not_sure", three) == Toward("not sure", 1.0), "what speaks against one of three names no other"
