@@ -50,9 +50,12 @@ class Analysis:
     seconds: float
     finished_at: datetime = field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
 
-    def is_about(self, study: Study | None, record: ClinicalRecord, roi: Box | None) -> bool:
-        """True where these inputs are the ones analysed."""
-        return study is self.study and dict(record.values) == dict(self.record.values) and roi == self.roi
+    def differs_in(self, study: Study | None, record: ClinicalRecord, roi: Box | None) -> tuple[str, ...]:
+        """What of these inputs is not what was analysed: "study", "region" and ids of fields; empty where all is."""
+        mine, now = dict(self.record.values), dict(record.values)
+        fields = [f for f in (*mine, *(f for f in now if f not in mine)) if mine.get(f) != now.get(f)]
+        whole = [name for name, same in (("study", study is self.study), ("region", roi == self.roi)) if not same]
+        return (*whole, *fields)
 
 
 @dataclass(eq=False)

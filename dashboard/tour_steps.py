@@ -112,7 +112,7 @@ def _answer(m: Moment) -> str:
     check = m.first.input_check
     flagged = f" Above it stands a warning: {check.sentence}" if check.flagged else ""
     return (
-        f"**{verdict(p)}** The branches weigh: {weights}. {m.first.prediction_set.sentence} "
+        f"**{verdict(p, m.first.prediction_set)}** The branches weigh: {weights}. {m.first.prediction_set.sentence} "
         f"It was designed as {m.truth}.{flagged} A phantom is no patient, and the check says so by itself."
     )
 
@@ -164,7 +164,8 @@ def _wrong(m: Moment) -> str:
     called = p.predicted_class.replace("_", " ")
     if not m.misread:
         return (
-            f"With the model in use, no sample is read wrongly; this one lies nearest to its threshold: {verdict(p)} "
+            "With the model in use, no sample is read wrongly; this one lies nearest to its threshold: "
+            f"{verdict(p, m.first.prediction_set)} "
             f"It was designed as {m.truth}. With another model, this step shows a case that it gets wrong."
         )
     kept = m.first.prediction_set

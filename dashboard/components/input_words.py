@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dashboard.components.wording import verdict
-from mmxai_core.results import InputCheck, Prediction
+from dashboard.components.wording import measured_against, verdict
+from mmxai_core.results import InputCheck, Prediction, PredictionSet
 from mmxai_core.results.input_check import ImageCheck, InputFinding
 
 #: Stands before a prediction that the check of the input does not let stand.
@@ -16,10 +16,17 @@ _PARTS = {
 }
 
 
-def stated(prediction: Prediction, check: InputCheck | None) -> str:
-    """The prediction in one sentence, taken back where the check of the input does not let it stand."""
-    said = verdict(prediction)
-    return f"{NOT_VALID}: {said}" if check is not None and check.flagged else said
+def stated(prediction: Prediction, check: InputCheck | None, kept: PredictionSet | None = None) -> str:
+    """The prediction in words, taken back where the check of the input does not let it stand.
+
+    Args:
+        prediction: The prediction.
+        check: Of its input: of another kind of input nothing is called.
+        kept: The classes that cannot be ruled out; a model that abstains by them calls nothing either.
+    """
+    if check is not None and check.flagged:
+        return f"{NOT_VALID}: {measured_against(prediction)}"
+    return verdict(prediction, kept)
 
 
 def finding_sentence(finding: InputFinding, image: ImageCheck | None = None) -> str:

@@ -135,9 +135,10 @@ def result_panel(
     if stale:
         st.warning("Out of date: something changed after this analysis. Analyse again.", icon=":material/history:")
     look = "" if valid and not stale else PALE
+    said = html.escape(stated(prediction, check, prediction_set))
     st.html(
         f'<div class="mmx-strip" data-testid="result" style="{look}">'
-        f'<div class="mmx-verdict">{html.escape(stated(prediction, check))}</div>{gauge(prediction)}</div>'
+        f'<div class="mmx-verdict">{said}</div>{gauge(prediction)}</div>'
     )
     if prediction.known_fields and prediction.image_index is not None:
         st.html(branches(prediction))

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from mmxai_core.clinical import ClinicalSchema
 from mmxai_core.report.summary import case_view
-from mmxai_core.report.wording import about, likelihood, percent, verdict
+from mmxai_core.report.wording import about, likelihood, measured_against, percent, verdict
 from mmxai_core.results import Explanation
 
-__all__ = ["about", "left_open", "likelihood", "names", "open_range", "percent", "player_labels", "verdict"]
+__all__ = [
+    "about", "left_open", "likelihood", "measured_against", "names", "open_range", "percent", "player_labels",
+    "verdict",
+]  # fmt: skip
 
 
 def names(schema: ClinicalSchema, ids: tuple[str, ...]) -> str:
@@ -39,5 +42,8 @@ def open_range(low: float, high: float) -> str:
         high: Its other end.
     """
     if percent(low) == percent(high):
-        return f"With every field known: {about(low)} (90 % range)."
-    return f"With every field known: {100 * low:.0f} to {100 * high:.0f} % (90 % range)."
+        return f"With every field known it would stay {about(low)} (90 % of the ways the unknown fields may turn out)."
+    return (
+        f"With every field known it would lie between {100 * low:.0f} and {100 * high:.0f} % (90 % of the ways the "
+        "unknown fields may turn out; not the model's own error)."
+    )

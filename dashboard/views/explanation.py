@@ -37,7 +37,9 @@ from dashboard.tour_steps import tests_of
 from dashboard.views import model_or_stop, panels, say_standing
 from dashboard.views.following import follow_job, parts_left_out
 from dashboard.views.on_demand import follow_tasks
+from mmxai_core.clinical import ClinicalSchema
 from mmxai_core.figures.evidence_colour import counted
+from mmxai_core.report.wording import listed
 from mmxai_core.results import REGION_LABELS, Attribution, Explanation
 from mmxai_core.types import GreyImage
 
@@ -203,7 +205,7 @@ def save(analysis: Analysis) -> None:
 
 
 def in_brief(explanation: Explanation, code: str) -> str:
-    """Which case, what the unknown fields leave open, and which checks of the explanation fail: beside the prediction.
+    """Which case, what the unknown fields leave open, and what of the explanation fails its test.
 
     Args:
         explanation: The explanation.
@@ -220,18 +222,37 @@ def in_brief(explanation: Explanation, code: str) -> str:
             f"**✗ {len(failed)} of {told.total} checks fail:** {'; '.join(failed)}." if failed
             else f"✓ All {told.total} checks passed."
         )  # fmt: skip
+    if explanation.audit is not None and (missed := sum(explanation.audit.disagrees)):
+        parts.append(f"✗ Attention is not borne out for {missed} of {len(explanation.audit.fields)} fields.")
     return " ".join(parts)
 
 
-def head(analysis: Analysis) -> None:
-    """The prediction in one line; beside it the progress while the analysis runs, and the ways on afterwards."""
+def what_changed(changed: tuple[str, ...], schema: ClinicalSchema) -> str:
+    """What differs from what was analysed, in one sentence.
+
+    Args:
+        changed: From `Analysis.differs_in`.
+        schema: The bundle's fields.
+    """
+    words = {"study": "the study", "region": "the marked region"}
+    named = listed([words.get(c) or schema[c].label for c in changed])
+    return f"Out of date: {named} changed after this analysis. What follows is of the earlier values."
+
+
+def head(analysis: Analysis, *, stale: bool) -> None:
+    """The prediction in one line; beside it the progress while the analysis runs, and the ways on afterwards.
+
+    Args:
+        analysis: The analysis.
+        stale: True where something changed since: the line is then grey, as on the Case page.
+    """
     session, check = state.current(), analysis.explanation.input_check
     valid = check is None or not check.flagged
     with st.container(key="explain-head"):
         left, right = st.columns([13, 8], vertical_alignment="center", gap="medium")
-        said = markdown_safe(stated(analysis.prediction, check))
+        said = markdown_safe(stated(analysis.prediction, check, analysis.explanation.prediction_set))
         with left:
-            st.markdown(f"**{said}**" if valid else f":gray[{said}]")
+            st.markdown(f"**{said}**" if valid and not stale else f":gray[{said}]")
             st.caption(in_brief(analysis.explanation, session.case))
         with right:
             if session.job is not None:
@@ -268,12 +289,14 @@ def main() -> None:
         return
     st.html(_CSS)
     record = services.bundle().schema.record(dict(session.values))
-    if session.job is None and not analysis.is_about(session.study, record, session.roi):
+    changed = analysis.differs_in(session.study, record, session.roi) if session.job is None else ()
+    if changed:
         left, right = st.columns([13, 3], vertical_alignment="center")
-        left.warning("Out of date: something changed after this analysis.", icon=":material/history:")
+        told = what_changed(changed, services.bundle().schema)
+        left.warning(markdown_safe(told), icon=":material/history:")
         right.button("Analyse again", type="primary", on_click=casebook.begin, key="again", width="stretch")
     say_standing()
-    head(analysis)
+    head(analysis, stale=bool(changed))
     evidence()
 
 

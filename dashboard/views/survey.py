@@ -56,7 +56,7 @@ def ask(code: str, analysis: Analysis) -> None:
         state.fresh_survey(reader=code, explanation=about.explanation_id)
     session = state.current()
     check = analysis.explanation.input_check
-    said = markdown_safe(stated(analysis.prediction, check))
+    said = markdown_safe(stated(analysis.prediction, check, analysis.explanation.prediction_set))
     st.markdown(
         f"Case `{session.case or about.case_code}`: "
         + (f":gray[{said}]" if check is not None and check.flagged else said)

@@ -10,7 +10,7 @@ from mmxai_core.report.page import FAINT, HEIGHT, INK, LEADING, MARGIN, RULE, WI
 from mmxai_core.report.pdf_charts import attention, chart_rows, waterfall
 from mmxai_core.report.pdf_picture import highest, pictures
 from mmxai_core.report.summary import Summary, summarise
-from mmxai_core.report.wording import listed, percent, verdict
+from mmxai_core.report.wording import listed, measured_against, percent, verdict
 from mmxai_core.results import PredictionSet
 
 _WIDE = WIDTH - 2 * MARGIN
@@ -60,13 +60,13 @@ def _result(page: Page, case: ReportCase, y: float) -> float:
     explanation, prediction = case.explanation, case.explanation.prediction
     check = explanation.input_check
     flagged = check is not None and check.flagged
-    head = check.sentence if check is not None and flagged else verdict(prediction)
+    head = check.sentence if check is not None and flagged else verdict(prediction, explanation.prediction_set)
     page.one_line(head, MARGIN, y, _WIDE, size=10.5, bold=True, colour=_WRONG if flagged else INK)
     if case.warnings:  # before anything that could be taken for a reason to believe it
         page.block(" ".join(case.warnings), MARGIN, y + 5.4, _WIDE, _WARNED - 0.6, size=7.4, bold=True, colour=_WRONG)
         y += _WARNED
     gate = prediction.branch_weights
-    parts = [verdict(prediction)] if flagged else [_set_in_words(explanation.prediction_set)]
+    parts = [measured_against(prediction)] if flagged else [_set_in_words(explanation.prediction_set)]
     if prediction.image_index is not None and prediction.known_fields:
         parts.append(f"Branch weights: image {percent(gate['image'])}, clinical data {percent(gate['clinical'])}.")
     parts += [f"Calibrated: {case.calibration}." if case.calibration else ""]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mmxai_core.results import Prediction
+from mmxai_core.results import Prediction, PredictionSet
 
 RESEARCH_USE = "Research use only, not for diagnosis"
 
@@ -57,15 +57,37 @@ def _apart(value: float, cut: float) -> tuple[str, str]:
     return said
 
 
-def verdict(prediction: Prediction) -> str:
-    """The prediction in one or two sentences: probability in words and number, threshold, the class called."""
+def measured_against(prediction: Prediction) -> str:
+    """The probability in words and number, and on which side of the threshold it lies: one sentence."""
     p, cut, name = prediction.probability, prediction.threshold, class_name(prediction.positive_class)
     side = "at or above" if p >= cut else "below"
     word, (share, threshold) = likelihood(p), _apart(p, cut)
     said = f"{name.capitalize()}: {word}, {share}" if word == "uncertain" else (
         f"{name.capitalize()} is {word}: {share}"
     )  # fmt: skip
-    called = f"The model calls this {class_name(prediction.predicted_class)}"
-    if _NOT_LOW <= p < cut:
-        called += f"; that does not rule out {name}"
-    return f"{said}, {side} the operating threshold of {threshold}. {called}."
+    return f"{said}, {side} the operating threshold of {threshold}."
+
+
+def verdict(prediction: Prediction, kept: PredictionSet | None = None) -> str:
+    """The prediction in two sentences: probability in words and number, threshold; the class called, or none.
+
+    Args:
+        prediction: The prediction.
+        kept: The classes that cannot be ruled out, where they are shown beside it: a model that abstains by them calls
+            nothing, whatever the threshold says.
+    """
+    return f"{measured_against(prediction)} {_called(prediction, kept)}."
+
+
+def _called(prediction: Prediction, kept: PredictionSet | None) -> str:
+    name, called = class_name(prediction.positive_class), class_name(prediction.predicted_class)
+    if kept is not None and kept.outcome == "several":
+        open_ = "neither class" if len(prediction.classes) == 2 else "no single class"
+        return f"The model abstains: {open_} can be ruled out"
+    if kept is not None and kept.outcome == "none":
+        return "The model abstains: no class is usual for a case like this"
+    if kept is not None and kept.outcome == "one" and kept.classes[0] != prediction.predicted_class:
+        return f"The threshold says {called}, the prediction set {class_name(kept.classes[0])}: take it as undecided"
+    if _NOT_LOW <= prediction.probability < prediction.threshold:
+        return f"The model calls this {called}; that does not rule out {name}"
+    return f"The model calls this {called}"

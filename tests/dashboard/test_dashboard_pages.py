@@ -235,7 +235,7 @@ def test_the_case_says_what_unknown_fields_leave_open_as_the_explanation_does(ap
     app.session_state["reading"] = session
     for name in ("case", "explanation"):
         page(app, name)
-        assert errors(app) == [] and "12 to 63 % (90 % range)." in text_of(app)
+        assert errors(app) == [] and "between 12 and 63 % (90 % of" in text_of(app)
     # a new answer, whose range is not there yet: its line is kept, and the earlier range is not taken for it
     again = replace(session.first, prediction=replace(session.first.prediction))
     app.session_state["reading"] = replace(session, first=again, first_for=None, job=Job(_future=Future()))
@@ -246,7 +246,7 @@ def test_the_case_says_what_unknown_fields_leave_open_as_the_explanation_does(ap
     told = Analysed({}, None, 0, 0.4, 0.21, 0.58, 0.5, "malignant", "benign", (), (), "b", "c", datetime.now(UTC))
     app.session_state["reading"] = replace(session, first=again, first_for=told, analysis=None, job=None)
     page(app, "case")
-    assert "21 to 58 % (90 % range)." in text_of(app)
+    assert "between 21 and 58 % (90 % of" in text_of(app)
 
 
 def test_explanation_and_survey_say_what_to_do_first(app: AppTest) -> None:

@@ -36,9 +36,16 @@ def test_every_error_class_has_its_own_words() -> None:
 
 
 def test_a_range_is_a_range_only_where_its_ends_differ() -> None:
-    assert open_range(0.12, 0.634) == "With every field known: 12 to 63 % (90 % range)."
-    assert open_range(0.479, 0.482) == "With every field known: about 48 % (90 % range)."
-    assert open_range(0.001, 0.004) == "With every field known: below 1 % (90 % range)."
+    assert open_range(0.12, 0.634) == (
+        "With every field known it would lie between 12 and 63 % (90 % of the ways the unknown fields may turn out; "
+        "not the model's own error)."
+    )
+    assert open_range(0.479, 0.482) == (
+        "With every field known it would stay about 48 % (90 % of the ways the unknown fields may turn out)."
+    )
+    assert open_range(0.001, 0.004) == (
+        "With every field known it would stay below 1 % (90 % of the ways the unknown fields may turn out)."
+    )
 
 
 def test_an_incident_has_an_id_and_no_details(capsys: pytest.CaptureFixture[str]) -> None:

@@ -156,13 +156,14 @@ def test_one_field_has_one_number_wherever_the_page_says_it(
 
 
 def test_the_joint_map_says_of_which_class_a_fields_number_is(app: AppTest, image_case: Analysis) -> None:
-    """The map is of the class that is called; the number is the account's, of the positive class."""
+    """Whatever class is called, map and numbers are toward the same class: the positive one."""
     explanation = image_case.explanation
     assert explanation.unified is not None
     for called in image_case.prediction.classes:
         unified = replace(explanation.unified, target_class=called)
         show(app, replace(image_case, explanation=replace(explanation, unified=unified)), "joint_map")
-        assert f"**Image and clinical data together**, for {called}" in text(app)
+        assert f"**Image and clinical data together**, toward {image_case.prediction.positive_class}" in text(app)
+        assert explanation.target_class == image_case.prediction.positive_class
         assert f"Beside each field: its contribution to {explanation.target_class}, " in text(app)
 
 
@@ -225,7 +226,9 @@ def test_what_if_answers_and_the_case_keeps_its_values_until_they_are_used(
     app.slider[0].set_value(80.0).run()
     button(app, "Use these values").click().run()
     assert dict(app.session_state["reading"].values) == {**KNOWN, "age": 80.0}
-    assert "Out of date" in text(app) and not button(app, "Analyse again").disabled
+    assert "Out of date: Age changed after this analysis." in text(app) and not button(app, "Analyse again").disabled
+    said = [m.value for m in app.markdown if "operating threshold" in m.value]
+    assert said and said[0].startswith(":gray["), "an answer of earlier values does not stand as bold as one of these"
 
 
 def test_a_choice_of_what_if_can_be_made_unknown_and_stays_so(app: AppTest, clinical_case: Analysis) -> None:

@@ -19,7 +19,7 @@ from dashboard.components.similar_panel import group_rows, outcome_bar, seen_bef
 from dashboard.components.turning_panel import TurningRequest, changes_table, tried_sentence
 from dashboard.components.what_if_panel import answer_gauge, is_seen, range_bar, seen_range
 from mmxai_core.clinical import Field
-from mmxai_core.results import AttentionAudit, InputCheck, JointAccount, ReliabilityNumber
+from mmxai_core.results import AttentionAudit, InputCheck, JointAccount, PredictionSet, ReliabilityNumber
 from mmxai_core.results.input_check import ImageCheck, InputFinding, InputScore
 from mmxai_core.results.similar import FieldSummary, SimilarCases, SimilarGroup
 from mmxai_core.results.what_if import (
@@ -264,6 +264,7 @@ def flagged(tail: float = 0.0) -> InputCheck:
 def test_a_flagged_input_takes_the_result_back_in_whole_sentences() -> None:
     assert stated(prediction(), flagged()).startswith(f"{NOT_VALID}: Malignant is")
     assert not stated(prediction(), None).startswith(NOT_VALID)
+    assert "calls this" not in stated(prediction(), flagged()), "of another kind of input nothing is called"
     assert check_sentences(flagged())[1] == (
         "It is unlike the images the model learned from (score 4.6, limit 2.6): none of the training images set aside "
         "for testing lies as far out. What differs most is the look of the picture."
@@ -284,6 +285,24 @@ def test_a_flagged_input_takes_the_result_back_in_whole_sentences() -> None:
 )  # fmt: skip
 def test_a_third_is_never_called_unlikely(p: float, words: str) -> None:
     assert stated(prediction(probability=p), None) == words
+
+
+def a_set(outcome: str, *classes: str) -> PredictionSet:
+    return PredictionSet(classes, outcome, 0.9, "history", {}, len(classes) != 1, "The set.", "tests")  # type: ignore[arg-type]
+
+
+def test_a_model_that_abstains_calls_nothing() -> None:
+    sure = prediction(probability=0.76)
+    both = stated(sure, None, a_set("several", "benign", "malignant"))
+    assert both.endswith("operating threshold of 40 %. The model abstains: neither class can be ruled out.")
+    none = stated(sure, None, a_set("none"))
+    assert none.endswith("The model abstains: no class is usual for a case like this.")
+    other = stated(sure, None, a_set("one", "benign"))
+    assert other.endswith("The threshold says malignant, the prediction set benign: take it as undecided.")
+    for told in (both, none, other):
+        assert "calls this" not in told and told.startswith("Malignant is likely: 76 %")
+    for kept in (a_set("one", "malignant"), a_set("not_calibrated", "benign", "malignant"), None):
+        assert stated(sure, None, kept).endswith("The model calls this malignant.")
 
 
 def test_a_number_and_its_bar_are_told_apart() -> None:
