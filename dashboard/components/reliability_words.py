@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mmxai_core.results import ReliabilityNumber
 
+#: The start of the name of the number that holds the map against maps of meaningless weights.
+STRENGTH = "Strength of the evidence"
 #: By the start of the core's name: the question in plain words, answered by "yes" where the number passes.
 PLAIN: dict[str, str] = {
     "Additivity residual": "Contributions add up to the prediction",
-    "Strength of the evidence": "Map is stronger than chance maps",
+    STRENGTH: "Map is stronger than chance maps",
     "Map stability under noise": "Map stays the same under slight noise",
     "Map stability under small movements": "Map stays the same if the image moves a little",
     "Attribution stability under noise": "Contributions stay the same under slight noise",
@@ -34,6 +38,18 @@ def passes(number: ReliabilityNumber) -> bool | None:
     if number.value is None or number.threshold is None:
         return None
     return number.value >= number.threshold if number.higher_is_better else number.value <= number.threshold
+
+
+def no_better_than_chance(numbers: Sequence[ReliabilityNumber]) -> str:
+    """What stands above a map that is not told from maps of meaningless weights; "" above another.
+
+    Args:
+        numbers: The reliability numbers of the explanation.
+    """
+    for number in numbers:
+        if number.name.startswith(STRENGTH) and passes(number) is False:
+            return "✗ This map is not told from chance maps: its places are no evidence. See Reliability."
+    return ""
 
 
 def needs(number: ReliabilityNumber) -> str:

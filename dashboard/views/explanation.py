@@ -28,6 +28,7 @@ from dashboard.components.joint_map_panel import joint_map_panel
 from dashboard.components.pressing import pressed
 from dashboard.components.questions_panel import questions_panel
 from dashboard.components.reliability_panel import reliability_panel, strip_charts
+from dashboard.components.reliability_words import no_better_than_chance
 from dashboard.components.summary_panel import summary_panel
 from dashboard.components.viewer import pack, viewer
 from dashboard.components.wording import left_open, player_labels
@@ -88,6 +89,8 @@ def picture(
     if analysis.study is None or index is None:
         st.info("No image was given, so there is no picture of evidence.", icon=":material/info:")
         return ""
+    if said := no_better_than_chance(explanation.reliability):
+        st.markdown(f":orange[{markdown_safe(said)}]")
     done = sorted({"joint", "attention", "strip"} & set(explanation.parts))  # those that change what is drawn
     key = f"evidence-{explanation.id}-{'-'.join(done)}"
     packed = state.current().scenes.get(key) or state.keep_scene(

@@ -19,7 +19,7 @@ from mmxai_core.explain.explainer import Explainer
 from mmxai_core.figures.account import say
 from mmxai_core.model.bundle import load_bundle
 from mmxai_core.predict import Predictor
-from mmxai_core.results import REGION_LABELS, Attribution
+from mmxai_core.results import REGION_LABELS, Attribution, ReliabilityNumber
 from mmxai_core.study import PixelGeometry, Study, StudyImage
 
 KNOWN = {"age": 51.0, "palpable": True, "margin": "rough"}
@@ -165,6 +165,16 @@ def test_the_joint_map_says_of_which_class_a_fields_number_is(app: AppTest, imag
         assert f"**Image and clinical data together**, toward {image_case.prediction.positive_class}" in text(app)
         assert explanation.target_class == image_case.prediction.positive_class
         assert f"Beside each field: its contribution to {explanation.target_class}, " in text(app)
+
+
+def test_a_map_that_chance_would_draw_is_said_so_above_it(app: AppTest, image_case: Analysis) -> None:
+    explanation = image_case.explanation
+    for value, told in ((0.001, True), (0.99, False), (None, False)):
+        strength = ReliabilityNumber("Strength of the evidence", value, 0.95, True, "Said.", "tests")
+        others = [n for n in explanation.reliability if not n.name.startswith("Strength of the evidence")]
+        numbers = (*others, strength)
+        show(app, replace(image_case, explanation=replace(explanation, reliability=numbers)), "account")
+        assert ("This map is not told from chance maps" in text(app)) is told, value
 
 
 def joint_map_fields(app: AppTest) -> list[str]:
