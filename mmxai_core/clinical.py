@@ -38,7 +38,8 @@ class Field:
         plausible: (low, high) of a numeric field, inclusive; outside it a value is refused.
         fences: Tukey fences (q1 - 1.5 IQR, q3 + 1.5 IQR) of the training data; outside them a value is flagged
             and clipped before encoding.
-        categories: ((id, label), ...) of an ordinal or categorical field.
+        categories: ((id, label), ...) of an ordinal or categorical field. Of a yes_no field optionally what its answers
+            are called, (("no", "Negative"), ("yes", "Positive")): for display only, a value stays True or False.
     """
 
     id: str
@@ -65,6 +66,10 @@ class Field:
             )
         if self.kind in ("ordinal", "categorical") and len(self.categories) < 2:
             raise ClinicalValueError(f"Field {self.id!r} needs at least two categories; got {len(self.categories)}.")
+        if self.kind == "yes_no" and self.categories and tuple(c for c, _ in self.categories) != ("no", "yes"):
+            raise ClinicalValueError(
+                f"Yes/no field {self.id!r}: the answers named are no and yes, in this order; got {self.categories}."
+            )
         if len(set(self.category_ids)) != len(self.category_ids):
             raise ClinicalValueError(f"Field {self.id!r}: category ids must be unique; got {self.category_ids}.")
 
@@ -82,6 +87,17 @@ class Field:
         lo, hi = max(lo, self.plausible[0]), min(hi, self.plausible[1])
         return (lo, hi) if lo < hi else self.plausible  # no width left: every training value was alike
 
+    @property
+    def usual(self) -> tuple[float, float]:
+        """`scale` as it is said: a wide range in whole numbers, inward, so that what is outside is not called usual."""
+        lo, hi = self.scale
+        return (float(math.ceil(lo)), float(math.floor(hi))) if hi - lo >= 20 else (lo, hi)
+
+    @property
+    def answers(self) -> dict[str, str]:
+        """What the answers of a yes/no field are called, by id."""
+        return {"no": "No", "yes": "Yes"} | dict(self.categories)
+
     def parse(self, raw: object) -> Value | None:
         """A valid value of this field, or None for unknown.
 
@@ -89,7 +105,7 @@ class Field:
             raw: What a form, a JSON file or a CSV cell holds.
 
         Raises:
-            ClinicalValueError: The value breaks the field's rule; the message gives rule, value and field.
+            ClinicalValueError: The value breaks the field's rule; the message gives rule, value and the field's label.
         """
         if raw is None or (isinstance(raw, float | np.floating) and math.isnan(raw)):
             return None
@@ -99,19 +115,18 @@ class Field:
             return self._number(raw)
         if self.kind == "yes_no":
             word = str(raw).strip().lower()
-            if word in _YES or word == "1.0":
+            no, yes = (self.answers[answer].lower() for answer in ("no", "yes"))
+            if word in _YES or word in ("1.0", yes):
                 return True
-            if word in _NO or word == "0.0":
+            if word in _NO or word in ("0.0", no):
                 return False
-            raise ClinicalValueError(f"{self.label} must be yes, no or unknown; got {raw!r} (field {self.id}).")
+            raise ClinicalValueError(f"{self.label} must be {yes}, {no} or unknown; got {raw!r}.")
         if isinstance(raw, float | np.floating) and float(raw).is_integer():
             raw = int(raw)  # a table with a blank in the column gives category 3 as 3.0
         names = {label.lower(): c for c, label in self.categories} | {c.lower(): c for c in self.category_ids}
         if (word := str(raw).strip().lower()) in names:
             return names[word]
-        raise ClinicalValueError(
-            f"{self.label} must be one of {', '.join(self.category_ids)} or unknown; got {raw!r} (field {self.id})."
-        )
+        raise ClinicalValueError(f"{self.label} must be one of {', '.join(self.category_ids)} or unknown; got {raw!r}.")
 
     def _number(self, raw: object) -> float:
         lo, hi = self.plausible or (-math.inf, math.inf)
@@ -120,18 +135,14 @@ class Field:
             value = math.nan if isinstance(raw, bool | np.bool_) else float(raw)  # type: ignore[arg-type]
         except OverflowError:  # an integer beyond what a float holds; printing all its digits helps nobody
             raise ClinicalValueError(
-                f"{self.label} must be a number from {lo:g} to {hi:g}{unit}; got one too large (field {self.id})."
+                f"{self.label} must be a number from {lo:g} to {hi:g}{unit}; got one too large."
             ) from None
         except (TypeError, ValueError):
             value = math.nan
         if not math.isfinite(value):
-            raise ClinicalValueError(
-                f"{self.label} must be a number from {lo:g} to {hi:g}{unit}; got {raw!r} (field {self.id})."
-            )
+            raise ClinicalValueError(f"{self.label} must be a number from {lo:g} to {hi:g}{unit}; got {raw!r}.")
         if not lo <= value <= hi:
-            raise ClinicalValueError(
-                f"{self.label} must be from {lo:g} to {hi:g}{unit}; got {value:g} (field {self.id})."
-            )
+            raise ClinicalValueError(f"{self.label} must be from {lo:g} to {hi:g}{unit}; got {value:g}.")
         return value
 
     def describe(self, value: Value | None) -> str:
@@ -141,7 +152,8 @@ class Field:
         if self.kind == "numeric":
             return f"{value:g} {self.unit}" if self.unit else f"{value:g}"
         if self.kind == "yes_no":
-            return "yes" if value else "no"
+            answer = "yes" if value else "no"
+            return dict(self.categories).get(answer, answer)
         return dict(self.categories).get(str(value), str(value))
 
 
@@ -213,10 +225,19 @@ class ClinicalSchema:
             raw: Values by field id; None, NaN, "" and "unknown" mean unknown.
 
         Raises:
-            ClinicalValueError: A field is not in the schema, or a value breaks its rule.
+            ClinicalValueError: A field is not in the schema, or a value breaks its rule; the message gives the field's
+                id too, which is what a file or a command line calls it.
         """
-        parsed = {k: self[k].parse(v) for k, v in (raw or {}).items()}
-        return ClinicalRecord({k: v for k, v in parsed.items() if v is not None})
+        parsed: dict[str, Value] = {}
+        for field_id, given in (raw or {}).items():
+            known = self[field_id]
+            try:
+                value = known.parse(given)
+            except ClinicalValueError as error:
+                raise ClinicalValueError(f"{str(error).removesuffix('.')} (field {field_id}).") from error
+            if value is not None:
+                parsed[field_id] = value
+        return ClinicalRecord(parsed)
 
     def restrict(self, record: ClinicalRecord, groups: Iterable[str]) -> ClinicalRecord:
         """The record with every field outside `groups` made unknown.

@@ -284,10 +284,10 @@ class Predictor:
             notes.append("No clinical field is known: the prediction rests on the image alone.")
         for field_id in clinical.outliers:
             field = self.bundle.schema[field_id]
-            lo, hi = field.scale
+            lo, hi = field.usual
             unit = f" {field.unit}" if field.unit else ""
             notes.append(
                 f"{field.label} {field.describe(record.get(field_id))} is outside the usual range of the training data "
-                f"and was read as the nearest end of {lo:g} to {hi:g}{unit}."
+                f"({lo:g} to {hi:g}{unit}) and was read as its nearest end."
             )
         return tuple(notes)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -68,6 +69,43 @@ def test_a_bad_value_is_refused_in_one_sentence(raw: dict[str, Any], said: str) 
         schema().record(raw)
     assert said in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+def test_a_form_needs_no_field_id_beside_the_label() -> None:
+    with pytest.raises(ClinicalValueError, match=r"^Age must be from 10 to 110 years; got 250\.$"):
+        schema()["age"].parse(250)
+
+
+RECEPTOR = Field("er", "ER", "yes_no", "assessment", categories=(("no", "Negative"), ("yes", "Positive")))
+
+
+def test_answers_of_a_yes_no_field_may_have_names() -> None:
+    named = ClinicalSchema((RECEPTOR, schema()["palpable"]))
+    assert ClinicalSchema.from_json(json.loads(json.dumps(named.to_json()))) == named
+    assert [RECEPTOR.describe(v) for v in (True, False, None)] == ["Positive", "Negative", "unknown"]
+    assert [RECEPTOR.parse(v) for v in ("positive", "Negative", "yes", False)] == [True, False, True, False]
+    assert RECEPTOR.category_ids == ("no", "yes") and RECEPTOR.answers == {"no": "Negative", "yes": "Positive"}
+    assert schema()["palpable"].describe(True) == "yes" and schema()["palpable"].answers == {"no": "No", "yes": "Yes"}
+    same = [
+        s.encode(s.record({"er": "yes"})).values[0]
+        for s in (named, ClinicalSchema((replace(RECEPTOR, categories=()),)))
+    ]
+    assert same == [1.0, 1.0]
+    with pytest.raises(ClinicalValueError, match="ER must be positive, negative or unknown; got 'perhaps'"):
+        RECEPTOR.parse("perhaps")
+    with pytest.raises(ClinicalValueError, match="the answers named are no and yes"):
+        replace(RECEPTOR, categories=(("yes", "Positive"), ("no", "Negative")))
+
+
+@pytest.mark.parametrize(
+    ("fences", "said"),
+    [((9.625, 98.625), (10.0, 98.0)), ((22.1, 82.9), (23.0, 82.0)), ((20.0, 80.0), (20.0, 80.0)), (None, (10, 110)),
+     ((40.25, 50.5), (40.25, 50.5))],
+)  # fmt: skip
+def test_what_is_usual_is_said_in_whole_numbers_inside_the_fences(
+    fences: tuple[float, float] | None, said: tuple[float, float]
+) -> None:
+    assert schema(fences)["age"].usual == said
 
 
 def test_encoding_by_hand() -> None:

@@ -49,6 +49,7 @@ _FINDINGS = (  # id, label, the column's first words as spelled in the workbook
     ("skin_nipple_involvement", "Skin or nipple involved", "Skin/Nipple Inv"),
     ("chest_wall_involvement", "Chest wall involved", "Pec/Chest Involvement"),
 )
+_STATUS = (("no", "Negative"), ("yes", "Positive"))
 _RECEPTORS = (("er", "Oestrogen receptor", "ER"), ("pr", "Progesterone receptor", "PR"), ("her2", "HER2", "HER2"))
 
 
@@ -58,7 +59,9 @@ def schema(task: str = "nodal_status") -> ClinicalSchema:
     Suspicious nodes on MRI are a reading of what nodal status is about, so they stand in `assessment`. Receptors come
     from the tissue that was graded, so they are no field of the task "grade".
     """
-    receptors = tuple(Field(i, label, "yes_no", "assessment", "By biopsy.") for i, label, _ in _RECEPTORS)
+    receptors = tuple(
+        Field(i, label, "yes_no", "assessment", "By biopsy.", categories=_STATUS) for i, label, _ in _RECEPTORS
+    )
     return ClinicalSchema(
         (
             Field("age", "Age", "numeric", "history", "Age at diagnosis.", unit="years", plausible=(10, 110)),

@@ -42,6 +42,7 @@ TASKS = tuple(t.name for t in _TASKS)
 _SERIES = prefer(
     "MR", r"dyn|vibrant|multiphase", r"post|\+ ?c\b|gad|contrast", r"t1", r"", never=r"scout|loc|survey|cal"
 )
+_STATUS = (("no", "Negative"), ("yes", "Positive"))
 _MENOPAUSE = {"Pre": "pre", "Peri": "peri", "Post": "post"}
 _HISTOLOGY = {
     "Infiltrating Ductal Carcinoma": "ductal", "Infiltrating duct carcinoma, NOS": "ductal",
@@ -64,9 +65,10 @@ def schema() -> ClinicalSchema:
                   categories=(("left", "Left"), ("right", "Right"))),
             Field("histology", "Histological type", "categorical", "assessment", "By biopsy.",
                   categories=(("ductal", "Ductal"), ("lobular", "Lobular"), ("mixed", "Ductal and lobular"))),
-            Field("er", "Oestrogen receptor", "yes_no", "assessment", receptor),
-            Field("pr", "Progesterone receptor", "yes_no", "assessment", receptor),
-            Field("her2", "HER2", "yes_no", "assessment", "Immunohistochemistry, then in-situ hybridisation."),
+            Field("er", "Oestrogen receptor", "yes_no", "assessment", receptor, categories=_STATUS),
+            Field("pr", "Progesterone receptor", "yes_no", "assessment", receptor, categories=_STATUS),
+            Field("her2", "HER2", "yes_no", "assessment", "Immunohistochemistry, then in-situ hybridisation.",
+                  categories=_STATUS),
         )
     )  # fmt: skip
 

@@ -82,6 +82,7 @@ def test_key_slices_and_phases_from_dicom(tmp_path: Path, names: tuple[str, ...]
     assert planes[2].mean() - planes[1].mean() > 1.5 * (planes[1].mean() - planes[0].mean())  # late is the third phase
     assert case.boxes == ((2.0, 4.0, 8.0, 10.0),)
     assert case.clinical == {"age": 50.0, "menopause": "post", "multifocal": False, "er": True}
+    assert cohort.schema["er"].describe(True) == "Positive" and cohort.schema["multifocal"].describe(False) == "no"
     assert case.strata == {"manufacturer": "Siemens", "field_strength_tesla": "3"}
     assert [c.label for c in cohort.cases] == ["node-negative"] * 2 + ["node-positive"] * 2
     assert dict(cohort.dropped) == {
