@@ -112,10 +112,7 @@ def _words(kept: Sequence[str], classes: Sequence[str], coverage: float) -> tupl
     wrong = f"{100 * (1 - coverage):.0f} %"
     if len(kept) == 1:
         left, others = kept[0].replace("_", " "), " or ".join(c.replace("_", " ") for c in classes if c not in kept)
-        return "one", (
-            f"Only {left} is left; this does not exclude {others} (about {wrong} of {others} cases are ruled out "
-            "wrongly)."
-        )
+        return "one", f"Only {left} is kept; about {wrong} of {others} cases are wrongly left out in this way."
     allowed = f"({wrong} of each class may be ruled out wrongly)"
     if not kept:
         return "none", f"No class is usual for a case like this {allowed}: the model abstains."

@@ -137,16 +137,14 @@ def _kept_one(kept: PredictionSet, prediction: Prediction) -> str:
     """A set of one class in words: what share of the others is wrongly ruled out like this, asked and measured."""
     others = [c for c in prediction.classes if c not in kept.classes]
     only = class_name(kept.classes[0])
-    text = f"Only {only} is left"
     parts = []
     for other in others:
         entry = kept.by_class.get(other)
-        wrong = f"about {percent(1 - kept.coverage)} of {class_name(other)} cases are ruled out wrongly in this way"
+        wrong = f"about {percent(1 - kept.coverage)} of {class_name(other)} cases are wrongly left out in this way"
         if entry is not None and entry.measured is not None:
             wrong += f" ({percent(1 - entry.measured)} when measured)"
         parts.append(wrong)
-    names = listed([class_name(c) for c in others], joint="or")
-    return f"{text}; {listed(parts)}, so that {names} is not excluded."
+    return f"Only {only} is kept; {listed(parts)}."
 
 
 def case_view(explanation: Explanation) -> BranchView | None:

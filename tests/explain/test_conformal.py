@@ -84,14 +84,13 @@ def test_a_coverage_outside_0_to_1_is_refused() -> None:
             0.9,
             ("malignant",),
             "one",
-            "Only malignant is left; this does not exclude benign (about 10 % of benign cases are ruled out wrongly).",
+            "Only malignant is kept; about 10 % of benign cases are wrongly left out in this way.",
         ),
         (
             0.1,
             ("benign",),
             "one",
-            "Only benign is left; this does not exclude malignant (about 10 % of malignant cases are ruled out "
-            "wrongly).",
+            "Only benign is kept; about 10 % of malignant cases are wrongly left out in this way.",
         ),
         (
             0.5,
