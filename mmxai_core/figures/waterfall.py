@@ -16,8 +16,8 @@ from mmxai_core.results import Attribution
 _ENDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999)
 #: Steps between the probabilities marked on the second axis, the coarsest that gives three marks.
 _STEPS = (0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)
-#: Pixels of a row, of a row at its closest, and of everything that is no row.
-_PITCH, _TIGHT, _FRAME = 29.0, 17.0, 118.0
+#: Pixels of a row, of a row with labels on two lines, of a row at its closest, and of everything that is no row.
+_PITCH, _PITCH_TWO, _TIGHT, _FRAME = 29.0, 33.0, 17.0, 118.0
 #: Share of the axis that a number takes in the narrowest window.
 _NUMBER = 0.3
 #: Letters of a label on one line.
@@ -47,7 +47,7 @@ def waterfall_figure(
         labels: What to show by player.
         target: Name of the class explained.
         highlight: A player to outline, or "".
-        height: Most pixels; many rows are then set closer, their labels on one line. 0: as high as it needs.
+        height: Most pixels; rows that two lines a label do not fit into have them on one. 0: as high as it needs.
 
     Raises:
         ValueError: The account does not add up, so that it must be withheld.
@@ -55,10 +55,12 @@ def waterfall_figure(
     require_additive(attribution)
     space, rows = attribution.space, steps(attribution, labels)
     spans = intervals(attribution)
-    pitch = _PITCH if not height else min(_PITCH, max((height - _FRAME) / (len(rows) + 2), _TIGHT))
     first, last = first_name(attribution), "This prediction"
     # Two fields may share a label: rows are placed by number, and named by tick text.
     names = [first, *(s.label for s in rows), last]
+    room = max((height - _FRAME) / len(names), _TIGHT) if height else _PITCH_TWO
+    two = room >= _PITCH_TWO and any("<br>" in _two_lines(n) for n in names)
+    pitch = _PITCH_TWO if two else min(_PITCH, room)
     figure = go.Figure()
     figure.add_bar(
         y=list(range(1, len(rows) + 1)), x=[s.value for s in rows], base=[s.start for s in rows], orientation="h",
@@ -103,8 +105,8 @@ def waterfall_figure(
         bargap=0.25, hoverlabel={"align": "left"}, dragmode=False,
         yaxis={
             "tickvals": list(range(len(names))),
-            "ticktext": [_two_lines(n) if pitch > 26 else _short(n) for n in names],
-            "tickfont": {"size": 12 if pitch > 22 else 11},
+            "ticktext": [_two_lines(n) if two else _short(n) for n in names],
+            "tickfont": {"size": 12 if pitch > 22 and not two else 11},
             "range": [len(names) - 0.4, -0.6],
             "automargin": True, "showgrid": False, "zeroline": False,
         },

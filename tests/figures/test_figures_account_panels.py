@@ -56,6 +56,19 @@ def test_many_rows_are_set_into_the_height_asked_for() -> None:
     assert waterfall_figure(account, LABELS, target="malignant", height=520).layout.height == 118 + 29 * 6
 
 
+def test_labels_on_two_lines_have_room_between_them_and_else_stay_on_one() -> None:
+    account, long = attribution(), "Multifocal or multicentric: no"
+    labels = {**LABELS, account.players[0]: long}
+    roomy = waterfall_figure(account, labels, target="malignant").layout
+    assert "Multifocal or multicentric:<br>no" in roomy.yaxis.ticktext
+    pitch = (roomy.height - 118) / len(roomy.yaxis.ticktext)
+    line = 1.3 * roomy.yaxis.tickfont.size  # as Plotly sets lines
+    assert pitch - (line + roomy.yaxis.tickfont.size) > 1.5 * (line - roomy.yaxis.tickfont.size)
+    assert waterfall_figure(account, labels, target="malignant", height=round(roomy.height)).layout == roomy
+    close = waterfall_figure(account, labels, target="malignant", height=round(roomy.height) - 6).layout
+    assert long in close.yaxis.ticktext and close.height <= roomy.height - 6
+
+
 def test_pairs_are_ranked_by_size_and_say_what_they_join() -> None:
     pairs = strongest_pairs(paired())
     assert [(p.first, p.second, p.value, p.kind) for p in pairs] == [
