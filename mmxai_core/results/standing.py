@@ -93,8 +93,13 @@ def _rows(metadata: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def _size(metadata: Mapping[str, Any]) -> str:
     """Of the cohort it answers for: the first; another one only taught its image branch before."""
-    patients = _number(_rows(metadata)[0].get("patients")) if _rows(metadata) else None
-    return f"Trained on {patients:.0f} patients only." if patients is not None and 0 < patients < FEW_PATIENTS else ""
+    first = _rows(metadata)[0] if _rows(metadata) else {}
+    patients, images = _number(first.get("patients")), _number(first.get("images"))
+    if patients is None or not 0 < patients < FEW_PATIENTS:
+        return ""
+    what = "slices" if metadata.get("planes") else "images"  # elsewhere each of them counts as a case
+    several = f"{images:.0f} {what} of " if images is not None and images > patients else ""
+    return f"Trained on {several}{patients:.0f} patients only."
 
 
 def _licence(metadata: Mapping[str, Any]) -> str:

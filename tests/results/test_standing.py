@@ -75,6 +75,15 @@ def test_few_patients_are_those_of_the_cohort_it_answers_for() -> None:
     )
 
 
+def test_slices_of_few_patients_are_told_as_slices() -> None:
+    row = {"images": 428, "patients": 214, "licence": "CC BY-NC 4.0: non-commercial"}
+    told = warnings({"training_data": [row], "planes": ["pre", "early", "late"]}, GOOD)
+    assert told[0] == "Trained on 428 slices of 214 patients only."
+    assert warnings({"training_data": [row]}, GOOD)[0] == "Trained on 428 images of 214 patients only."
+    assert warnings({"training_data": [row | {"images": 214}]}, GOOD)[0] == "Trained on 214 patients only."
+    assert warnings({"training_data": [row | {"images": "many"}]}, GOOD)[0] == "Trained on 214 patients only."
+
+
 @pytest.mark.parametrize(
     ("licence", "bound"),
     [
