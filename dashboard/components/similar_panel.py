@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboard.components.still import SMALL, still
 from dashboard.messages import markdown_safe
-from mmxai_core.results.similar import SimilarCases, SimilarGroup, SimilarGroups
+from mmxai_core.results.similar import SimilarCase, SimilarCases, SimilarGroup, SimilarGroups
 
 _COLOURS = ("#4a9fd8", "#d55e00", "#93a1b0", "#b08cc2")
 
@@ -87,6 +87,16 @@ def seen_before(found: SimilarCases) -> str:
     )
 
 
+def unlike(case: SimilarCase, own: Mapping[str, str]) -> list[str]:
+    """What a case has otherwise than the open one, with the open one's value: how far apart they are is the reader's.
+
+    Args:
+        case: A near case.
+        own: Values of the open case in words, by field label.
+    """
+    return [f"{label}: {value}, here {own[label]}" for label, value in case.fields if own.get(label, value) != value]
+
+
 def cases_panel(found: SimilarCases, *, own: Mapping[str, str], positive: str) -> None:
     """The nearest cases with their images.
 
@@ -111,9 +121,8 @@ def cases_panel(found: SimilarCases, *, own: Mapping[str, str], positive: str) -
                 f":gray[{markdown_safe(case.case_id)}{training}]"
             )
             alike = [label for label, value in case.fields if own.get(label) == value]
-            other = [f"{label}: {value}" for label, value in case.fields if own.get(label) not in (None, value)]
             if alike:
                 st.caption(f"Alike: {markdown_safe(', '.join(alike))}")
-            if other:
+            if other := unlike(case, own):
                 st.caption(f"Unlike: {markdown_safe('; '.join(other))}")
     st.caption(f"{found.searched} cases compared. {found.semantics}")

@@ -15,13 +15,13 @@ from dashboard.components.input_words import NOT_VALID, check_sentences, stated
 from dashboard.components.joint_map_panel import scale_bar
 from dashboard.components.methods_panel import MethodChoice
 from dashboard.components.reliability_words import PLAIN, figure, figures, plain_name
-from dashboard.components.similar_panel import group_rows, outcome_bar, seen_before
+from dashboard.components.similar_panel import group_rows, outcome_bar, seen_before, unlike
 from dashboard.components.turning_panel import TurningRequest, changes_table, tried_sentence
 from dashboard.components.what_if_panel import answer_gauge, is_seen, range_bar, seen_range
 from mmxai_core.clinical import Field
 from mmxai_core.results import AttentionAudit, InputCheck, JointAccount, PredictionSet, ReliabilityNumber
 from mmxai_core.results.input_check import ImageCheck, InputFinding, InputScore
-from mmxai_core.results.similar import FieldSummary, SimilarCases, SimilarGroup
+from mmxai_core.results.similar import FieldSummary, SimilarCase, SimilarCases, SimilarGroup
 from mmxai_core.results.what_if import (
     Counterfactual,
     CounterfactualSearch,
@@ -239,6 +239,13 @@ def test_groups_say_outcomes_and_likeness_in_words() -> None:
     bar = outcome_bar({"malignant": 3, "benign": 7}, "malignant")
     assert 'aria-label="7 benign, 3 malignant"' in bar and bar.index("flex:7") < bar.index("flex:3")
     assert "for malignant" in scale_bar(2.0, "malignant")
+
+
+def test_an_unlike_value_is_told_with_the_cases_own() -> None:
+    fields = (("Age", "38 years"), ("Margin", "Smooth"), ("Lump", "yes"), ("Scar", "no"))
+    case = SimilarCase("case001", "benign", 0.4, fields, np.zeros((4, 4)))
+    own = {"Age": "39 years", "Margin": "Rough", "Lump": "yes"}
+    assert unlike(case, own) == ["Age: 38 years, here 39 years", "Margin: Smooth, here Rough"]
 
 
 def test_what_the_model_may_have_learned_from_is_said() -> None:

@@ -288,6 +288,8 @@ def test_linked_panes_maps_and_the_fields_of_a_place(page: Page, address: str) -
     assert titles[:2] == ["Original", "Grad-CAM++ for malignant"] and titles[3].startswith("Difference without")
     root.locator("select.source").nth(0).select_option("lesion")
     assert root.locator("figcaption .title").first.inner_text() == "Lesion map"
+    chance = root.locator(".legend .scale", has_text="probability of lesion")
+    assert chance.locator(".high").inner_text() == "1", "nothing is more likely than certain"
     hands.press("g")
     assert root.locator(".panes canvas").count() == 1
     hands.press("g")

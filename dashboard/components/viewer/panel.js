@@ -265,7 +265,8 @@ function showLegend(host, viewer) {
     }
     g.putImageData(strip, 0, 0);
     const reference = Number(layer.reference.toPrecision(3));
-    row.append(element("span", { class: "low" }, layer.signed ? `−${reference}` : String(Number(layer.floor.toPrecision(3)))), bar, element("span", { class: "high" }, `${reference} or more`));
+    const most = layer.unit.startsWith("probability") && reference >= 1; // nothing lies above
+    row.append(element("span", { class: "low" }, layer.signed ? `−${reference}` : String(Number(layer.floor.toPrecision(3)))), bar, element("span", { class: "high" }, most ? String(reference) : `${reference} or more`));
     row.append(element("span", { class: "unit" }, `${layer.unit} (${layer.signed ? "strongest" : "highest"} here: ${layer.peak.toPrecision(2)})`));
     return row;
   }));
