@@ -19,7 +19,7 @@ TITLES: dict[FieldGroup, tuple[str, str]] = {
 FIELD_WIDTH = 190
 #: With more prefilled fields than this, the line above the form says it once for all.
 BADGES = 4
-_WORDS = {"unknown": "Unknown", "no": "No", "yes": "Yes"}
+_UNKNOWN = "Unknown"
 #: First option of a choice: Streamlit's own clear button is there only while a field starts empty. No category has it.
 NOT_KNOWN = ""
 
@@ -31,8 +31,11 @@ def help_text(field: Field) -> str:
     if field.plausible:
         parts.append(f"Accepted: {field.plausible[0]:g} to {field.plausible[1]:g}{unit}.")
     if field.fences:
-        lo, hi = field.scale
-        parts.append(f"Usual in the training data: {lo:g} to {hi:g}{unit}.")
+        lo, hi = field.usual
+        parts.append(
+            f"Usual by the 1.5 IQR rule of the training data: {lo:g} to {hi:g}{unit}; "
+            "the training cases need not reach its ends."
+        )
     return " ".join(p for p in parts if p)
 
 
@@ -42,10 +45,11 @@ def outlier_note(field: Field, value: Value | None) -> str:
         return ""
     if field.fences[0] <= float(value) <= field.fences[1]:
         return ""
-    lo, hi = field.scale
+    lo, hi = field.usual
     unit = f" {field.unit}" if field.unit else ""
     near = min(max(float(value), lo), hi)
-    return f"Unusual: outside {lo:g} to {hi:g}{unit} (1.5 IQR rule); the model reads it as {near:g}{unit}."
+    about = "" if near in field.scale else "about "  # its end is no whole number
+    return f"Unusual: outside {lo:g} to {hi:g}{unit} (1.5 IQR rule); the model reads it as {about}{near:g}{unit}."
 
 
 def label_of(field: Field) -> str:
@@ -56,36 +60,73 @@ def label_of(field: Field) -> str:
     """
     label = markdown_safe(field.label + (f" ({field.unit})" if field.unit else ""))
     if field.kind == "numeric":
-        label += f" · usual {field.scale[0]:.0f} to {field.scale[1]:.0f}"
+        label += f" · usual {field.usual[0]:g} to {field.usual[1]:g}"
     return label
 
 
-def mark_of(field: Field, value: Value | None, prefilled: Mapping[str, str], initial: Mapping[str, Value]) -> str:
-    """A mark that a field's value was changed, or on where it came from, as Markdown; "" where there is none.
+def answers_of(field: Field) -> dict[str, str]:
+    """The three answers of a yes/no field, as they are shown.
+
+    Args:
+        field: A yes/no field.
+    """
+    return {"unknown": _UNKNOWN} | field.answers
+
+
+def is_changed(
+    field_id: str, value: Value | None, initial: Mapping[str, Value], analysed: Mapping[str, Value] | None
+) -> bool:
+    """Whether a value is another one than the file, the sample or the analysis on hand had. A first one is not.
+
+    Args:
+        field_id: The field.
+        value: Its value now, or None.
+        initial: The values that the file or the sample gave.
+        analysed: The values that the answer on hand was computed from; None: there is none.
+    """
+    if analysed is not None and value != analysed.get(field_id):
+        return True
+    return field_id in initial and value != initial[field_id]
+
+
+def mark_of(
+    field: Field, value: Value | None, prefilled: Mapping[str, str], initial: Mapping[str, Value],
+    analysed: Mapping[str, Value] | None = None,
+) -> str:  # fmt: skip
+    """A mark that a field's value was changed or entered, or on where it came from, as Markdown; "" for none.
 
     Args:
         field: The field.
         value: Its value now, or None.
         prefilled: Where a prefilled value came from, by field id.
         initial: The values that the file or the sample gave.
+        analysed: The values that the answer on hand was computed from; None: there is none.
     """
-    if value != initial.get(field.id):
+    if is_changed(field.id, value, initial, analysed):
         return ":orange-badge[changed]"
+    if value is not None and field.id not in initial:
+        return ":gray-badge[entered]"
     if field.id in prefilled and value is not None and len(prefilled) <= BADGES:
         return f":blue-badge[{markdown_safe(prefilled[field.id])}]"
     return ""
 
 
-def changes(values: Mapping[str, Value], prefilled: Mapping[str, str], initial: Mapping[str, Value]) -> str:
-    """How many values were prefilled and how many are changed, in a few words.
+def changes(
+    values: Mapping[str, Value], prefilled: Mapping[str, str], initial: Mapping[str, Value],
+    analysed: Mapping[str, Value] | None = None,
+) -> str:  # fmt: skip
+    """How many values were prefilled, how many entered and how many are changed, in a few words.
 
     Args:
         values: Known values now.
         prefilled: Where a prefilled value came from, by field id.
         initial: The values that the file or the sample gave.
+        analysed: The values that the answer on hand was computed from; None: there is none.
     """
-    changed = sum(values.get(k) != initial.get(k) for k in {*values, *initial})
-    said = [f"{changed} changed"] if changed else []
+    asked = {*values, *initial, *(analysed or {})}
+    changed = {k for k in asked if is_changed(k, values.get(k), initial, analysed)}
+    entered = len(values.keys() - initial.keys() - changed)
+    said = [f"{n} {what}" for n, what in ((entered, "entered"), (len(changed), "changed")) if n]
     if len(prefilled) > BADGES:
         origins = list(dict.fromkeys(prefilled.values()))
         said.insert(0, f"{len(prefilled)} values {' and '.join(origins)}")
@@ -94,7 +135,7 @@ def changes(values: Mapping[str, Value], prefilled: Mapping[str, str], initial: 
 
 def clinical_form(
     schema: ClinicalSchema, values: Mapping[str, Value], prefilled: Mapping[str, str], *,
-    initial: Mapping[str, Value], version: int,
+    initial: Mapping[str, Value], version: int, analysed: Mapping[str, Value] | None = None,
 ) -> tuple[dict[str, Value], list[str]]:  # fmt: skip
     """Draws the form.
 
@@ -104,6 +145,8 @@ def clinical_form(
         prefilled: Where a prefilled value came from, by field id.
         initial: The values that the file or the sample gave; a field that differs is marked.
         version: Changes when the widgets must forget what they hold.
+        analysed: The values that the answer on hand was computed from, None without one; a field that differs is
+            marked too.
 
     Returns:
         (known values by field id, one sentence for each value that breaks its field's rule: such a field keeps the
@@ -131,7 +174,7 @@ def clinical_form(
                         continue
                     if value is not None:
                         known[field.id] = value
-                    if mark := mark_of(field, value, prefilled, initial):
+                    if mark := mark_of(field, value, prefilled, initial, analysed):
                         st.markdown(mark)  # not a caption: it would pale the mark
                     note = outlier_note(field, value)
                     if note:
@@ -144,8 +187,8 @@ def _field(field: Field, value: Value | None, version: int) -> Value | None:
     if field.kind == "yes_no":
         start = "unknown" if value is None else "yes" if value else "no"
         raw: object = st.segmented_control(
-            label, list(_WORDS), default=start, required=True, format_func=_WORDS.__getitem__, key=key,
-            help=help_text(field) or None,
+            label, list(answers_of(field)), default=start, required=True, format_func=answers_of(field).__getitem__,
+            key=key, help=help_text(field) or None,
         )  # fmt: skip
         return field.parse(raw)
     if field.kind == "numeric":
@@ -156,7 +199,7 @@ def _field(field: Field, value: Value | None, version: int) -> Value | None:
         )  # fmt: skip
         return field.parse(raw)
     ids = [NOT_KNOWN, *field.category_ids]
-    shown = {NOT_KNOWN: _WORDS["unknown"], **dict(field.categories)}
+    shown = {NOT_KNOWN: _UNKNOWN, **dict(field.categories)}
     raw = st.selectbox(
         label, ids, index=0 if value is None else ids.index(str(value)), format_func=lambda c: shown.get(c, c),
         key=key, help=help_text(field) or None,

@@ -10,6 +10,7 @@ from dashboard.components.model_facts import AT_THRESHOLD, interval
 from dashboard.components.performance_source import Run, cohort_name
 from dashboard.components.performance_words import ALPHA, counted, level_words, levels_of, reference_of
 from dashboard.components.results_tables import words
+from dashboard.components.wording import cases_told
 from mmxai_core.comparison.models import SHIPPED
 from mmxai_core.evaluation.compare import holm
 from mmxai_core.report.wording import RESEARCH_USE
@@ -97,7 +98,7 @@ def _ranking(run: Run | None, results: Mapping[str, Any], aucs: list[_Auc]) -> s
     else:
         cv = results["cross_validation"]
         cohort = f"{cohort_name(str(results['cohort']))}, " if results.get("cohort") else ""
-        what, folds = f"{cohort}n = {cv.get('n', 0):,} cases", cv.get("folds", 0)
+        what, folds = f"{cohort}n = {cases_told(cv.get('n', 0), cv.get('patients'))}", cv.get("folds", 0)
     each = [
         f"{name}: {'; '.join(f'{level_words(level)} {interval(auc)}' for level, _, auc in of)}."
         for name, of in groupby(aucs, key=lambda a: a[1])

@@ -9,9 +9,10 @@ from typing import Any
 import streamlit as st
 
 from dashboard.components.input_words import NOT_VALID, check_sentences, stated
-from dashboard.components.wording import names, percent
+from dashboard.components.wording import cases_told, names, percent
 from dashboard.messages import markdown_safe
 from mmxai_core.clinical import ClinicalSchema
+from mmxai_core.report.wording import listed
 from mmxai_core.results import FirstAnswer, InputCheck, Prediction, PredictionSet
 
 #: More unknown fields than this are listed in the tooltip only.
@@ -49,14 +50,24 @@ def branches(prediction: Prediction) -> str:
     )
 
 
-def basis(prediction: Prediction, schema: ClinicalSchema) -> str:
-    """What the prediction rests on, in a few sentences."""
+def basis(prediction: Prediction, schema: ClinicalSchema, check: InputCheck | None = None) -> str:
+    """What the prediction rests on, in a few sentences.
+
+    Args:
+        prediction: The prediction.
+        schema: The bundle's fields.
+        check: Of its input; that it was passed is said too.
+    """
     unknown, known = prediction.unknown_fields, len(prediction.known_fields)
     said = [f"{known} of {known + len(unknown)} clinical fields known."]
     if 0 < len(unknown) <= LISTED:
         said.append(f"Unknown: {names(schema, unknown)}.")
     looks = {"model": "Second look: the region the model found.", "reader": "Second look: the region you marked."}
     said += [looks[prediction.lesion_box_source]] if prediction.lesion_box_source in looks else []
+    if check is not None and not check.flagged:
+        noted = bool(check.findings) or any(i.findings for i in check.images)
+        how = "" if check.measured else " (plain rules only)"
+        said.append(f"Input check passed{how}{', with the remarks above' if noted else ''}.")
     v = prediction.versions
     return " ".join([*said, *prediction.notes, f"{v.bundle} {v.bundle_sha256[:8]}, calibrated, on {v.device}."])
 
@@ -78,24 +89,33 @@ def scores(prediction: Prediction) -> str:
     )
 
 
-def calibration(results: Mapping[str, Any], first: FirstAnswer) -> str:
-    """How well stated and observed shares agreed in the bundle's own cross-validation; "" where it was not measured.
+def calibration(results: Mapping[str, Any], first: FirstAnswer, *, schema: ClinicalSchema) -> str:
+    """How far stated and observed shares lay apart in the bundle's own cross-validation; "" where it was not measured.
+
+    It follows `frequency`. The cases measured knew what they have of every group of the level, which one field known
+    is enough to reach: how many are known here is said with it.
 
     Args:
         results: The bundle's results.json.
         first: The answer; its level of known fields chooses the row.
+        schema: The bundle's fields.
     """
     measured = results.get("cross_validation", {})
     level = first.prediction_set.level
     branch = "fused" if first.prediction.image_index is not None else "clinical"
     try:
         error = float(measured["models"][f"{branch}|{level}"]["ece"]["value"])
-        cases = int(measured["n"])
+        cases = cases_told(int(measured["n"]), measured.get("patients"))
     except (KeyError, TypeError, ValueError):
         return ""
+    groups = () if level == "image" else tuple(level.split("+"))
+    fields = [f.id for f in schema.fields if f.group in groups]
+    known = sum(i in first.prediction.known_fields for i in fields)
+    told = f"their {listed(groups)} fields" if groups else "no clinical field"
+    here = f"; here {known} of {len(fields)} are" if known < len(fields) else ""
     return (
-        f"In cross-validation on {cases} cases with such fields known, stated and observed shares differed by "
-        f"{100 * error:.0f} points on average."
+        f"Such shares were off by {100 * error:.0f} points on average in cross-validation on {cases} with {told} "
+        f"known{here}."
     )
 
 
@@ -157,6 +177,7 @@ def result_panel(
     took = "" if seconds is None else f" Analysed in {seconds:.1f} s."
     took = f" :orange[{markdown_safe(stopped)}]" if stopped else markdown_safe(took)
     st.caption(
-        markdown_safe(basis(prediction, schema)) + (took if explained else " :blue[Explanation still being computed.]"),
+        markdown_safe(basis(prediction, schema, check))
+        + (took if explained else " :blue[Explanation still being computed.]"),
         help=f"Unknown: {names(schema, unknown)}" if len(unknown) > LISTED else None,
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from dashboard.components.charts import chart
-from dashboard.components.clinical_form import NOT_KNOWN
+from dashboard.components.clinical_form import NOT_KNOWN, answers_of
 from dashboard.components.pressing import pressed
 from dashboard.messages import markdown_safe, sentence
 from mmxai_core.clinical import ClinicalSchema, Field, Value
@@ -17,7 +17,6 @@ from mmxai_core.errors import MmxaiError
 from mmxai_core.figures.response import response_figure
 from mmxai_core.results.what_if import FieldResponse, WhatIfAnswer
 
-_WORDS = {"unknown": "Unknown", "no": "No", "yes": "Yes"}
 #: Height of the list of fields, pixels: with the answer above it, it stays in a 1440 x 900 window.
 _HEIGHT = 330
 
@@ -181,8 +180,8 @@ def _widget(field: Field, start: Value | None, response: FieldResponse, version:
     if field.kind == "yes_no":
         first = "unknown" if start is None else "yes" if start else "no"
         raw = st.segmented_control(
-            label, list(_WORDS), default=first, required=True, format_func=_WORDS.__getitem__, key=key,
-            persist_state="session",
+            label, list(answers_of(field)), default=first, required=True, format_func=answers_of(field).__getitem__,
+            key=key, persist_state="session",
         )  # fmt: skip
         return None if raw == "unknown" else raw == "yes"
     if field.kind == "numeric":
@@ -204,7 +203,7 @@ def _widget(field: Field, start: Value | None, response: FieldResponse, version:
             st.html(range_bar(field, response))
         return float(at) if known else None
     ids = [NOT_KNOWN, *field.category_ids]
-    names = {NOT_KNOWN: _WORDS["unknown"], **dict(field.categories)}
+    names = {NOT_KNOWN: "Unknown", **dict(field.categories)}
     seen = {str(p.value): p.seen for p in response.points}
     chosen = st.selectbox(
         label, ids, index=0 if start is None else ids.index(str(start)), key=key, persist_state="session",

@@ -8,14 +8,25 @@ from mmxai_core.report.wording import about, likelihood, measured_against, perce
 from mmxai_core.results import Explanation
 
 __all__ = [
-    "about", "left_open", "likelihood", "measured_against", "names", "open_range", "percent", "player_labels",
-    "verdict",
+    "about", "cases_told", "left_open", "likelihood", "measured_against", "names", "open_range", "percent",
+    "player_labels", "verdict",
 ]  # fmt: skip
 
 
 def names(schema: ClinicalSchema, ids: tuple[str, ...]) -> str:
     """Field labels in a list."""
     return ", ".join(schema[i].label for i in ids)
+
+
+def cases_told(images: int, patients: object) -> str:
+    """How many cases a figure was measured on; where a patient gave several, each is an image, and both are told.
+
+    Args:
+        images: Number of cases.
+        patients: Number of patients, as the bundle's results tell it; anything else is not told.
+    """
+    several = isinstance(patients, int) and 0 < patients < images
+    return f"{images:,} images of {patients:,} patients" if several else f"{images:,} cases"
 
 
 def player_labels(schema: ClinicalSchema, values: dict[str, object]) -> dict[str, str]:

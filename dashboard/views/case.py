@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import streamlit as st
 
 from dashboard import bundles, casebook, comparing, services, state
@@ -21,7 +23,7 @@ from dashboard.sample_index import Sample
 from dashboard.views import model_or_stop, say_standing
 from dashboard.views.following import explains_answer, follow_job, stopped
 from mmxai_core import io
-from mmxai_core.clinical import ClinicalSchema
+from mmxai_core.clinical import ClinicalSchema, Value
 from mmxai_core.errors import MmxaiError, StudyReadError
 from mmxai_core.worklist import neighbours
 from mmxai_core.worklist.intake import header_values
@@ -123,14 +125,14 @@ def show_result(problems: list[str]) -> None:
             ):
                 st.switch_page("views/explanation.py")
     else:
-        steps(ready=ready, blocked=blocked, refused=bool(problems))
+        steps(ready=ready, blocked=blocked, refused=problems)
     if session.problem:
         st.error(markdown_safe(session.problem), icon=":material/error:")
     if session.first is not None:
         result_panel(
             session.first.prediction, schema, stale=not answered, explained=session.job is None,
             check=session.first.input_check, prediction_set=session.first.prediction_set,
-            calibrated=calibration(services.bundle().results(), session.first),
+            calibrated=calibration(services.bundle().results(), session.first, schema=schema),
             seconds=timed.seconds if timed is not None else None, left_open=open_line(session), stopped=said,
         )  # fmt: skip
     elif session.job is None:
@@ -155,13 +157,13 @@ def open_line(session: state.ReadingSession) -> str:
     return said or f"What the unknown fields leave open {running}."
 
 
-def steps(*, ready: bool, blocked: bool, refused: bool) -> None:
+def steps(*, ready: bool, blocked: bool, refused: Sequence[str]) -> None:
     """Buttons of what can be done next; the key that goes on is on the one that leads further.
 
     Args:
         ready: True where the explanation belongs to what is on the page.
         blocked: True where there is nothing to analyse.
-        refused: True where a value breaks its field's rule.
+        refused: One sentence for each value that breaks its field's rule.
     """
     analysis = state.current().analysis
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -169,7 +171,7 @@ def steps(*, ready: bool, blocked: bool, refused: bool) -> None:
         if pressed(
             "Analyse", type="secondary" if ready else "primary", icon=":material/play_arrow:", key="analyse",
             disabled=blocked, shortcut=None if ready else "Ctrl+Enter",
-            help="A value breaks its field's rule." if refused else None,
+            help="A value breaks its field's rule: mend it first." if refused else None,
         ):  # fmt: skip
             casebook.begin()
             st.rerun()
@@ -183,6 +185,8 @@ def steps(*, ready: bool, blocked: bool, refused: bool) -> None:
             help="Without a group of fields, or by another model",
         ):  # fmt: skip
             compare()
+    if refused:  # said, not only in a tooltip: a button that is disabled takes no focus
+        st.caption(f":red[Mend first: {markdown_safe(' '.join(refused))}]")
 
 
 @st.dialog("The same case, asked in other ways", width="large")
@@ -212,8 +216,9 @@ def show_form(session: state.ReadingSession, schema: ClinicalSchema) -> list[str
     tools = st.container(horizontal=True, vertical_alignment="center", gap="small")
     with st.container(border=True, key="form"):
         values, problems = clinical_form(
-            schema, session.values, prefilled, initial=session.initial, version=session.form_version
-        )
+            schema, session.values, prefilled, initial=session.initial, version=session.form_version,
+            analysed=analysed_values(session),
+        )  # fmt: skip
     state.change_values(values)  # what is refused is not among them: its field's last valid value is
     casebook.keep()  # before the rest is drawn: a page that is loaded again meanwhile stops this run
     session = state.current()
@@ -232,9 +237,14 @@ def show_form(session: state.ReadingSession, schema: ClinicalSchema) -> list[str
             args=(session.initial,), kwargs={"redraw": True},
             disabled=dict(session.values) == dict(session.initial) and not problems,
         )  # fmt: skip
-        if said := changes(session.values, prefilled, session.initial):
+        if said := changes(session.values, prefilled, session.initial, analysed_values(session)):
             st.caption(said, width="content")
     return problems
+
+
+def analysed_values(session: state.ReadingSession) -> Mapping[str, Value] | None:
+    """The values behind the answer on the page; None where there is no answer."""
+    return session.first_for.values if session.first is not None and session.first_for is not None else None
 
 
 def head() -> None:

@@ -57,9 +57,28 @@ def test_a_changed_field_keeps_the_name_that_a_screen_reader_says(form: AppTest)
     field(form, "button_group", "Palpable").set_value("yes").run()
     assert {w.label for kind in ("number_input", "selectbox", "button_group") for w in getattr(form, kind)} == names
     assert not [n for n in names if any(c in n for c in "[]:\\")]
-    assert marks(form).count(":orange-badge[changed]") == 3
+    assert marks(form).count(":gray-badge[entered]") == 3 and ":orange-badge[changed]" not in marks(form)
     button(form, "Reset").click().run()
-    assert ":orange-badge[changed]" not in marks(form)
+    assert ":gray-badge[entered]" not in marks(form)
+
+
+def test_a_value_is_changed_only_where_another_one_was_analysed(form: AppTest) -> None:
+    field(form, "number_input", "Age").set_value(51.0).run()
+    analysed(form)
+    assert marks(form).count(":gray-badge[entered]") == 1 and ":orange-badge[changed]" not in marks(form)
+    field(form, "number_input", "Age").set_value(52.0).run()
+    assert marks(form).count(":orange-badge[changed]") == 1 and ":gray-badge[entered]" not in marks(form)
+    assert "1 changed" in said(form)
+
+
+def test_a_disabled_analyse_says_beside_it_what_to_mend(form: AppTest) -> None:
+    assert "Mend first" not in said(form)
+    field(form, "number_input", "Age").set_value(300.0).run()
+    assert button(form, "Analyse").disabled
+    assert ":red[Mend first: Age must be from 0 to 120 years; got 300.]" in said(form)
+    assert "(field age)" not in said(form)
+    button(form, "Undo").click().run()
+    assert "Mend first" not in said(form)
 
 
 def test_undo_after_a_refused_value_goes_back_to_the_last_valid_one(form: AppTest) -> None:

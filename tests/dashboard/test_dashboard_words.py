@@ -5,18 +5,19 @@ from dataclasses import replace
 import pytest
 from synthetic_results import explanation, prediction
 
-from dashboard.components.clinical_form import help_text, outlier_note
+from dashboard.components.clinical_form import answers_of, help_text, label_of, outlier_note
 from dashboard.components.reliability_panel import passes
 from dashboard.components.result_panel import basis, branches, gauge, scores
 from dashboard.components.results_tables import as_table, tables
 from dashboard.components.study_facts import facts
-from dashboard.components.wording import likelihood, open_range, percent, verdict
+from dashboard.components.wording import cases_told, likelihood, open_range, percent, verdict
 from dashboard.messages import OPENINGS, incident, markdown_safe, sentence
 from dashboard.views.following import parts_left_out
 from mmxai_core import errors
 from mmxai_core.clinical import ClinicalSchema, Field
 from mmxai_core.explain.explainer import ALL_PARTS
-from mmxai_core.results import ImageScore, ReliabilityNumber
+from mmxai_core.results import ImageScore, InputCheck, ReliabilityNumber
+from mmxai_core.results.input_check import InputFinding
 
 AGE = Field("age", "Age", "numeric", "history", "At examination.", "years", (0, 120), (10, 90))
 
@@ -101,9 +102,42 @@ def test_result_pieces_say_the_numbers_in_text_too() -> None:
 
 
 def test_help_gives_range_unit_and_usual_range_and_outliers_are_flagged() -> None:
-    assert help_text(AGE) == "At examination. Accepted: 0 to 120 years. Usual in the training data: 10 to 90 years."
+    assert help_text(AGE) == (
+        "At examination. Accepted: 0 to 120 years. Usual by the 1.5 IQR rule of the training data: 10 to 90 years; "
+        "the training cases need not reach its ends."
+    )
     assert outlier_note(AGE, 95.0) == "Unusual: outside 10 to 90 years (1.5 IQR rule); the model reads it as 90 years."
     assert outlier_note(AGE, 50.0) == outlier_note(AGE, None) == ""
+
+
+def test_one_range_in_whole_years_wherever_a_field_says_what_is_usual() -> None:
+    age = replace(AGE, plausible=(10.0, 110.0), fences=(9.625, 98.625))
+    assert label_of(age) == "Age (years) · usual 10 to 98"
+    assert "10 to 98 years;" in help_text(age) and outlier_note(age, 99.0).startswith(
+        "Unusual: outside 10 to 98 years ("
+    )
+    assert "reads it as about 98 years" in outlier_note(age, 99.0)
+    assert "98.6" not in help_text(age) + outlier_note(age, 99.0) and outlier_note(age, 98.0) == ""
+
+
+def test_a_receptor_is_positive_or_negative() -> None:
+    receptor = Field("er", "ER", "yes_no", "assessment", categories=(("no", "Negative"), ("yes", "Positive")))
+    assert answers_of(receptor) == {"unknown": "Unknown", "no": "Negative", "yes": "Positive"}
+    assert answers_of(SCHEMA["palpable"]) == {"unknown": "Unknown", "no": "No", "yes": "Yes"}
+
+
+def test_cases_of_patients_who_gave_several_are_images() -> None:
+    assert cases_told(428, 214) == "428 images of 214 patients"
+    assert cases_told(201, 201) == cases_told(201, None) == cases_told(201, "201") == "201 cases"
+
+
+def test_the_basis_says_that_the_input_check_was_passed() -> None:
+    p, found = prediction(), InputFinding("almost black", "caution", "Image 1 is almost black.")
+    passed = InputCheck(False, True, (), (), (), "Usual.", "cases")
+    assert "Input check passed. " in basis(p, SCHEMA, passed)
+    assert "Input check passed, with the remarks above." in basis(p, SCHEMA, replace(passed, findings=(found,)))
+    assert "Input check passed (plain rules only)." in basis(p, SCHEMA, replace(passed, measured=False))
+    assert "Input check" not in basis(p, SCHEMA) + basis(p, SCHEMA, replace(passed, flagged=True))
 
 
 def test_reliability_verdicts() -> None:

@@ -54,6 +54,11 @@ def test_aucs_external_test_and_use_are_those_of_the_files(run: source.Run) -> N
     assert lines[-1] == f"{RESEARCH_USE}."
 
 
+def test_without_a_run_images_of_the_same_patients_are_not_called_cases() -> None:
+    assert "n = 428 images of 214 patients, 5 folds" in " ".join(summary_lines(None, results("duke-mri")))
+    assert "n = 201 cases, 5 folds" in " ".join(summary_lines(None, results()))
+
+
 def with_p(told: dict[str, Any], p: float, value: float) -> dict[str, Any]:
     out = copy.deepcopy(told)
     for test in out["cross_validation"]["auc_difference_delong"].values():

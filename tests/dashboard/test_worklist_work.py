@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -185,20 +186,43 @@ def test_the_form_marks_what_changed_and_says_the_usual_range() -> None:
     assert mark_of(age, 41.0, {"age": "from header"}, {"age": 40.0}) == ":orange-badge[changed]"
     assert mark_of(lump, None, {}, {"palpable": True}) == ":orange-badge[changed]"
     assert mark_of(lump, None, {}, {}) == ""
+    # nothing went before a first value; only after an analysis of other values is it a change
+    assert mark_of(age, 41.0, {}, {}) == mark_of(age, 41.0, {}, {}, {"age": 41.0}) == ":gray-badge[entered]"
+    assert mark_of(age, 42.0, {}, {}, {"age": 41.0}) == ":orange-badge[changed]"
+    assert mark_of(age, None, {}, {}, {"age": 41.0}) == mark_of(lump, True, {}, {}, {}) == ":orange-badge[changed]"
+    assert mark_of(age, 41.0, {}, {"age": 40.0}, {"age": 41.0}) == ":orange-badge[changed]", "the file said 40"
     many = dict.fromkeys(SCHEMA.ids, "from sample")
     assert mark_of(lump, True, many, {"palpable": True}) == ""
     assert changes({"age": 41.0}, many, {"age": 40.0, "palpable": True}) == "5 values from sample, 2 changed"
     assert changes({}, {}, {}) == ""
+    assert changes({"age": 41.0, "palpable": True}, {}, {}) == "2 entered"
+    assert changes({"age": 42.0, "palpable": True}, {}, {}, {"age": 41.0, "palpable": True}) == "1 entered, 1 changed"
 
 
 def test_the_result_in_shares_and_the_gauges_labels_stay_inside() -> None:
     assert frequency(prediction(probability=0.8)) == "Of 100 cases with this number, about 80 are malignant."
     assert "left:98.0%;transform:translateX(-98.0%)" in gauge(prediction(probability=0.98))
-    measured = {"cross_validation": {"n": 201, "models": {"fused|history": {"ece": {"value": 0.084}}}}}
-    assert "on 201 cases" in calibration(measured, first()) and "by 8 points on average" in calibration(
-        measured, first()
-    )
-    assert calibration({}, first()) == calibration({"cross_validation": {"models": 3}}, first()) == ""
+    found = {f"fused|{level}": {"ece": {"value": 0.084}} for level in ("image", "history", "history+descriptor")}
+    measured = {"cross_validation": {"n": 201, "patients": 201, "models": found}}
+
+    def told(level: str, *known: str, results: dict[str, Any] = measured) -> str:
+        answer = first()
+        return calibration(
+            results, schema=SCHEMA,
+            first=replace(answer, prediction=replace(answer.prediction, known_fields=known),
+                          prediction_set=replace(answer.prediction_set, level=level)),
+        )  # fmt: skip
+
+    off = "Such shares were off by 8 points on average in cross-validation on 201 cases with "
+    fields = {g: [f.id for f in SCHEMA.fields if f.group == g] for g in ("history", "descriptor")}
+    both = len(fields["history"]) + len(fields["descriptor"])
+    assert told("image") == off + "no clinical field known."
+    one = off + f"their history and descriptor fields known; here 1 of {both} are."
+    assert told("history+descriptor", fields["descriptor"][0]) == one
+    assert told("history", *fields["history"]) == off + "their history fields known."
+    slices = {"cross_validation": measured["cross_validation"] | {"n": 428, "patients": 214}}
+    assert "on 428 images of 214 patients with" in told("image", results=slices)
+    assert told("image", results={}) == told("image", results={"cross_validation": {"models": 3}}) == ""
 
 
 def test_a_row_of_the_list_says_in_words_what_it_shows() -> None:
