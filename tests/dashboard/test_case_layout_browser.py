@@ -69,6 +69,8 @@ def test_a_warning_of_many_lines_cuts_nothing_and_the_bar_stays_one_line(page: P
     page.locator(".viewer[data-ready='1']").wait_for()
     page.get_by_role("spinbutton", name="Age").fill("57")
     page.get_by_role("spinbutton", name="Age").press("Enter")
+    before = page.locator(".st-key-form").bounding_box()
+    assert before is not None and before["height"] >= 400, "until there is an answer its place is the form's"
     page.get_by_role("button", name=re.compile("^Analyse")).click()
     page.get_by_text("Analysed in").wait_for()
     expect(page.get_by_text("This is not the model's kind of input").first).to_be_visible()
