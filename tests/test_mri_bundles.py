@@ -81,6 +81,19 @@ def test_its_explanations_were_measured(name: str, bundle: Bundle) -> None:
         assert len(list(csv.DictReader(stream))) == results["n"]
 
 
+def test_the_readme_says_what_was_measured(name: str, bundle: Bundle) -> None:
+    models = bundle.results()["cross_validation"]["models"]
+    said = " ".join((SAMPLES.parents[1] / "README.md").read_text(encoding="utf-8").split())
+
+    def figure(key: str) -> str:
+        auc = models[key]["auc"]
+        return f"{auc['value']:.2f} ({auc['low']:.2f} to {auc['high']:.2f})"
+
+    assert f"`{name}` {figure('fused|history+descriptor+assessment')}" in said
+    if name == "duke-mri":
+        assert f"from the image alone {figure('fused|image')}" in said
+
+
 def test_it_knows_where_the_lesion_is(bundle: Bundle) -> None:
     """Out of fold, against the lesion masks or boxes: the strongest place lies in most of them."""
     found = bundle.results()["cross_validation"]["localization"]
