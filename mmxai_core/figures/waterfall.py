@@ -22,6 +22,8 @@ _PITCH, _PITCH_TWO, _TIGHT, _FRAME = 29.0, 33.0, 17.0, 118.0
 _NUMBER = 0.3
 #: Letters of a label on one line.
 _LETTERS = 30
+#: Letters that a field's name keeps at the least where it is cut for its value.
+_HEAD = 12
 
 
 def _hover(step: Step, space: str, target: str) -> str:
@@ -167,8 +169,14 @@ def _span_hover(span: tuple[float, float] | None, space: str) -> str:
 
 
 def _short(name: str) -> str:
-    """A long label on one line, with its end left out; the hover text has the whole."""
-    return name if len(name) <= _LETTERS else name[: _LETTERS - 1].rstrip() + "…"
+    """A long label on one line; of "field: value" the field is cut, while enough of it is left. Hover has the whole."""
+    if len(name) <= _LETTERS:
+        return name
+    head, colon, tail = name.partition(": ")
+    room = _LETTERS - len(f"…{colon}{tail}")
+    if colon and room >= _HEAD:
+        return f"{head[:room].rstrip()}…{colon}{tail}"
+    return name[: _LETTERS - 1].rstrip() + "…"
 
 
 def _two_lines(name: str) -> str:
