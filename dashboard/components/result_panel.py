@@ -64,12 +64,13 @@ def basis(prediction: Prediction, schema: ClinicalSchema, check: InputCheck | No
         said.append(f"Unknown: {names(schema, unknown)}.")
     looks = {"model": "Second look: the region the model found.", "reader": "Second look: the region you marked."}
     said += [looks[prediction.lesion_box_source]] if prediction.lesion_box_source in looks else []
+    said += prediction.notes
     if check is not None and not check.flagged:
         noted = bool(check.findings) or any(i.findings for i in check.images)
         how = "" if check.measured else " (plain rules only)"
         said.append(f"Input check passed{how}{', with the remarks above' if noted else ''}.")
     v = prediction.versions
-    return " ".join([*said, *prediction.notes, f"{v.bundle} {v.bundle_sha256[:8]}, calibrated, on {v.device}."])
+    return " ".join([*said, f"{v.bundle} {v.bundle_sha256[:8]}, calibrated, on {v.device}."])
 
 
 def scores(prediction: Prediction) -> str:
@@ -112,7 +113,7 @@ def calibration(results: Mapping[str, Any], first: FirstAnswer, *, schema: Clini
     fields = [f.id for f in schema.fields if f.group in groups]
     known = sum(i in first.prediction.known_fields for i in fields)
     told = f"their {listed(groups)} fields" if groups else "no clinical field"
-    here = f"; here {known} of {len(fields)} are" if known < len(fields) else ""
+    here = f" (here {known} of {len(fields)})" if known < len(fields) else ""
     return (
         f"Such shares were off by {100 * error:.0f} points on average in cross-validation on {cases} with {told} "
         f"known{here}."

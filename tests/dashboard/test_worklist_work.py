@@ -217,7 +217,7 @@ def test_the_result_in_shares_and_the_gauges_labels_stay_inside() -> None:
     fields = {g: [f.id for f in SCHEMA.fields if f.group == g] for g in ("history", "descriptor")}
     both = len(fields["history"]) + len(fields["descriptor"])
     assert told("image") == off + "no clinical field known."
-    one = off + f"their history and descriptor fields known; here 1 of {both} are."
+    one = off + f"their history and descriptor fields known (here 1 of {both})."
     assert told("history+descriptor", fields["descriptor"][0]) == one
     assert told("history", *fields["history"]) == off + "their history fields known."
     slices = {"cross_validation": measured["cross_validation"] | {"n": 428, "patients": 214}}
