@@ -169,12 +169,15 @@ def _wrong(m: Moment) -> str:
             f"It was designed as {m.truth}. With another model, this step shows a case that it gets wrong."
         )
     kept = m.first.prediction_set
+    designed = (
+        f"“{m.title}” was designed as **{m.truth}**. The model says {percent(p.probability)} "
+        f"{p.positive_class.replace('_', ' ')}"
+    )
+    if kept.outcome in ("several", "none"):
+        return f"{designed}, which its threshold counts as **{called}: wrong**; by its prediction set it abstains."
     set_said = f" Even the prediction set holds {_either(kept.classes)} only." if m.truth not in kept.classes and \
         kept.classes else ""  # fmt: skip
-    return (
-        f"“{m.title}” was designed as **{m.truth}**. The model says {percent(p.probability)} "
-        f"{p.positive_class.replace('_', ' ')} and calls it **{called}: wrong**, and sure of it.{set_said}"
-    )
+    return f"{designed} and calls it **{called}: wrong**, and sure of it.{set_said}"
 
 
 def _either(classes: tuple[str, ...]) -> str:

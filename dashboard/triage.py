@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from dashboard.batch import Batch, Line
 from dashboard.casebook import analysed, bundle_of
+from dashboard.components.worklist_rows import prediction_words
 from dashboard.messages import sentence
 from mmxai_core.errors import CancelledError, MmxaiError, StudyReadError
 from mmxai_core.explain.explainer import Explainer
@@ -87,4 +88,4 @@ def triage(
             store.fail(code, owners, "Something unexpected happened.", bundle=reads)
             raise
         store.finish(code, owners, first, told, bundle=reads)
-        yield Line(code, True, f"{told.predicted_class.replace('_', ' ')}, {100 * told.probability:.0f} %")
+        yield Line(code, True, prediction_words(told))

@@ -39,7 +39,8 @@ class Field:
         fences: Tukey fences (q1 - 1.5 IQR, q3 + 1.5 IQR) of the training data; outside them a value is flagged
             and clipped before encoding.
         categories: ((id, label), ...) of an ordinal or categorical field. Of a yes_no field optionally what its answers
-            are called, (("no", "Negative"), ("yes", "Positive")): for display only, a value stays True or False.
+            are called, (("no", "Negative"), ("yes", "Positive")), shown and also read; a value stays True or
+            False.
     """
 
     id: str
@@ -70,6 +71,13 @@ class Field:
             raise ClinicalValueError(
                 f"Yes/no field {self.id!r}: the answers named are no and yes, in this order; got {self.categories}."
             )
+        if self.kind == "yes_no" and self.categories:
+            no, yes = (label.strip().lower() for _, label in self.categories)
+            if no == yes or no in (*_YES, *_UNKNOWN) or yes in (*_NO, *_UNKNOWN):
+                raise ClinicalValueError(
+                    f"Yes/no field {self.id!r}: each answer needs a name that does not mean another; got {no!r} for no "
+                    f"and {yes!r} for yes."
+                )
         if len(set(self.category_ids)) != len(self.category_ids):
             raise ClinicalValueError(f"Field {self.id!r}: category ids must be unique; got {self.category_ids}.")
 

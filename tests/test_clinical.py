@@ -79,6 +79,12 @@ def test_a_form_needs_no_field_id_beside_the_label() -> None:
 RECEPTOR = Field("er", "ER", "yes_no", "assessment", categories=(("no", "Negative"), ("yes", "Positive")))
 
 
+@pytest.mark.parametrize("names", [("Yes", "No"), ("Same", "same"), ("Unknown", "Positive"), ("Negative", "false")])
+def test_an_answers_name_cannot_mean_another(names: tuple[str, str]) -> None:
+    with pytest.raises(ClinicalValueError, match="a name that does not mean another"):
+        replace(RECEPTOR, categories=(("no", names[0]), ("yes", names[1])))
+
+
 def test_answers_of_a_yes_no_field_may_have_names() -> None:
     named = ClinicalSchema((RECEPTOR, schema()["palpable"]))
     assert ClinicalSchema.from_json(json.loads(json.dumps(named.to_json()))) == named

@@ -122,12 +122,12 @@ def attention_panel(explanation: Explanation, grey: GreyImage | None, labels: Ma
         colour = "orange" if marks[chosen] else "green"
         st.markdown(f":{colour}[{'✗' if marks[chosen] else '✓'} {markdown_safe(verdict)}]")
     attention = cross.clinical_to_image_source[cross.fields.index(chosen)]
-    drawn = toward(audit.target_class, explanation.prediction)
+    drawn = toward(audit.target_class, explanation)
     pictures = audit_pictures(grey, attention, audit, chosen, unified.source, drawn=drawn)
-    name = labels.get(chosen, chosen)
+    name, called = labels.get(chosen, chosen), audit.target_class.replace("_", " ")
     captions = (
         f"**Where it looked** (attention): full colour at {DENSITY_REFERENCE:g} times even.",
-        f"**Where that was relevant** (attention x how much it raised the class): full colour at "
+        f"**Where that was relevant** (attention x how much it raised {called}): full colour at "
         f"{DENSITY_REFERENCE:g} times even.",
         f"**What hiding it did**: orange speaks for {drawn.name}, blue against; full colour at "
         f"{EFFECT_REFERENCE:g} log-odds.",

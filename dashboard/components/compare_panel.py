@@ -24,14 +24,14 @@ def compare_table(views: Sequence[View]) -> str:
         same = p.positive_class == base.positive_class
         points = 100 * (p.probability - base.probability)
         change = "" if i == 0 or not same else "unchanged" if abs(points) < 0.5 else f"{points:+.0f} points"
-        turned = " ⚠ other class" if i and p.predicted_class != base.predicted_class else ""
+        turned = " ⚠ other side" if i and p.predicted_class != base.predicted_class else ""
         rows.append(
             f"<tr>{label}<td class='bar'><div class='mmx-mini'><b style='width:{100 * p.probability:.1f}%'></b>"
             f"<i style='left:{100 * p.threshold:.1f}%'></i></div></td><td>{percent(p.probability)}</td>"
             f"<td>{html.escape(p.predicted_class.replace('_', ' '))}{turned}</td><td>{change}</td></tr>"
         )
     what = html.escape(base.positive_class.replace("_", " ")) if base is not None else ""
-    head = f"<tr><th>Given to the model</th><th></th><th>{what}</th><th>called</th><th>difference</th></tr>"
+    head = f"<tr><th>Given to the model</th><th></th><th>{what}</th><th>by the threshold</th><th>difference</th></tr>"
     return f"<table class='mmx-compare'><thead>{head}</thead><tbody>{''.join(rows)}</tbody></table>"
 
 

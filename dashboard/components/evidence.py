@@ -56,9 +56,7 @@ def layers(explanation: Explanation, labels: Mapping[str, str]) -> tuple[Layer, 
                 )
             )  # fmt: skip
     if explanation.unified is not None:
-        found.extend(
-            _unified(explanation.unified, labels, toward(explanation.unified.target_class, explanation.prediction))
-        )
+        found.extend(_unified(explanation.unified, labels, toward(explanation.unified.target_class, explanation)))
     return tuple(found)
 
 
@@ -94,7 +92,7 @@ def brush(explanation: Explanation, labels: Mapping[str, str]) -> Brush | None:
     effects: dict[str, FloatMap] = {}
     if explanation.audit is not None and explanation.unified is not None:
         source = explanation.unified.source
-        drawn = toward(explanation.audit.target_class, explanation.prediction)
+        drawn = toward(explanation.audit.target_class, explanation)
         effects = {f: drawn.sign * effect_on_source(explanation.audit, f, source) for f in explanation.audit.fields}
     target = explanation.target_class.replace("_", " ")
     joint = explanation.joint

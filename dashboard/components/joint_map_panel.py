@@ -58,7 +58,7 @@ def joint_map_panel(
     if unified is None:
         st.info("The map is still being computed; it comes with the attention test.", icon=":material/info:")
         return
-    drawn = toward(unified.target_class, explanation.prediction)
+    drawn = toward(unified.target_class, explanation)
     target = drawn.name
     pictures, switches = st.columns([5, 2], gap="medium")
     with switches:

@@ -44,11 +44,12 @@ def ai_panel(output: AiOutput, players: Mapping[str, str], reveals: frozenset[st
     """
     if "ai" not in reveals:
         return
+    shown = [e for e in output.explanations if e in reveals]
+    kept = output.explanation.prediction_set if "uncertainty" in shown else None
     st.html(
         f'<div class="mmx-strip" data-testid="study-ai"><div class="mmx-verdict">AI: '
-        f"{html.escape(verdict(output.prediction))}</div>{gauge(output.prediction)}</div>"
+        f"{html.escape(verdict(output.prediction, kept))}</div>{gauge(output.prediction)}</div>"
     )
-    shown = [e for e in output.explanations if e in reveals]
     if not shown:
         if reveals - {"case", "ai"}:
             st.caption("There is no explanation for this case: what would be shown needs an image or values it lacks.")

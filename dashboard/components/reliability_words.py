@@ -48,7 +48,7 @@ def no_better_than_chance(numbers: Sequence[ReliabilityNumber]) -> str:
     """
     for number in numbers:
         if number.name.startswith(STRENGTH) and passes(number) is False:
-            return "✗ This map is not told from chance maps: its places are no evidence. See Reliability."
+            return "✗ The Grad-CAM++ map is not told from chance maps: its places are no evidence. See Reliability."
     return ""
 
 

@@ -53,7 +53,7 @@ def open_range(low: float, high: float) -> str:
         high: Its other end.
     """
     if percent(low) == percent(high):
-        return f"With every field known it would stay {about(low)} (90 % of the ways the unknown fields may turn out)."
+        return f"With every field known it would be {about(low)} (90 % of the ways the unknown fields may turn out)."
     return (
         f"With every field known it would lie between {100 * low:.0f} and {100 * high:.0f} % (90 % of the ways the "
         "unknown fields may turn out; not the model's own error)."

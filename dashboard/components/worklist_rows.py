@@ -62,13 +62,14 @@ def _prediction(case: WorklistCase) -> str:
 
 
 def prediction_words(told: Analysed) -> str:
-    """The probability, the class called, and the range that the unknown fields leave.
+    """The probability, the class called, if any, and the range that the unknown fields leave.
 
     The range is the 5th to 95th percentile over what the unknown fields may turn out to be, so the probability of now,
     with them unknown, may lie outside it.
     """
     name, called = (c.replace("_", " ") for c in (told.positive_class, told.predicted_class))
-    said = f"{name} {percent(told.probability)}, called {called}"
+    call = "no call" if {"abstains", "unlike training"} & set(told.flags) else f"called {called}"
+    said = f"{name} {percent(told.probability)}, {call}"
     if told.low is None or told.high is None or "fields missing" not in told.flags:
         return said
     low, high = percent(told.low), percent(told.high)

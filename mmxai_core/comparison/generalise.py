@@ -232,7 +232,7 @@ def _across(
         out.append(_auc_finding(
             f"{a} -> {b}", each, material, metric=metric, question=ask, against=own, against_is=against_is,
             how=f"Each of the {len(p)} fold models of {a} on all images of {b}; the mean over the models. Temperature "
-            f"and threshold are those of {a}.",
+            f"and threshold are those of each model's own validation cases in {a}.",
             note=f"AUC of each: {by_fold}. Nothing of {b} was seen in training, early stopping or calibration.",
         ))  # fmt: skip
     out.append(_auc_finding(

@@ -1,6 +1,6 @@
 """One scale for the models of a cross-validation, so that their held-out scores may be pooled.
 
-A fold's temperature, fitted to the few dozen validation cases of one small cohort, is mostly noise: one fold's scores
+A fold's temperature, fitted to the few dozen validation cases of a small cohort, is a noisy figure: one fold's scores
 are then spread twice as wide as another's, and pooled figures (AUC over all cases, Brier score, calibration error)
 measure that instead of the models. A bundle is calibrated with the validation cases of all folds together; here a fold
 is too, without any patient it is tested on. Every model keeps its order of a fold's cases.
@@ -57,8 +57,8 @@ def probability_of(margin: NDArray[np.float64], temperature: float) -> NDArray[n
 def fold_temperatures(validation: Sequence[ValidationScores], held_out: Sequence[Collection[str]]) -> tuple[float, ...]:
     """The temperature of each fold, from the validation cases of all folds' models.
 
-    Left out for a fold: every validation case of a patient on whom it is tested. So its own label never bears on a
-    case's probability; that other folds' models were trained on it does, through one number.
+    Left out for a fold: every validation case of a patient on whom it is tested. So a case's own label is not in the
+    fit of its temperature; it reaches that one number only through other folds' models, which were trained on it.
 
     Args:
         validation: Of each fold.

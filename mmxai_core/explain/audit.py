@@ -32,7 +32,7 @@ from mmxai_core.results.audit import AttentionAudit
 #: Blocks along an edge; part of the blocks in the most attended set; random sets it is compared with.
 SIDE, PART, RANDOM_SETS = 4, 0.25, 8
 SEMANTICS = (
-    "Attention says what a field read, relevance weighs it by how much it raised the class, and hiding "
+    "Attention says what a field read, relevance weighs it by how much it raised the class called, and hiding "
     "measures it: the change of the log-odds when this field alone cannot see a block of the image."
 )
 

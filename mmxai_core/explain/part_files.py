@@ -101,6 +101,7 @@ def part_entries(explanation: Explanation) -> dict[str, Json]:
     if unified is not None:
         found["unified"] = {
             "file": UNIFIED, "fields": list(unified.fields), "target_class": unified.target_class,
+            "sign": f"above 0 speaks for {unified.target_class}",
             "reference": unified.reference, "unit": unified.unit, "semantics": unified.semantics,
             "largest": float(np.abs(unified.grid).max()),
         }  # fmt: skip

@@ -44,7 +44,7 @@ def explanation_pictures(
             found["cross_modal.png"] = cross_modal_png(grey, explanation.cross_modal, labels, provenance=made)
         if explanation.unified is not None:
             found["unified.png"] = unified_png(
-                grey, explanation.unified, drawn=toward(explanation.unified.target_class, explanation.prediction),
+                grey, explanation.unified, drawn=toward(explanation.unified.target_class, explanation),
                 provenance=made,
             )  # fmt: skip
     accounts = {

@@ -36,7 +36,7 @@ EXPLANATIONS: Mapping[str, str] = {
     "attribution": "clinical factors (SHAP)",
     "cross_modal": "cross-modal attention",
     "unified": "joint map",
-    "joint": "joint map of factors and regions",
+    "joint": "account of factors and regions",
     "rollout": "attention rollout",
     "what_if": "what-if panel",
     "similar": "similar cases",

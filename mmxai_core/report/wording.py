@@ -82,7 +82,8 @@ def verdict(prediction: Prediction, kept: PredictionSet | None = None) -> str:
 def _called(prediction: Prediction, kept: PredictionSet | None) -> str:
     name, called = class_name(prediction.positive_class), class_name(prediction.predicted_class)
     if kept is not None and kept.outcome == "several":
-        open_ = "neither class" if len(prediction.classes) == 2 else "no single class"
+        named = [class_name(c) for c in kept.classes]
+        open_ = "neither class" if len(prediction.classes) == 2 else f"none of {listed(named)}"
         return f"The model abstains: {open_} can be ruled out"
     if kept is not None and kept.outcome == "none":
         return "The model abstains: no class is usual for a case like this"

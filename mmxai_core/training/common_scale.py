@@ -43,7 +43,7 @@ def on_one_scale(folds: Sequence[Json], *, models: Collection[str] = tuple(_LOGI
     except KeyError as error:
         raise CohortError(
             f"A fold of the cross-validation lacks the entry {error}. `train` with the same run folder scores such a "
-            "fold again, without training it."
+            "fold again, without training it while its fold-<k>.fitted is there."
         ) from error
     return out
 

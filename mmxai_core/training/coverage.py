@@ -87,8 +87,9 @@ def calibrate_sets(
 ) -> tuple[ConformalReference, Json]:
     """Thresholds by level and class, with the coverage measured on held-out cases.
 
-    The thresholds come from the out-of-fold scores. The validation scores chose each fold's stopping epoch and
-    temperature, so that they run a little too good; what thresholds from them cover is measured and returned beside.
+    The thresholds come from the out-of-fold scores. The validation scores chose each fold's stopping epoch, and
+    the temperature, so that they run a little too good; what thresholds from them cover is measured and returned
+    beside.
 
     Args:
         folds: The content of fold-<k>.json.

@@ -224,7 +224,8 @@ def at_threshold(folds: list[Json], threshold: float, *, seed: int, replicates: 
 
     Args:
         folds: What `cross_validate` gives.
-        threshold: On the positive class's probability, from data that no fold was tested on.
+        threshold: On the positive class's probability, from the folds' validation cases; another fold was
+            tested on each of them.
         seed: Of the bootstrap.
         replicates: Of the bootstrap.
 

@@ -108,7 +108,8 @@ class Part:
 
 
 def _conformal(setting: Setting) -> Part:
-    reference, account = calibrate_sets(setting.folds, classes=setting.bundle.classes, seed=setting.seed)
+    folds = on_one_scale(setting.folds, models=("fused",))
+    reference, account = calibrate_sets(folds, classes=setting.bundle.classes, seed=setting.seed)
     return Part({"reference": reference.to_json(), "account": account})
 
 
@@ -271,10 +272,10 @@ def _part_of(cohort: Cohort, seed: int) -> Cohort:
 
 
 def read_folds(run_dir: Path | None) -> tuple[Json, ...]:
-    """The fold files of a run, in order and on one scale; empty without a folder or without files.
+    """The fold files of a run, in order; empty without a folder or without files.
 
     Raises:
-        CohortError: One is not valid JSON, or lacks an entry.
+        CohortError: One is not valid JSON.
     """
     out = []
     for path in sorted(run_dir.glob("fold-*.json")) if run_dir is not None else []:
@@ -282,4 +283,4 @@ def read_folds(run_dir: Path | None) -> tuple[Json, ...]:
             out.append(json.loads(path.read_text(encoding="utf-8")))
         except ValueError as error:
             raise CohortError(f"Fold file {path.name} is not valid JSON ({error}).") from error
-    return tuple(on_one_scale(out, models=("fused",)))
+    return tuple(out)

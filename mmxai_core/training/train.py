@@ -74,7 +74,8 @@ def _calibration(folds: list[Json]) -> tuple[float, float, Json]:
     margin = (logits[:, 1] - logits[:, 0]) / temperature
     threshold = youden_threshold(labels.astype(bool), 1 / (1 + np.exp(-margin)))
     account = {
-        "data": "validation splits of the cross-validation folds; no test case of a fold is among them",
+        "data": "validation splits of the cross-validation folds; a fold's own test cases are not in its split, "
+        "those of other folds are",
         "cases": len(labels),
         "levels": levels,
         "threshold_rule": "largest sensitivity + specificity - 1 (Youden)",

@@ -42,10 +42,10 @@ def test_a_range_is_a_range_only_where_its_ends_differ() -> None:
         "not the model's own error)."
     )
     assert open_range(0.479, 0.482) == (
-        "With every field known it would stay about 48 % (90 % of the ways the unknown fields may turn out)."
+        "With every field known it would be about 48 % (90 % of the ways the unknown fields may turn out)."
     )
     assert open_range(0.001, 0.004) == (
-        "With every field known it would stay below 1 % (90 % of the ways the unknown fields may turn out)."
+        "With every field known it would be below 1 % (90 % of the ways the unknown fields may turn out)."
     )
 
 

@@ -174,7 +174,7 @@ def test_a_map_that_chance_would_draw_is_said_so_above_it(app: AppTest, image_ca
         others = [n for n in explanation.reliability if not n.name.startswith("Strength of the evidence")]
         numbers = (*others, strength)
         show(app, replace(image_case, explanation=replace(explanation, reliability=numbers)), "account")
-        assert ("This map is not told from chance maps" in text(app)) is told, value
+        assert ("The Grad-CAM++ map is not told from chance maps" in text(app)) is told, value
 
 
 def joint_map_fields(app: AppTest) -> list[str]:

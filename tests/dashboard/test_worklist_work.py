@@ -233,14 +233,16 @@ def test_a_row_of_the_list_says_in_words_what_it_shows() -> None:
                         added_at=now - timedelta(minutes=5))  # fmt: skip
     text = worklist_rows.row(case, now)
     for words in (
-        "● analysed", "▲ urgent", "malignant 83 %, called malignant; 61 % to 90 % with every field known",
+        "● analysed", "▲ urgent", "malignant 83 %, no call; 61 % to 90 % with every field known",
         "{benign or malignant}",
         "model abstains", "fields unknown", "US 2 images · phantom · pixels not kept", "5 min ago",
     ):  # fmt: skip
         assert words in text
     assert "out of date" not in text and "out of date" in worklist_rows.row(replace(case, values={"age": 1.0}), now)
     narrow = worklist_rows.prediction_words(replace(told, low=0.479, high=0.482))
-    assert narrow.endswith("called malignant; about 48 % with every field known")
+    assert narrow.endswith("no call; about 48 % with every field known")
+    sure = replace(told, flags=("fields missing",))
+    assert "malignant 83 %, called malignant; 61 % to 90 %" in worklist_rows.row(replace(case, analysed=sure), now)
     foreign = worklist_rows.row(replace(case, analysed=replace(told, flags=("unlike training",))), now)
     assert "not valid for this input" in foreign and "mmx-mini" not in foreign and "mmx-mini" in text
     assert "read by" not in text and "read by lgg-mri" in worklist_rows.row(case, now, reads="lgg-mri")

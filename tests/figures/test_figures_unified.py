@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from PIL import Image
-from synthetic_results import blob, grey, prediction
+from synthetic_results import blob, explanation, grey
 
 from mmxai_core.figures.toward import Toward, toward
 from mmxai_core.figures.unified import signed_blend, unified_png
@@ -48,9 +48,11 @@ def test_the_map_and_the_difference_of_a_field_are_pictures() -> None:
 
 
 def test_of_two_classes_every_signed_map_is_drawn_toward_the_positive_one() -> None:
-    two = prediction()
-    assert (two.classes, two.positive_class) == (("benign", "malignant"), "malignant")
+    two = explanation()
+    assert (two.prediction.classes, two.target_class) == (("benign", "malignant"), "malignant")
     assert toward("malignant", two) == Toward("malignant", 1.0)
     assert toward("benign", two) == Toward("malignant", -1.0)
-    three = replace(two, classes=("benign", "malignant", "not_sure"))
+    other = replace(two, target_class="benign")  # contributions asked for of the other class: pictures beside them too
+    assert toward("benign", other) == Toward("benign", 1.0) and toward("malignant", other) == Toward("benign", -1.0)
+    three = replace(two, prediction=replace(two.prediction, classes=("benign", "malignant", "not_sure")))
     assert toward("not_sure", three) == Toward("not sure", 1.0), "what speaks against one of three names no other"
