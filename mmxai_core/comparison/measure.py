@@ -217,5 +217,5 @@ def _row(
     case: str, material: Material, fold: int, seed: int, model: str, level: str, p: float, threshold: float
 ) -> Sequence[object]:
     return (
-        case, material.patient[case], fold, seed, model, level, f"{p:.6f}", f"{threshold:.6f}", material.label[case],
+        case, material.patient[case], fold, seed, model, level, f"{p:.9f}", f"{threshold:.9f}", material.label[case],
     )  # fmt: skip

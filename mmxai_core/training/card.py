@@ -46,6 +46,25 @@ def _model_name(key: str) -> str:
     return f"{'Fused' if model == 'fused' else 'Clinical only'}, {_LEVEL_NAMES.get(level, level)}"
 
 
+def _other_seeds(results: Json, cohort: Cohort) -> list[str]:
+    """What the same recipe came to with other seeds, beside this one; nothing where it was not run again."""
+    others = results.get("other_seeds")
+    if not others:
+        return []
+    own = results["cross_validation"]["models"]
+    rows = [
+        f"{_model_name(key)} {', '.join(f'{v:.3f}' for v in values)} (here {own[key]['auc']['value']:.3f})"
+        for key, values in others["auc"].items()
+        if _has_fields(key, cohort)
+    ]
+    seeds = ", ".join(str(s) for s in others["seeds"])
+    return [
+        f"The same recipe with seed {seeds}, that is other folds, another pretraining and other draws; pooled AUC: "
+        f"{'; '.join(rows)}. What differs between seeds is chance: judge the recipe by their mean (Performance).",
+        "",
+    ]
+
+
 def _metric_rows(models: Json) -> list[str]:
     rows = ["| Model | AUC | Sensitivity | Specificity | Brier | ECE |", "|---|---|---|---|---|---|"]
     for key, table in models.items():
@@ -175,6 +194,7 @@ def model_card(name: str, cohort: Cohort, pretrain: Cohort | None, config: Train
         )
         + ".",
         "",
+        *_other_seeds(results, cohort),
         purpose.readings,
         "",
         "| Paired difference in AUC (DeLong, clustered by patient) | Difference | p |",

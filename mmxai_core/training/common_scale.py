@@ -63,14 +63,24 @@ def _model_of(key: str, part: str) -> str:
 
 def _validation(fold: Json, model: str, patient: Mapping[str, str]) -> ValidationScores:
     kept: Any = fold[_LOGITS[model]]
-    # at the levels with fields, as `train._calibration` does
-    parts = [kept] if model == IMAGE else [v for level, v in kept.items() if level != IMAGE] or list(kept.values())
-    logits = np.asarray(parts, np.float64)
+    logits = np.asarray([kept] if model == IMAGE else _levels(kept), np.float64)
     ids = fold["validation_ids"]
     return ValidationScores(
         logits[..., 1] - logits[..., 0], np.asarray(fold["validation_labels"]).astype(bool),
         tuple(patient.get(c, c) for c in ids),
     )  # fmt: skip
+
+
+def _levels(kept: Mapping[str, Any]) -> list[Any]:
+    """The logits at the levels with fields, each once: a group of which a cohort has no field adds no level.
+
+    The comparison counts the levels of a cohort in the same way (`comparison.models.levels`).
+    """
+    out: list[Any] = []
+    for level, logits in kept.items():
+        if level != IMAGE and logits not in (kept.get(IMAGE), *out):
+            out.append(logits)
+    return out or list(kept.values())
 
 
 def _at(p: Sequence[float], before: float, now: float) -> list[float]:

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from mmxai_core.cohorts.case import Cohort
+from mmxai_core.comparison.files import read_predictions
+from mmxai_core.evaluation.metrics import auc
 from mmxai_core.training.card import CHOICES, _in_words
 from tests.comparison.tiny_cohort import tiny_cohort
 
@@ -48,6 +50,25 @@ def test_a_shipped_card_says_what_its_results_hold(name: str) -> None:
     for test in results["cross_validation"]["auc_difference_delong"].values():
         assert f"{test['value']:.3f} ({test['low']:.3f} to {test['high']:.3f})" in card or test["p"] is None
     assert results["training"].get("choices", CHOICES) in card
+
+
+def test_the_card_says_what_other_seeds_came_to() -> None:
+    """As the comparison's units say it: the seed that ships is not the only one that was run."""
+    results = json.loads((PRETRAINED / "breast-us" / "results.json").read_text(encoding="utf-8"))
+    card = (PRETRAINED / "breast-us" / "MODEL_CARD.md").read_text(encoding="utf-8")
+    others = results["other_seeds"]
+    assert others["seeds"] == [8, 9] and "The same recipe with seed 8, 9" in card
+    by_model: dict[tuple[int, str, str], list[tuple[bool, float]]] = {}
+    for p in read_predictions(PRETRAINED / "breast-us" / "results" / "breast_lesions_usg"):
+        by_model.setdefault((p.seed, p.model, p.level), []).append((bool(p.label), p.probability))
+    for key, values in others["auc"].items():
+        model, _, level = key.partition("|")
+        if model == "clinical":  # the sibling's; the comparison has a clinical-only rival of its own
+            continue
+        asked = ("shipped", level) if level else ("shipped_image", "image")
+        for seed, value in zip(others["seeds"], values, strict=True):
+            labels, probabilities = zip(*by_model[(seed, *asked)], strict=True)
+            assert auc(labels, probabilities) == pytest.approx(value, abs=5e-4), (key, seed)
 
 
 @pytest.mark.parametrize("name", ["duke-mri", "lgg-mri"])

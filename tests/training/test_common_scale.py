@@ -45,6 +45,19 @@ def test_every_model_is_moved_by_its_own_cases_and_the_rest_stays() -> None:
         assert y["probabilities"]["image"] == pytest.approx(x["probabilities"]["image"], rel=1e-9)
 
 
+def test_a_group_without_fields_adds_no_level() -> None:
+    """Its level says what the one before it says, and would count it twice."""
+    folds = [whole(k) for k in range(3)]
+    for k, one in enumerate(folds):
+        levels, other = one["validation_logits"], fold(k + 7)["validation_logits"]["image"]
+        levels |= {"history": levels["image"], "history+descriptor": other, "history+descriptor+assessment": other}
+    twice = [f["temperature"]["fused"] for f in on_one_scale(folds)]
+    for one in folds:
+        levels = one["validation_logits"]
+        one["validation_logits"] = {k: levels[k] for k in ("history+descriptor", "image")}
+    assert [f["temperature"]["fused"] for f in on_one_scale(folds)] == twice
+
+
 def test_only_the_models_asked_for_are_moved() -> None:
     folds = [whole(k) for k in range(3)]
     found = on_one_scale(folds, models=("fused",))
