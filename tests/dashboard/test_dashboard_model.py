@@ -87,24 +87,28 @@ def test_a_calibration_error_outside_its_interval_is_explained(value: float, not
 
 
 def test_the_note_on_bins_tells_why_the_same_scores_have_another_error_in_a_run() -> None:
-    """The committed run holds the very scores of the shipped bundle's own cross-validation."""
+    """The committed run holds the very scores of the shipped bundle's own cross-validation, beside other seeds'."""
     bundle = ROOT / "pretrained" / "breast-us"
     run, level = bundle / "results" / "breast_lesions_usg", "history"
     with (run / "predictions.csv").open(encoding="utf-8", newline="") as file:
         rows = [r for r in csv.DictReader(file) if (r["model"], r["level"]) == ("shipped", level)]
-    labels = np.array([r["label"] == "1" for r in rows])
-    p = np.array([float(r["probability"]) for r in rows])
-    even, (own, there) = np.ones((1, len(rows))), map(int, re.findall(r"(\d+) bins", ece_bins_note(SOME_ECE)))
-    equal_width, equal_mass = weighted_ece(labels, p, even, bins=own), weighted_calibration_errors(
-        labels, p, even, bins=there
-    )  # fmt: skip
+    own, there = map(int, re.findall(r"(\d+) bins", ece_bins_note(SOME_ECE)))
+    equal_width, equal_mass = {}, {}
+    for seed in {r["seed"] for r in rows}:
+        these = [r for r in rows if r["seed"] == seed]
+        labels, even = np.array([r["label"] == "1" for r in these]), np.ones((1, len(these)))
+        p = np.array([float(r["probability"]) for r in these])
+        equal_width[seed] = weighted_ece(labels, p, even, bins=own)[0]
+        equal_mass[seed] = weighted_calibration_errors(labels, p, even, bins=there)[0][0]
     held = json.loads((run / "metrics.json").read_text(encoding="utf-8"))["models"]
     shipped = next(r for r in held if (r["model"], r["level"]) == ("shipped", level))
-    assert comparison_bins(len(rows)) == there == len(shipped["calibration"]["count"])
-    assert equal_mass[0][0] == pytest.approx(shipped["metrics"]["ece"]["value"], abs=1e-5)
+    assert comparison_bins(len(rows) // len(equal_mass)) == there == len(shipped["calibration"]["count"])
+    assert sorted(map(int, equal_mass)) == shipped["seeds"]
+    assert np.mean(list(equal_mass.values())) == pytest.approx(shipped["metrics"]["ece"]["value"], abs=1e-5)
     results = json.loads((bundle / "results.json").read_text(encoding="utf-8"))
+    seed = str(results["training"]["config"]["seed"])
     told = results["cross_validation"]["models"][f"fused|{level}"]["ece"]["value"]
-    assert equal_width[0] == pytest.approx(told, abs=1e-5) and abs(told - equal_mass[0][0]) > 0.01
+    assert equal_width[seed] == pytest.approx(told, abs=1e-5) and abs(told - equal_mass[seed]) > 0.01
     assert ece_bins_note({}) == "" == ece_bins_note(None)
 
 
