@@ -36,6 +36,7 @@ def summary_lines(run: Run | None, results: Any) -> tuple[str, ...]:
         _ranking(run, told, aucs),
         _at_chance(aucs),
         "" if here else f"These are the run's models, not the one that answers. Of that one{of}:",
+        _one_seed(run, told) if here else "",
         _at_threshold(told),
         *_against_branches(told),
         *_external(told),
@@ -94,19 +95,33 @@ def _ranking(run: Run | None, results: Mapping[str, Any], aucs: list[_Auc]) -> s
         return "How well it ranks cases was not measured."
     if run is not None:
         n = max(r.n for r in run.metrics.models)
-        what, folds = f"{cohort_name(run.config.cohort)}, n = {counted(run, n)}", run.config.folds
+        what = f"{cohort_name(run.config.cohort)}, n = {counted(run, n)}"
+        folds = f"{run.config.folds} folds" + (f", mean of {_seeds(run)} seeds" if _seeds(run) > 1 else "")
     else:
         cv = results["cross_validation"]
         cohort = f"{cohort_name(str(results['cohort']))}, " if results.get("cohort") else ""
-        what, folds = f"{cohort}n = {cases_told(cv.get('n', 0), cv.get('patients'))}", cv.get("folds", 0)
+        what, folds = f"{cohort}n = {cases_told(cv.get('n', 0), cv.get('patients'))}", f"{cv.get('folds', 0)} folds"
     each = [
         f"{name}: {'; '.join(f'{level_words(level)} {interval(auc)}' for level, _, auc in of)}."
         for name, of in groupby(aucs, key=lambda a: a[1])
     ]
     return (
         f"AUC of ours on held-out cases, by what is known (0.5 is guessing, 1 is perfect; with 95 % interval; {what}, "
-        f"{folds} folds). {' '.join(each)}"
+        f"{folds}). {' '.join(each)}"
     )
+
+
+def _seeds(run: Run) -> int:
+    """Seeds behind the figures of ours: the shipped recipe's, where it was measured."""
+    ours = [len(r.seeds) for r in run.metrics.models if r.model == SHIPPED and r.seeds]
+    return max(ours, default=len(run.config.seeds))
+
+
+def _one_seed(run: Run | None, results: Mapping[str, Any]) -> str:
+    """That the bundle's own figures are of one of the run's seeds."""
+    if run is None or "seed" not in results or _seeds(run) < 2:
+        return ""
+    return f"What follows is of the bundle's own cross-validation, with seed {results['seed']} alone."
 
 
 def _at_chance(aucs: list[_Auc]) -> str:

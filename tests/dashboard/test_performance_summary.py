@@ -41,7 +41,8 @@ def test_aucs_external_test_and_use_are_those_of_the_files(run: source.Run) -> N
         assert row is not None
         auc = row.metrics["auc"]
         assert f"{auc.value:.3f} ({auc.low:.3f} to {auc.high:.3f})" in lines[0]
-    assert "BrEaST, n = 201 patients, 5 folds" in lines[0]
+    assert "BrEaST, n = 201 patients, 5 folds, mean of 3 seeds" in lines[0]
+    assert lines[1] == f"What follows is of the bundle's own cross-validation, with seed {told['seed']} alone."
     (outside,) = told["external_test"].values()
     auc = outside["external"]["auc"]
     (line,) = [x for x in lines if x.startswith("External test (")]
@@ -52,6 +53,11 @@ def test_aucs_external_test_and_use_are_those_of_the_files(run: source.Run) -> N
     assert f"threshold of {at['threshold']:.3f}" in line
     assert f"history {at['models']['fused|history']['sensitivity']['value']:.3f}" in line
     assert lines[-1] == f"{RESEARCH_USE}."
+
+
+def test_a_run_of_one_seed_says_nothing_of_seeds() -> None:
+    lines = summary_lines(source.read_run(BUNDLE / "results" / "bus_bra"), results())
+    assert "n = 1,599 images, 5 folds)" in lines[0] and not any("seed" in line for line in lines)
 
 
 def test_without_a_run_images_of_the_same_patients_are_not_called_cases() -> None:
