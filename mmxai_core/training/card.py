@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mmxai_core.cohorts.case import Cohort
+from mmxai_core.report.wording import listed
 from mmxai_core.training.config import TrainConfig
 from mmxai_core.training.purpose import intended_use, purpose_of
 from mmxai_core.types import Json
@@ -57,10 +58,10 @@ def _other_seeds(results: Json, cohort: Cohort) -> list[str]:
         for key, values in others["auc"].items()
         if _has_fields(key, cohort)
     ]
-    seeds = ", ".join(str(s) for s in others["seeds"])
+    seeds = listed([str(s) for s in others["seeds"]])
     return [
-        f"The same recipe with seed {seeds}, that is other folds, another pretraining and other draws; pooled AUC: "
-        f"{'; '.join(rows)}. What differs between seeds is chance: judge the recipe by their mean (Performance).",
+        f"The same recipe with other seeds ({seeds}), that is other folds, another pretraining and other draws; pooled "
+        f"AUC: {'; '.join(rows)}. What differs between seeds is chance: judge the recipe by their mean (Performance).",
         "",
     ]
 

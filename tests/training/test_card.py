@@ -57,7 +57,7 @@ def test_the_card_says_what_other_seeds_came_to() -> None:
     results = json.loads((PRETRAINED / "breast-us" / "results.json").read_text(encoding="utf-8"))
     card = (PRETRAINED / "breast-us" / "MODEL_CARD.md").read_text(encoding="utf-8")
     others = results["other_seeds"]
-    assert others["seeds"] == [8, 9] and "The same recipe with seed 8, 9" in card
+    assert others["seeds"] == [8, 9] and "The same recipe with other seeds (8 and 9)" in card
     by_model: dict[tuple[int, str, str], list[tuple[bool, float]]] = {}
     for p in read_predictions(PRETRAINED / "breast-us" / "results" / "breast_lesions_usg"):
         by_model.setdefault((p.seed, p.model, p.level), []).append((bool(p.label), p.probability))
