@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mmxai_core.comparison.models import BY_NAME, IMAGE_LEVEL
 from mmxai_core.comparison.units import Scores, Unit
 from mmxai_core.evaluation.calibration import youden_threshold
-from mmxai_core.evaluation.fold_scale import ValidationScores, fold_temperatures, margin_of, probability_of
+from mmxai_core.evaluation.fold_scale import ValidationScores, at_temperature, fold_temperatures, margin_of
 
 #: What is told of it.
 RULE = (
@@ -88,14 +88,19 @@ def _moved(unit: Unit, temperature: Mapping[str, float], label: Mapping[str, int
     truth = _truth(unit, label)
 
     def scores(level: str, s: Scores) -> Scores:
-        test, validation = (_at(p, s.temperature, temperature[level]) for p in (s.test, s.validation))
+        test, validation = (
+            at_temperature(p, before=s.temperature, now=temperature[level]) for p in (s.test, s.validation)
+        )
         return Scores(test, validation, youden_threshold(truth, validation), temperature[level])
 
-    extra = {
-        k: tuple(_at(np.array(p), unit.scores[IMAGE_LEVEL].temperature, temperature[IMAGE_LEVEL]).tolist())
-        for k, p in unit.extra.items()
-    }
-    return replace(unit, scores={k: scores(k, s) for k, s in unit.scores.items()}, extra=extra)
+    def changed(p: tuple[float, ...]) -> tuple[float, ...]:
+        before = unit.scores[IMAGE_LEVEL].temperature
+        return tuple(at_temperature(np.array(p), before=before, now=temperature[IMAGE_LEVEL]).tolist())
+
+    return replace(
+        unit, scores={k: scores(k, s) for k, s in unit.scores.items()},
+        extra={k: changed(p) for k, p in unit.extra.items()},
+    )  # fmt: skip
 
 
 def _averaged(unit: Unit, parts: Sequence[Unit], label: Mapping[str, int]) -> Unit:
@@ -112,7 +117,3 @@ def _averaged(unit: Unit, parts: Sequence[Unit], label: Mapping[str, int]) -> Un
 
 def _truth(unit: Unit, label: Mapping[str, int]) -> NDArray[np.bool_]:
     return np.array([bool(label[i]) for i in unit.validation_ids])
-
-
-def _at(p: NDArray[np.float64], before: float, now: float) -> NDArray[np.float64]:
-    return probability_of(margin_of(p, before), now)

@@ -54,6 +54,11 @@ def probability_of(margin: NDArray[np.float64], temperature: float) -> NDArray[n
     return out
 
 
+def at_temperature(p: NDArray[np.float64], *, before: float, now: float) -> NDArray[np.float64]:
+    """Probabilities that were calibrated with the temperature `before`, calibrated with `now`; any shape."""
+    return probability_of(margin_of(p, before), now)
+
+
 def fold_temperatures(validation: Sequence[ValidationScores], held_out: Sequence[Collection[str]]) -> tuple[float, ...]:
     """The temperature of each fold, from the validation cases of all folds' models.
 

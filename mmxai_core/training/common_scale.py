@@ -6,10 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mmxai_core.errors import CohortError
-from mmxai_core.evaluation.fold_scale import ValidationScores, fold_temperatures, margin_of, probability_of
+from mmxai_core.evaluation.fold_scale import ValidationScores, at_temperature, fold_temperatures
 from mmxai_core.types import Json
 
 #: What a fold file calls the image-only sibling, and the fused network without any field.
@@ -51,9 +50,13 @@ def on_one_scale(folds: Sequence[Json], *, models: Collection[str] = tuple(_LOGI
 def _move(fold: Json, model: str, temperature: float) -> None:
     before = float(fold["temperature"][model])
     fold["temperature"][model] = temperature
+
+    def moved(p: Sequence[float]) -> list[float]:
+        return [float(v) for v in at_temperature(np.asarray(p, np.float64), before=before, now=temperature)]
+
     for part in ("probabilities", "image_altered"):
         kept = fold.get(part, {})
-        fold[part] = {k: _at(p, before, temperature) if _model_of(k, part) == model else p for k, p in kept.items()}
+        fold[part] = {k: moved(p) if _model_of(k, part) == model else p for k, p in kept.items()}
 
 
 def _model_of(key: str, part: str) -> str:
@@ -81,8 +84,3 @@ def _levels(kept: Mapping[str, Any]) -> list[Any]:
         if level != IMAGE and logits not in (kept.get(IMAGE), *out):
             out.append(logits)
     return out or list(kept.values())
-
-
-def _at(p: Sequence[float], before: float, now: float) -> list[float]:
-    values: NDArray[np.float64] = probability_of(margin_of(np.asarray(p, np.float64), before), now)
-    return [float(v) for v in values]
