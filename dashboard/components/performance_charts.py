@@ -20,7 +20,8 @@ from dashboard.components.performance_words import (
 from mmxai_core.comparison.curves import DecisionCurve
 from mmxai_core.comparison.results import ModelResult
 from mmxai_core.figures.performance_parts import Curve, Curves, Forest, Point, cell_text
-from mmxai_core.report.wording import class_name, listed
+from mmxai_core.report.wording import class_name
+from mmxai_core.results.typography import listed
 
 
 def auc_forest(run: Run, level: str | None = None) -> Forest:

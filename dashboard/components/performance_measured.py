@@ -13,7 +13,7 @@ from mmxai_core.clinical import GROUPS
 from mmxai_core.evaluation.explanation_metrics import coverage_gap
 from mmxai_core.explain.randomisation import STAGES
 from mmxai_core.figures.performance_parts import Cell, Forest, Number, Point, Table
-from mmxai_core.report.wording import listed
+from mmxai_core.results.typography import listed
 
 #: What a figure of `evaluate-explanations` is, by key: name, and what kind of trust it is about. Higher is better but
 #: for `_LOW_IS_GOOD`.

@@ -25,7 +25,8 @@ from mmxai_core.comparison.models import SHIPPED, SHIPPED_IMAGE
 from mmxai_core.comparison.results import ModelEntry, ModelResult
 from mmxai_core.evaluation.metrics import ECE_BINS
 from mmxai_core.figures.performance_parts import Cell, Number, Table
-from mmxai_core.report.wording import class_name, listed, percent
+from mmxai_core.report.wording import class_name, percent
+from mmxai_core.results.typography import listed
 
 #: Metrics beside the AUC on the page; the CSV and the report hold all.
 SHORT = ("auc", "sensitivity", "specificity", "f1", "brier", "ece")

@@ -12,8 +12,8 @@ from dashboard.components.input_words import NOT_VALID, check_sentences, stated
 from dashboard.components.wording import cases_told, names, percent
 from dashboard.messages import markdown_safe
 from mmxai_core.clinical import ClinicalSchema
-from mmxai_core.report.wording import listed
 from mmxai_core.results import FirstAnswer, InputCheck, Prediction, PredictionSet
+from mmxai_core.results.typography import listed
 
 #: More unknown fields than this are listed in the tooltip only.
 LISTED = 9

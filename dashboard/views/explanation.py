@@ -40,8 +40,8 @@ from dashboard.views.following import follow_job, parts_left_out
 from dashboard.views.on_demand import follow_tasks
 from mmxai_core.clinical import ClinicalSchema
 from mmxai_core.figures.evidence_colour import counted
-from mmxai_core.report.wording import listed
 from mmxai_core.results import REGION_LABELS, Attribution, Explanation
+from mmxai_core.results.typography import listed
 from mmxai_core.types import GreyImage
 
 _CSS = Path(__file__).resolve().parents[1] / "components" / "explanation.css"

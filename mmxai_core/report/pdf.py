@@ -10,8 +10,9 @@ from mmxai_core.report.page import FAINT, HEIGHT, INK, LEADING, MARGIN, RULE, WI
 from mmxai_core.report.pdf_charts import attention, chart_rows, waterfall
 from mmxai_core.report.pdf_picture import highest, pictures
 from mmxai_core.report.summary import Summary, summarise
-from mmxai_core.report.wording import listed, measured_against, percent, verdict
+from mmxai_core.report.wording import measured_against, percent, verdict
 from mmxai_core.results import PredictionSet
+from mmxai_core.results.typography import listed
 
 _WIDE = WIDTH - 2 * MARGIN
 #: Most clinical fields in the table.

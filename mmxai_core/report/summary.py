@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from mmxai_core.figures.evidence_colour import coloured_inside
 from mmxai_core.report.checks import Check, Support, checks
-from mmxai_core.report.wording import about, class_name, likelihood, listed, percent, verdict
+from mmxai_core.report.wording import about, class_name, likelihood, percent, verdict
 from mmxai_core.results import Explanation, Prediction, PredictionSet
 from mmxai_core.results.certainty import BranchView
+from mmxai_core.results.typography import listed
 
 #: Contributions below this many log-odds are not named: they change a probability by less than 2.5 points.
 NAMED = 0.1

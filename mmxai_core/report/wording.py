@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from mmxai_core.results import Prediction, PredictionSet
+from mmxai_core.results.typography import listed
 
 RESEARCH_USE = "Research use only, not for diagnosis"
 
@@ -40,11 +39,6 @@ def about(value: float) -> str:
 def class_name(class_id: str) -> str:
     """A class id as it is read, e.g. "not malignant" for "not_malignant"."""
     return class_id.replace("_", " ")
-
-
-def listed(names: Sequence[str], *, joint: str = "and") -> str:
-    """Names as a list in a sentence: "a, b and c"."""
-    return f" {joint} ".join(filter(None, (", ".join(names[:-1]), names[-1]))) if names else ""
 
 
 def _apart(value: float, cut: float) -> tuple[str, str]:

@@ -1,8 +1,9 @@
-"""How a written number is set, where lines are broken."""
+"""How text is set: names as a list, and a number where lines are broken."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 _LOOSE = re.compile(r"(?<=\d) (?=%)")
 
@@ -16,3 +17,8 @@ def unbroken(text: str) -> str:
         text: Any.
     """
     return _LOOSE.sub("\u00a0", text)
+
+
+def listed(names: Sequence[str], *, joint: str = "and") -> str:
+    """Names as a list in a sentence: "a, b and c"."""
+    return f" {joint} ".join(filter(None, (", ".join(names[:-1]), names[-1]))) if names else ""

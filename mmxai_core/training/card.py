@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mmxai_core.cohorts.case import Cohort
-from mmxai_core.report.wording import listed
+from mmxai_core.results.typography import listed
 from mmxai_core.training.config import TrainConfig
 from mmxai_core.training.purpose import intended_use, purpose_of
 from mmxai_core.types import Json
