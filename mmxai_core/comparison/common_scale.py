@@ -20,7 +20,7 @@ RULE = (
     "each fold without the patients it is tested on, though other folds' models were trained on those"
 )
 #: Kinds whose image level is not the model of the other levels: an image branch's own head, another estimator.
-_APART = ("ablation", "radiomics")
+_APART = ("ablation", "radiomics", "gradients")
 
 
 def on_one_scale(units: Sequence[Unit], *, label: Mapping[str, int], patient: Mapping[str, str]) -> list[Unit]:

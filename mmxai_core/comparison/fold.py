@@ -16,6 +16,7 @@ from mmxai_core.clinical import ClinicalSchema
 from mmxai_core.comparison.cohort import Split
 from mmxai_core.comparison.config import CompareConfig
 from mmxai_core.comparison.encoders import Trained, train_encoder
+from mmxai_core.comparison.gradients import Seen, fitted, score, scores_without, strength_of
 from mmxai_core.comparison.heads import head_logits, new_head, train_head
 from mmxai_core.comparison.models import IMAGE_LEVEL, EncoderKind, Model, levels
 from mmxai_core.comparison.radiomics import radiomics
@@ -52,14 +53,16 @@ class FoldWork:
         log: Where epochs are written.
         source: Gives encoders to start from, or None.
         replay: The source's cases, or None.
+        gradients: Gives the source's cases as the rival of oriented gradients sees them, or None.
     """
 
     def __init__(
         self, data: CohortArrays, split: Split, *, schema: ClinicalSchema, config: CompareConfig, cache: Path,
         log: RunLog, source: Source | None = None, replay: CohortArrays | None = None,
+        gradients: Callable[[], Seen] | None = None,
     ) -> None:  # fmt: skip
         self.split, self.config, self.log, self.cache = split, config, log, cache
-        self.source, self.replay = source, replay
+        self.source, self.replay, self.gradients = source, replay, gradients
         self.schema = fence_schema(schema, data.take(split.train))
         self.train, self.validation, self.test = (
             data.take(i).encoded(self.schema) for i in (split.train, split.validation, split.test)
@@ -121,7 +124,7 @@ class FoldWork:
         """
         make = {
             "image": self._image, "clinical": self._head, "head": self._head, "ablation": self._ablation,
-            "fields": self._fields, "radiomics": self._fields,
+            "fields": self._fields, "radiomics": self._fields, "gradients": self._gradients,
         }  # fmt: skip
         if model.kind == "late":
             scores, localised, account, extra = self._late(done("image"), done("clinical"))
@@ -205,15 +208,9 @@ class FoldWork:
             offered = {IMAGE_LEVEL: (), **offered}
         validation, test, settings = {}, {}, {}
         for level, groups in offered.items():
-            allowed = level_mask(self.schema, groups).numpy()
-            first, means = field_table(self.train.values, self.train.known & allowed, self.schema)
-            others = (self.validation, self.test)
-            parts = [first, *(field_table(d.values, d.known & allowed, self.schema, like=means)[0] for d in others)]
-            if images is not None:
-                parts = [np.concatenate([a, b], 1) for a, b in zip(images, parts, strict=True)]
             estimator = "logistic" if model.name == "logistic" else "boosting"
             found = choose(
-                estimator, (parts[0], parts[1], parts[2]), (self.train.labels, self.validation.labels), seed=self.seed
+                estimator, self._tables(groups, images), (self.train.labels, self.validation.labels), seed=self.seed
             )
             validation[level], test[level] = _logits(found.validation), _logits(found.test)
             settings[level] = found.setting
@@ -221,6 +218,43 @@ class FoldWork:
         if images is not None:
             account["encoder"] = self.trained("main").account
         return validation, test, None, account, {}
+
+    def _gradients(self, model: Model) -> tuple[Logits, Logits, Localised | None, Json, Logits]:
+        """Oriented gradients alone; with fields, their cross-fitted log-odds as one more column of the table.
+
+        The source's cases are trained on beside the fold's, as the image branches of other models start from them.
+        """
+        more = self.gradients() if self.gradients else None
+        train, validation, test = (Seen.of(d) for d in (self.train, self.validation, self.test))
+        rest = train.join(validation)
+        strength, loss = strength_of(train, validation, more)
+        first, last = fitted(train.join(more), strength), fitted(rest.join(more), strength)
+        out: tuple[Logits, Logits] = ({}, {})
+        seen, unseen = score(first, validation), score(last, test)
+        for logits, margin in zip(out, (seen, unseen), strict=True):
+            logits[IMAGE_LEVEL] = torch.from_numpy(np.stack([np.zeros_like(margin), margin], 1))
+        settings: Json = {IMAGE_LEVEL: {"c": strength, "validation_loss": round(loss, 5)}}
+        apart = scores_without(train, strength, more, seed=self.seed)
+        for level, groups in levels(self.schema).items():
+            tables = self._tables(groups, (apart, seen, unseen))
+            found = choose("logistic", tables, (train.labels, validation.labels), seed=self.seed)
+            out[0][level], out[1][level] = _logits(found.validation), _logits(found.test)
+            settings[level] = found.setting
+        cases = {"own": len(rest.labels), "source": 0 if more is None else len(more.labels)}
+        account: Json = {"setting": settings, "cases": cases, "refit": "training and validation cases"}
+        return out[0], out[1], None, account, {}
+
+    def _tables(
+        self, groups: tuple[str, ...], columns: tuple[NDArray[np.float64], ...] | None
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """The known fields of (train, validation, test), after other columns of each."""
+        allowed = level_mask(self.schema, groups).numpy()
+        first, means = field_table(self.train.values, self.train.known & allowed, self.schema)
+        others = (self.validation, self.test)
+        parts = [first, *(field_table(d.values, d.known & allowed, self.schema, like=means)[0] for d in others)]
+        if columns is not None:
+            parts = [np.concatenate([x.reshape(len(p), -1), p], 1) for x, p in zip(columns, parts, strict=True)]
+        return parts[0], parts[1], parts[2]
 
     def _late(
         self, image: Unit, clinical: Unit

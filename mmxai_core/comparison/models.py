@@ -8,7 +8,7 @@ from typing import Literal
 from mmxai_core.clinical import ClinicalSchema
 from mmxai_core.training.missing import LEVELS
 
-Kind = Literal["image", "clinical", "head", "ablation", "fields", "radiomics", "late", "shipped"]
+Kind = Literal["image", "clinical", "head", "ablation", "fields", "radiomics", "gradients", "late", "shipped"]
 EncoderKind = Literal["main", "no_transformer", "no_cnn", "no_lesion_loss"]
 
 #: The level at which no field is known.
@@ -64,6 +64,9 @@ MODELS: tuple[Model, ...] = (
     Model("radiomics", "Radiomics + boosting", "rival", "radiomics",
           "First-order, texture and shape features of the lesion that the model's own lesion map finds, with the "
           "fields where they are known, by gradient boosting.", "main", True, True),
+    Model("gradients", "Oriented gradients + logistic", "rival", "gradients",
+          "Histograms of oriented gradients of the crop around the expert's outline or box, which no other model is "
+          "given, and the fields where they are known, by logistic regression.", None, True, True),
     Model("no_transformer", "Without Transformer", "ablation", "ablation",
           "Attention fusion on an image branch of its own without Transformer blocks.", "no_transformer", True, True),
     Model("no_cnn", "Without CNN", "ablation", "ablation",
@@ -104,5 +107,5 @@ def chosen(schema: ClinicalSchema, *, shipped: bool = False) -> tuple[Model, ...
         schema: The cohort's fields.
         shipped: Whether a bundle's own recipe is among them.
     """
-    found = tuple(m for m in MODELS if schema.fields or m.kind in ("image", "radiomics", "ablation"))
+    found = tuple(m for m in MODELS if schema.fields or m.kind in ("image", "radiomics", "gradients", "ablation"))
     return (*(SHIPPED_MODELS if shipped else ()), *found)

@@ -7,7 +7,7 @@ import platform
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from mmxai_core.comparison.cohort import Split, make_splits, published, with_fie
 from mmxai_core.comparison.config import CompareConfig
 from mmxai_core.comparison.encoders import Trained, train_encoder
 from mmxai_core.comparison.fold import FoldWork
+from mmxai_core.comparison.gradients import Seen
 from mmxai_core.comparison.models import SHIPPED, EncoderKind, Model, chosen, levels
 from mmxai_core.comparison.prepared_data import ReadCohort, read_cohort
 from mmxai_core.comparison.shipped import shipped_seeds
@@ -203,6 +204,7 @@ class Comparison:
         return FoldWork(
             self.data, split, schema=self.cohort.schema, config=self.config, cache=self.plan.cache, log=self.log,
             source=source, replay=self.source_data() if source else None,
+            gradients=(lambda: self.source_gradients) if source else None,
         )  # fmt: skip
 
     def source_data(self) -> CohortArrays:
@@ -216,6 +218,11 @@ class Comparison:
         if self._source is None:
             self._source = self._read(self.plan.source).data
         return self._source
+
+    @cached_property
+    def source_gradients(self) -> Seen:
+        """The source cohort's cases as the rival of oriented gradients sees them."""
+        return Seen.of(self.source_data())
 
     def source_splits(self) -> list[Split]:
         """The folds of the source cohort's own comparison with the same settings."""

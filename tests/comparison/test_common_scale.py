@@ -73,7 +73,13 @@ def test_an_image_level_that_another_network_answers_is_calibrated_by_itself() -
     units = [u for u in example_units() if u.seed == 7 and u.fold == 0]
     material = example_material(units)
     found = {u.model: u for u in on_one_scale(units, label=material.label, patient=material.patient)}
-    for name, apart in (("no_cnn", True), ("radiomics", True), ("attention", False), ("daft", False)):
+    for name, apart in (
+        ("no_cnn", True),
+        ("radiomics", True),
+        ("gradients", True),
+        ("attention", False),
+        ("daft", False),
+    ):
         temperatures = {k: s.temperature for k, s in found[name].scores.items()}
         fields = {t for k, t in temperatures.items() if k != IMAGE_LEVEL}
         assert len(fields) == 1 and (temperatures[IMAGE_LEVEL] not in fields) is apart, name
@@ -85,7 +91,7 @@ def test_one_fold_alone_has_the_temperature_of_its_own_cases() -> None:
     material = example_material(units)
     found = on_one_scale(units, label=material.label, patient=material.patient)
     for before, after in zip(units, found, strict=True):
-        if BY_NAME[before.model].kind in ("late", "ablation", "radiomics"):
+        if BY_NAME[before.model].kind in ("late", "ablation", "radiomics", "gradients"):
             continue
         levels = [k for k in before.scores if k != IMAGE_LEVEL] or [IMAGE_LEVEL]
         z = np.concatenate([margin_of(before.scores[k].validation, 1.0) for k in levels])

@@ -49,7 +49,7 @@ def test_confusion_counts_add_up_and_agree_with_predictions(run: Path) -> None:
 def test_tests_are_adjusted_within_a_level(run: Path) -> None:
     tests = files.read_tests(run).rows
     here = [t for t in tests if t.level == "history"]
-    assert len(here) == 11 and len({t.a for t in here}) == 1
+    assert len(here) == 12 and len({t.a for t in here}) == 1
     for t in here:
         assert t.bootstrap_p is not None and t.bootstrap_p_holm is not None
         assert t.bootstrap_p <= t.bootstrap_p_holm <= 1
@@ -63,7 +63,7 @@ def test_subgroups_partition_the_cases(run: Path) -> None:
 
 def test_a_partial_run_says_so_and_counts_whole_seeds_only(tmp_path: Path) -> None:
     metrics = files.read_metrics(write_example_run(tmp_path / "part", without=((8, 1, "image"),)))
-    assert not metrics.complete and metrics.status == "partial: 51 of 52 units"
+    assert not metrics.complete and metrics.status == "partial: 55 of 56 units"
     image, attention = metrics.row("image", "image"), metrics.row("attention", "history")
     assert image is not None and image.seeds == (7,) and image.units == 3 and image.units_all == 4
     assert attention is not None and attention.seeds == SEEDS

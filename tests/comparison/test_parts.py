@@ -115,7 +115,7 @@ def test_levels_are_those_that_add_a_field() -> None:
     only = ClinicalSchema((Field("birads", "B", "ordinal", "assessment", categories=(("2", "2"), ("3", "3"))),))
     assert list(levels(only)) == ["history+descriptor+assessment"]
     assert [m.name for m in chosen(ClinicalSchema(()))] == [
-        "image", "radiomics", "no_transformer", "no_cnn", "no_lesion_loss",
+        "image", "radiomics", "gradients", "no_transformer", "no_cnn", "no_lesion_loss",
     ]  # fmt: skip
 
 

@@ -77,9 +77,9 @@ def test_a_cut_off_run_without_its_encoders_resumes_to_the_same_files(
     with pytest.raises(CancelledError):
         plan(cancelled=cancelled).run()
     done = len(list((tmp_path / "run" / "units").glob("*.json")))
-    assert 0 < done < 26
+    assert 0 < done < 28
     partial = plan()
-    assert write_results(partial)["status"] == f"partial: {done} of 26 units"
+    assert write_results(partial)["status"] == f"partial: {done} of 28 units"
     shutil.rmtree(tmp_path / "cache")  # another machine: only the committed files are there
     partial.run()
     write_results(partial)
@@ -106,7 +106,7 @@ def test_folds_start_from_the_source_and_images_join_to_patients(tmp_path: Path)
     write_results(comparison)
     metrics = files.read_metrics(tmp_path / "run")
     row = metrics.row("image", "image")
-    assert metrics.status == "partial: 8 of 26 units" and row is not None and row.n == 24
+    assert metrics.status == "partial: 8 of 28 units" and row is not None and row.n == 24
     account = comparison.finished()[0].account["encoder"]
     assert account["first_weights"] == f"encoder {comparison.source_encoder('main', 0).key} of source"
     assert account["replay_images"] == 24

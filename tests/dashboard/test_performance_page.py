@@ -50,7 +50,7 @@ def test_page_says_who_is_ahead_and_reads_the_matrix(page: tuple[AppTest, Path],
     app, results = page
     shutil.copytree(example, results / "example")
     opened(app)
-    assert "This run is partial: 50 of 52 units." in text(app)
+    assert "This run is partial: 54 of 56 units." in text(app)
     held = json.loads((example / "metrics.json").read_text())
     auc = next(r for r in held["models"] if (r["model"], r["level"]) == ("boosting", "history"))["metrics"]["auc"]
     assert f"{auc['value']:.3f}<small>{auc['low']:.3f} to {auc['high']:.3f}</small>" in text(app)
@@ -120,7 +120,7 @@ def test_a_run_that_is_rewritten_is_read_again_and_a_damaged_one_is_one_sentence
     opened(app)
     place = results / "example" / "metrics.json"
     held = json.loads(place.read_text())
-    place.write_text(json.dumps(held | {"status": "complete: 52 of 52 units", "complete": True}))
+    place.write_text(json.dumps(held | {"status": "complete: 56 of 56 units", "complete": True}))
     os.utime(place, ns=(1, 1))
     app.run()
     assert "This run is partial" not in text(app)

@@ -106,7 +106,7 @@ def test_what_was_not_measured_says_how_far_it_got(run: source.Run) -> None:
 def test_a_partial_run_says_so_on_every_table_and_chart(run: source.Run) -> None:
     blocks = [b for s in run_sections(run) if s.id not in ("leakage", "generalisation") for b in s.blocks]
     assert len(blocks) > 15
-    assert {b.status for b in blocks} == {"partial: 50 of 52 units"}
+    assert {b.status for b in blocks} == {"partial: 54 of 56 units"}
     assert all(b.source.startswith("Computed from example/") for b in blocks)
 
 
@@ -275,7 +275,7 @@ def test_the_reader_is_told_whose_findings_and_whose_ablations_they_are(run: sou
 
 
 def test_where_a_rival_wins_it_is_said_first(run: source.Run) -> None:
-    for model in ("concatenation", "late_average", "daft", "logistic", "boosting", "radiomics"):
+    for model in ("concatenation", "late_average", "daft", "logistic", "boosting", "radiomics", "gradients"):
         run = with_auc(run, model, 0.4)
     assert "rival" not in headline(run)
     lost = with_auc(run, "logistic", 0.9999)
@@ -316,7 +316,7 @@ def test_started_runs_and_their_command(folder: Path, tmp_path: Path) -> None:
     ] == ["half"]
     (copy / "metrics.json").unlink()
     (found,) = source.started_runs(tmp_path / "results")
-    assert (found.units, found.planned) == (50, 52)
+    assert (found.units, found.planned) == (54, 56)
     command = source.resume_command(found.name, found.config, bundle="b")
     assert "--cohort example --root DIR --folds 2 --seeds 2" in command and command.endswith(
         "--out pretrained/b/results/half"
