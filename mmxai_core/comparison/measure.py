@@ -20,7 +20,7 @@ from mmxai_core.comparison.results import METRICS, LocalisationResult, Metrics, 
 from mmxai_core.comparison.scoring import PLUG_IN, SQUARED, Pool
 from mmxai_core.comparison.subgroups import subgroups
 from mmxai_core.comparison.verdicts import Drawn, reference, tests_of, variant, verdicts
-from mmxai_core.evaluation.bootstrap import Interval, intervals, resampling_weights
+from mmxai_core.evaluation.bootstrap import Interval, basic, intervals, resampling_weights
 from mmxai_core.types import Json
 
 if TYPE_CHECKING:
@@ -95,18 +95,17 @@ def write_files(folder: Path, material: Material) -> Json:
 
 
 def _estimates(measured: Mapping[str, Interval | None]) -> dict[str, Estimate]:
-    """Percentile intervals; for calibration errors basic ones (Davison and Hinkley 1997, 5.2).
+    """Percentile intervals; for calibration errors basic ones, see `bootstrap.basic`.
 
-    Resampling adds noise to a calibration error on top of what the cases' own noise has added, so that percentiles lie
-    above the truth. The basic interval turns the bootstrap's deviations round: of the plain error from its value, of
-    the debiased square from the plug-in square, which is what it estimates in the bootstrap's world. Both are cut at 0
-    and made to hold the estimate.
+    The debiased square's deviations are those from the plug-in square, which is what it estimates in the bootstrap's
+    world.
     """
     out = {}
     for name in METRICS:
         i = measured.get(name)
         if name == "ece" and i is not None:
-            out[name] = _rounded(i.value, max(0.0, 2 * i.value - i.high), max(i.value, 2 * i.value - i.low))
+            turned = basic(i)
+            out[name] = _rounded(turned.value, turned.low, turned.high)
         elif name == "ece_debiased" and (square := measured[SQUARED]) and (plug_in := measured[PLUG_IN]):
             low, high = (square.value - (q - plug_in.value) for q in (square.high, square.low))
             value = max(square.value, 0.0) ** 0.5

@@ -5,8 +5,8 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from mmxai_core.errors import CohortError
-from mmxai_core.evaluation.bootstrap import metric_intervals, resampling_weights
-from mmxai_core.evaluation.metrics import Scored
+from mmxai_core.evaluation.bootstrap import Interval, basic, intervals, metric_intervals, resampling_weights
+from mmxai_core.evaluation.metrics import Scored, weighted_metrics
 
 
 def scored(n: int = 200, *, seed: int = 0) -> Scored:
@@ -65,3 +65,26 @@ def test_one_class_has_no_auc_but_other_intervals() -> None:
 def test_refuses_no_replicates() -> None:
     with pytest.raises(CohortError, match="at least 1 replicate"):
         next(resampling_weights(["a"], replicates=0))
+
+
+def test_a_calibration_error_of_calibrated_cases_has_an_interval_that_can_reach_0() -> None:
+    """Percentiles lie above 0, and above the estimate itself, for noise alone: the interval is turned round."""
+    groups = [str(i) for i in range(150)]
+    percentile = basic_ones = held = 0
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        p = rng.random(150)
+        cases = Scored(rng.random(150) < p, p)
+        plain = intervals(lambda w, c=cases: weighted_metrics(c, w), groups, replicates=200, seed=seed)["ece"]
+        found = metric_intervals(cases, groups, replicates=200, seed=seed)["ece"]
+        assert plain is not None and found is not None and found.value == plain.value
+        percentile += plain.low <= 0.005
+        basic_ones += found.low <= 0.005
+        held += found.low <= found.value <= found.high
+    assert percentile == 0 and basic_ones >= 6 and held == 12
+
+
+def test_what_is_turned_round_is_cut_at_0_and_holds_the_estimate() -> None:
+    assert basic(Interval(0.04, 0.05, 0.11)) == Interval(0.04, 0.0, 0.04)
+    turned = basic(Interval(0.2, 0.15, 0.3))
+    assert (turned.value, turned.low, turned.high) == pytest.approx((0.2, 0.1, 0.25))
