@@ -181,7 +181,8 @@ def model_card(name: str, cohort: Cohort, pretrain: Cohort | None, config: Train
         "",
         f"## Cross-validation on {cohort.name}",
         f"{cv['folds']} patient-grouped folds, {cv['n']} cases, {100 * cv['prevalence']:.0f} % "
-        f"{cohort.positive_class}. Out of fold, pooled; 95 % intervals by patient bootstrap, those of ECE turned round (basic); temperature from the "
+        f"{cohort.positive_class}. Out of fold, pooled; 95 % intervals by patient bootstrap, those of ECE turned round "
+        "(basic); temperature from the "
         "validation splits of all folds, for each fold without the patients it is tested on, before the refit; "
         "sensitivity and specificity at probability 0.5.",
         "",
