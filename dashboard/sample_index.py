@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from mmxai_core.errors import BundleError
@@ -14,6 +15,9 @@ from mmxai_core.training.purpose import known_purpose
 FOLDER = Path(__file__).resolve().parents[1] / "assets" / "samples"
 #: Whose samples a bundle of no public cohort is shown.
 USUAL = "breast_lesions_usg"
+#: By name of a bundle that ships: whether its input check flags its samples. A test asks each of them; here it is
+#: written down, since to ask takes seconds and the opening page does not wait.
+FLAGGED: Mapping[str, bool] = MappingProxyType({"breast-us": True, "duke-mri": False, "lgg-mri": False})
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,21 @@ def of_cohorts(samples: Sequence[Sample], cohorts: Sequence[str]) -> tuple[Sampl
     """
     wanted = {r for name in cohorts if (r := _reads(name))} or {_reads(USUAL)}
     return tuple(s for s in samples if _reads(s.cohort) in wanted)
+
+
+def check_told(metadata: Mapping[str, Any]) -> str:
+    """What a bundle's input check will say of its samples, in one sentence; "" where it was not tried.
+
+    Args:
+        metadata: Of the bundle. One without statistics of its training images cannot tell phantoms from patients.
+    """
+    flagged = FLAGGED.get(str(metadata.get("name")))
+    reference = metadata.get("reference")
+    if flagged is None or not isinstance(reference, Mapping) or "input" not in reference:
+        return ""
+    if flagged:
+        return "The input check will say that these are not the model's kind of input, as it should."
+    return "The input check takes these for the model's kind of input: it does not detect every synthetic image."
 
 
 def _reads(cohort: str) -> str:

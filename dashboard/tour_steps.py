@@ -11,6 +11,7 @@ from dashboard.components.reliability_words import figures, needs, passes, plain
 from dashboard.components.wording import percent, verdict
 from mmxai_core.figures.account import say
 from mmxai_core.results import REGION_LABELS, Explanation, FirstAnswer, ReliabilityNumber
+from mmxai_core.results.typography import share
 
 PageName = Literal["worklist", "case", "explanation", "survey"]
 #: The sample of a clear case, and the stand-in for the one that the model in use reads wrongly.
@@ -148,8 +149,8 @@ def _strip(m: Moment) -> str:
             "weights."
         )
     return (
-        f"The **reliability strip** tests the explanation itself: {tests.passed} of {tests.total} tests pass here"
-        f"{_and_failed(tests)}. A picture that fails is not to be believed, however good it looks."
+        f"The **reliability strip** tests the explanation itself: {share(tests.passed, tests.total, 'test', 'pass')} "
+        f"here{_and_failed(tests)}. A picture that fails is not to be believed, however good it looks."
     )
 
 
@@ -194,8 +195,8 @@ def _wrong_strip(m: Moment) -> str:
     flagged = " The check of the input does warn: " + check.sentence if check is not None and check.flagged else ""
     read = "wrong" if m.misread else "right"
     return (
-        f"The answer is {read}, and {tests.passed} of {tests.total} tests pass{compared}{_and_failed(tests)}. **The "
-        "strip says whether the pictures show what the model did. It cannot say whether the model is right.** "
+        f"The answer is {read}, and {share(tests.passed, tests.total, 'test', 'pass')}{compared}{_and_failed(tests)}. "
+        "**The strip says whether the pictures show what the model did. It cannot say whether the model is right.** "
         f"An explanation can be faithful to a wrong answer, and persuade.{flagged}"
     )
 

@@ -10,8 +10,8 @@ import streamlit as st
 from dashboard.components.account_panel import certificate, withheld
 from dashboard.components.charts import chart
 from dashboard.components.evidence import layers
+from dashboard.components.gauge import gauge
 from dashboard.components.reliability_panel import reliability_panel
-from dashboard.components.result_panel import gauge
 from dashboard.components.similar_panel import groups_panel
 from dashboard.components.viewer import Layer
 from dashboard.components.wording import verdict

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from dashboard.components.charts import chart
-from dashboard.components.reliability_words import figure, figures, needs, passes, plain_name
+from dashboard.components.reliability_words import figure, figures, needs, passes, plain_name, tally
 from dashboard.messages import markdown_safe
 from mmxai_core.figures.strip import cascade_figure, curves_figure
 from mmxai_core.report.glossary import terms_in, tooltip
@@ -41,8 +41,7 @@ def reliability_panel(
     if not numbers:
         st.caption("No reliability number was computed for this explanation.")
         return
-    passes_all = "The one test passes." if total == 1 else f"All {total} tests pass."
-    summary = f"**{len(failed)} of {total} tests fail.**" if failed else f"**{passes_all}**"
+    summary = f"**{tally(len(failed), total, 'test')}.**"
     st.markdown(summary + (" :blue[More tests are still running.]" if running else ""))
     for number in failed:
         st.markdown(f"{_line(number)}  \n:orange[{markdown_safe(number.verdict)}]{said(number)}", help=_more(number))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mmxai_core.results import ReliabilityNumber
+from mmxai_core.results.typography import share
 
 #: The start of the name of the number that holds the map against maps of meaningless weights.
 STRENGTH = "Strength of the evidence"
@@ -38,6 +39,32 @@ def passes(number: ReliabilityNumber) -> bool | None:
     if number.value is None or number.threshold is None:
         return None
     return number.value >= number.threshold if number.higher_is_better else number.value <= number.threshold
+
+
+def tally(failed: int, total: int, noun: str) -> str:
+    """How the tests went as a whole, without a full stop: failures where there are any.
+
+    Args:
+        failed: That many failed.
+        total: Of so many that are held to something; may be 0.
+        noun: What they are called, in the singular.
+    """
+    if not total:
+        return f"No {noun} could be made"
+    if failed:
+        return share(failed, total, noun, "fail").capitalize()
+    return f"The one {noun} passes" if total == 1 else f"All {total} {noun}s pass"
+
+
+def checks_in_brief(failed: Sequence[str], total: int) -> str:
+    """How the checks went, in one line of Markdown, with the names of those that failed.
+
+    Args:
+        failed: Names of the failed ones, fit for Markdown.
+        total: Of so many that are held to something; may be 0: then nothing is ticked.
+    """
+    said = tally(len(failed), total, "check")
+    return f"**✗ {said}:** {'; '.join(failed)}." if failed else f"{'✓ ' if total else ''}{said}."
 
 
 def no_better_than_chance(numbers: Sequence[ReliabilityNumber]) -> str:

@@ -8,6 +8,8 @@ from typing import Any
 
 import streamlit as st
 
+from dashboard.components.base_rate import BaseRate
+from dashboard.components.gauge import gauge
 from dashboard.components.input_words import NOT_VALID, check_sentences, stated
 from dashboard.components.wording import cases_told, names, percent
 from dashboard.messages import markdown_safe
@@ -19,24 +21,6 @@ from mmxai_core.results.typography import listed
 LISTED = 9
 #: What does not hold is grey, and still readable.
 PALE = "opacity:0.8; filter:grayscale(1)"
-
-
-def gauge(prediction: Prediction) -> str:
-    """A bar from 0 to 100 % with the probability and the threshold, as HTML."""
-    p, cut = prediction.probability, prediction.threshold
-    name = html.escape(prediction.positive_class.replace("_", " "))
-    text = html.escape(f"Probability of {prediction.positive_class} {percent(p)}, threshold {percent(cut)}")
-
-    def at(x: float) -> str:
-        # Moved back by its own share of its width, so that the label ends with the bar at 0 and at 100 %.
-        return f"left:{100 * x:.1f}%;transform:translateX(-{100 * x:.1f}%)"
-
-    return (
-        f'<div class="mmx-gauge" role="img" aria-label="{text}">'
-        f'<b style="{at(p)}">{percent(p)} {name}</b><i style="left:{100 * p:.1f}%"></i>'
-        f'<i class="cut" style="left:{100 * cut:.1f}%"></i>'
-        f'<em style="{at(cut)}">threshold {percent(cut)}</em></div>'
-    )
 
 
 def branches(prediction: Prediction) -> str:
@@ -134,7 +118,7 @@ def no_result(sentence: str) -> None:
 def result_panel(
     prediction: Prediction, schema: ClinicalSchema, *, stale: bool, explained: bool = True,
     check: InputCheck | None = None, prediction_set: PredictionSet | None = None, calibrated: str = "",
-    seconds: float | None = None, left_open: str = "", stopped: str = "",
+    base: BaseRate | None = None, seconds: float | None = None, left_open: str = "", stopped: str = "",
 ) -> None:  # fmt: skip
     """Shows a prediction.
 
@@ -146,6 +130,7 @@ def result_panel(
         check: Whether this is the model's kind of input; said before the prediction where it is not.
         prediction_set: The classes that cannot be ruled out.
         calibrated: From `calibration`, or "".
+        base: The bundle's base rate; None: not known.
         seconds: What the whole analysis took, where it has ended.
         left_open: What the unknown fields leave open, or that it is still being computed; its line is kept for it.
         stopped: What Cancel left, or ""; said in the place of the time.
@@ -159,7 +144,7 @@ def result_panel(
     said = html.escape(stated(prediction, check, prediction_set))
     st.html(
         f'<div class="mmx-strip" data-testid="result" style="{look}">'
-        f'<div class="mmx-verdict">{said}</div>{gauge(prediction)}</div>'
+        f'<div class="mmx-verdict">{said}</div>{gauge(prediction, base)}</div>'
     )
     if prediction.known_fields and prediction.image_index is not None:
         st.html(branches(prediction))

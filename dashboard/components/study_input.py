@@ -25,7 +25,7 @@ class Choice:
 
 def choose_study(
     samples: Sequence[Sample], picture: Callable[[str], Study], *, version: int, reads: str | None,
-    planes: Sequence[str] = (),
+    planes: Sequence[str] = (), checked: str = "",
 ) -> Choice | None:  # fmt: skip
     """The choice, or None while there is none.
 
@@ -35,6 +35,7 @@ def choose_study(
         version: Changes when the file chooser must be emptied.
         reads: The kind of image that the model in use was trained for; None where it is not told.
         planes: What its pictures show as red, green and blue; empty for grey ones.
+        checked: What its input check will say of the samples, or "".
     """
     left, right = st.columns([5, 4], gap="large")
     with left:
@@ -66,7 +67,7 @@ def choose_study(
     if not samples:
         return None
     st.subheader("Or start with a sample")
-    st.caption(samples[0].note)
+    st.caption(f"{samples[0].note} {markdown_safe(checked)}".strip())
     columns = st.columns(6, gap="small")  # also for fewer, so that their pictures stay small
     for i, sample in enumerate(samples):
         with columns[i % len(columns)], st.container(border=True, height="stretch", key=f"sample-{i}"):

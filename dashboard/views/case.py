@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from dashboard import bundles, casebook, comparing, services, state
+from dashboard.components.base_rate import base_rate
 from dashboard.components.bundle_choice import case_choice, opening_choice
 from dashboard.components.case_bar import case_bar
 from dashboard.components.clinical_form import changes, clinical_form
@@ -19,7 +20,7 @@ from dashboard.components.study_scene import study_scene
 from dashboard.components.viewer import pack, viewer
 from dashboard.components.wording import left_open, open_range
 from dashboard.messages import boundary, markdown_safe, sentence
-from dashboard.sample_index import Sample
+from dashboard.sample_index import Sample, check_told
 from dashboard.views import model_or_stop, say_standing
 from dashboard.views.following import explains_answer, follow_job, stopped
 from mmxai_core import io
@@ -129,10 +130,11 @@ def show_result(problems: list[str]) -> None:
     if session.problem:
         st.error(markdown_safe(session.problem), icon=":material/error:")
     if session.first is not None:
+        results = services.bundle().results()
         result_panel(
             session.first.prediction, schema, stale=not answered, explained=session.job is None,
             check=session.first.input_check, prediction_set=session.first.prediction_set,
-            calibrated=calibration(services.bundle().results(), session.first, schema=schema),
+            calibrated=calibration(results, session.first, schema=schema), base=base_rate(results),
             seconds=timed.seconds if timed is not None else None, left_open=open_line(session), stopped=said,
         )  # fmt: skip
     elif session.job is None:
@@ -326,6 +328,7 @@ def main() -> None:
             version=session.upload_version,
             reads=services.trained_for(),
             planes=services.bundle().planes,
+            checked=check_told(services.bundle().metadata),
         )
         if choice is not None:
             open_choice(choice, schema)

@@ -28,7 +28,7 @@ from dashboard.components.joint_map_panel import joint_map_panel
 from dashboard.components.pressing import pressed
 from dashboard.components.questions_panel import questions_panel
 from dashboard.components.reliability_panel import reliability_panel, strip_charts
-from dashboard.components.reliability_words import no_better_than_chance
+from dashboard.components.reliability_words import checks_in_brief, no_better_than_chance
 from dashboard.components.summary_panel import summary_panel
 from dashboard.components.viewer import pack, viewer
 from dashboard.components.wording import left_open, player_labels
@@ -220,11 +220,7 @@ def in_brief(explanation: Explanation, code: str) -> str:
     parts += [said] if not flagged and (said := left_open(explanation)) else []
     told = tests_of(explanation)
     if told is not None:
-        failed = [markdown_safe(name) for name in told.failed]
-        parts.append(
-            f"**✗ {len(failed)} of {told.total} checks fail:** {'; '.join(failed)}." if failed
-            else f"✓ All {told.total} checks passed."
-        )  # fmt: skip
+        parts.append(checks_in_brief([markdown_safe(name) for name in told.failed], told.total))
     if explanation.audit is not None and (missed := sum(explanation.audit.disagrees)):
         parts.append(f"✗ Attention is not borne out for {missed} of {len(explanation.audit.fields)} fields.")
     return " ".join(parts)

@@ -73,6 +73,8 @@ def _curve(figure: Any, response: FieldResponse) -> None:
 def _bars(figure: Any, response: FieldResponse) -> None:
     rows = [(p.text, p.probability, p.seen, p.value == response.current) for p in response.points]
     rows.append(("Unknown", response.unknown_probability, True, response.current is None))
+    # Else Plotly takes names such as BI-RADS 2, 3 and 5 for numbers, and has no place for 4A or Unknown.
+    figure.update_xaxes(type="category")
     figure.add_bar(
         x=[r[0] for r in rows], y=[r[1] for r in rows], text=[f"{100 * r[1]:.0f} %" for r in rows],
         textposition="outside", cliponaxis=False,

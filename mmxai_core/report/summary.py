@@ -14,7 +14,7 @@ from mmxai_core.report.checks import Check, Support, checks
 from mmxai_core.report.wording import about, class_name, likelihood, percent, verdict
 from mmxai_core.results import Explanation, Prediction, PredictionSet
 from mmxai_core.results.certainty import BranchView
-from mmxai_core.results.typography import listed
+from mmxai_core.results.typography import listed, share
 
 #: Contributions below this many log-odds are not named: they change a probability by less than 2.5 points.
 NAMED = 0.1
@@ -248,7 +248,9 @@ def _tally(made: Sequence[Check], check_name: Callable[[str], str]) -> str:
         return "No reliability check was made."
     failed = [check_name(c.number.name) for c in judged if not c.passed]
     count = len(judged) - len(failed)
-    text = f"{count} of {len(judged)} reliability checks {'passes' if count == 1 else 'pass'}"
+    if failed and len(judged) == 1:
+        return f"The one reliability check fails: {failed[0]}."
+    text = share(count, len(judged), "reliability check", "pass").capitalize()
     if len(failed) > 2:
         return f"{text}; among those that fail: {failed[0]}."
     return f"{text}; {'fails' if len(failed) == 1 else 'fail'}: {listed(failed)}." if failed else f"{text}."

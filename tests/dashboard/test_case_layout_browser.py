@@ -93,6 +93,10 @@ def test_a_warning_of_many_lines_cuts_nothing_and_the_bar_stays_one_line(page: P
     page.set_viewport_size({"width": 640, "height": 768})  # a page magnified to more than double its size wraps
     page.wait_for_timeout(600)
     assert all(p["right"] <= 640 and p["right"] - p["left"] > 60 for p in page.evaluate(_BAR)["parts"])
+    page.set_viewport_size({"width": 1024, "height": 768})
+    steps = [page.get_by_role("button", name=re.compile(f"^{n}")) for n in ("Analyse", "Show the expl", "Compare")]
+    tops = [box["y"] for s in steps if (box := s.bounding_box()) is not None]
+    assert len(tops) == 3 and max(tops) - min(tops) < 2, f"the steps stand on one line: {tops}"
     page.set_viewport_size({"width": 1440, "height": 900})
     assert (told := page.evaluate(_PERCENT))["loose"] == [] and told["joined"] >= 4, told
     page.get_by_role("spinbutton", name="Age").fill("71")  # what is written anew on the same page is joined as well

@@ -87,6 +87,20 @@ def test_unknown_is_the_default_and_the_analysis_of_clinical_data_alone_works(ap
     assert field(app, "number_input", "Age").value == 51.0
 
 
+def test_the_base_rate_is_marked_where_the_bundle_tells_it(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    def result() -> str:
+        return next(h.value for h in app.get("html") if 'data-testid="result"' in h.value)
+
+    clinical_only(app)
+    field(app, "number_input", "Age").set_value(51.0).run()
+    analysed(app)
+    assert "base rate" not in result() and "threshold 40" in result()
+    monkeypatch.setattr("mmxai_core.model.bundle.Bundle.results", lambda _: {"cross_validation": {"prevalence": 0.25}})
+    app.run()
+    assert errors(app) == []
+    assert "base rate in the training data 25" in result() and '<i class="base" style="left:25.0%">' in result()
+
+
 def test_a_value_out_of_range_is_answered_by_one_sentence(app: AppTest) -> None:
     clinical_only(app)
     field(app, "number_input", "Age").set_value(400.0).run()

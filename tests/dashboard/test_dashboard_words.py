@@ -3,11 +3,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from conftest import ROOT
 from synthetic_results import explanation, prediction
 
+from dashboard.components.base_rate import BaseRate, base_rate
 from dashboard.components.clinical_form import answers_of, help_text, label_of, outlier_note
+from dashboard.components.gauge import gauge
 from dashboard.components.reliability_panel import passes
-from dashboard.components.result_panel import basis, branches, gauge, scores
+from dashboard.components.result_panel import basis, branches, scores
 from dashboard.components.results_tables import as_table, tables
 from dashboard.components.study_facts import facts
 from dashboard.components.wording import cases_told, likelihood, open_range, percent, verdict
@@ -99,6 +102,40 @@ def test_result_pieces_say_the_numbers_in_text_too() -> None:
     assert scores(p) == ""
     many = replace(p, image_scores=(ImageScore(0, "<b>", 0.2), ImageScore(1, "Frame 2", 0.8)), image_index=0)
     assert "<b>" not in scores(many) and "2 images; “&lt;b&gt;” decides" in scores(many)
+
+
+def test_the_base_rate_is_that_of_the_cases_trained_on_and_nothing_where_it_is_not_known() -> None:
+    def read(**measured: object) -> BaseRate | None:
+        return base_rate({"cross_validation": measured})
+
+    found = read(prevalence=0.388, n=201, patients=201)
+    assert found == BaseRate(0.388, "201 cases") and found.short == "base rate in the training data 39 %"
+    assert found.sentence("malignant").startswith(
+        "Base rate: 39 % of the 201 cases that the fused model was trained on are malignant."
+    )
+    slices = read(prevalence=0.4, n=428, patients=214)
+    assert slices is not None and "40 % of the 428 images of 214 patients that" in slices.sentence("node-positive")
+    assert read(prevalence=0.4) == BaseRate(0.4) and "40 % of the cases that" in BaseRate(0.4).sentence("malignant")
+    for unknown in (None, "0.4", True, 0, 1, 0.0, 1.2, float("nan")):
+        assert read(prevalence=unknown, n=201) is None
+    assert read() is base_rate({}) is base_rate(None) is base_rate({"cross_validation": 3}) is None
+
+
+def test_the_base_rates_mark_has_its_place_its_form_and_its_words() -> None:
+    p = prediction(probability=0.8)
+    drawn = gauge(p, BaseRate(0.388, "201 cases"))
+    said = "Probability of malignant 80 %, threshold 40 %, base rate in the training data 39 %"
+    assert f'aria-label="{said}"' in drawn and 'title="Base rate: 39 % of the 201 cases that' in drawn
+    assert '<i class="base" style="left:38.8%"></i>' in drawn and '<i class="cut" style="left:40.0%"></i>' in drawn
+    legend = drawn.partition('class="mmx-key"')[2]
+    assert '<i class="cut"></i>threshold 40 %' in legend
+    assert '<i class="base"></i>base rate in the training data 39 %' in legend
+    assert legend.index("base rate") < legend.index("threshold"), "in the order of their marks"
+    assert gauge(p, BaseRate(0.6)).partition("mmx-key")[2].index("threshold") > 0
+    assert drawn.count("threshold 40 %") == 2, "once in the legend, once in the label"
+    assert "base" not in gauge(p) and "mmx-key" not in gauge(p)
+    css = (ROOT / "dashboard" / "components" / "chrome.css").read_text(encoding="utf-8")
+    assert ".mmx-gauge i.base" in css and ".mmx-key i.cut" in css, "told apart by form, on the bar and in its legend"
 
 
 def test_help_gives_range_unit_and_usual_range_and_outliers_are_flagged() -> None:

@@ -93,6 +93,10 @@ def test_every_view_of_a_case(page: Page) -> None:
 
     open_view(page, "What-if")
     expect(body).to_contain_text("analysed")
+    drawn(page, "response")
+    page.get_by_role("combobox", name="How the answer runs with").click()
+    page.get_by_role("option", name="BI-RADS").click()  # categories that read as numbers, and Unknown beside them
+    expect(page.locator(".st-key-response .xtick")).to_have_text(["3", "4", "Unknown"])
     field = page.get_by_test_id("stButtonGroup").filter(has_text="Palpable lump").last
     field.get_by_text("No", exact=True).click()
     expect(body).to_contain_text(re.compile(r"instead of [\d.]+\s% \([+-][\d.]+ points\)"))

@@ -104,6 +104,7 @@ def test_every_view_of_a_case_without_an_image_shows_its_part_or_says_what_to_do
     for view, words in says.items():
         calm(choose(app, "explanation-view", view))
         assert words in text(app), view
+    assert "✓ The one check passes." in text(app)  # that the account adds up; the others need an image
 
 
 def test_every_view_of_a_case_with_an_image_shows_its_part(app: AppTest, image_case: Analysis) -> None:

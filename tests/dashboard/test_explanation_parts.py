@@ -14,7 +14,7 @@ from dashboard.components.attention_panel import as_html, audit_order, audit_tab
 from dashboard.components.input_words import NOT_VALID, check_sentences, stated
 from dashboard.components.joint_map_panel import scale_bar
 from dashboard.components.methods_panel import MethodChoice
-from dashboard.components.reliability_words import PLAIN, figure, figures, plain_name
+from dashboard.components.reliability_words import PLAIN, checks_in_brief, figure, figures, plain_name, tally
 from dashboard.components.similar_panel import group_rows, outcome_bar, seen_before, unlike
 from dashboard.components.turning_panel import TurningRequest, changes_table, tried_sentence
 from dashboard.components.what_if_panel import answer_gauge, is_seen, range_bar, seen_range
@@ -119,6 +119,22 @@ def test_one_record_is_one(tried: int, refused: int, said: str) -> None:
     assert tried_sentence(search) == said
 
 
+@pytest.mark.parametrize(
+    ("failed", "total", "said"),
+    [(0, 1, "The one check passes"), (1, 1, "The one check fails"), (0, 11, "All 11 checks pass"),
+     (1, 11, "1 of 11 checks fails"), (2, 11, "2 of 11 checks fail"), (0, 0, "No check could be made")],
+)  # fmt: skip
+def test_one_check_is_one(failed: int, total: int, said: str) -> None:
+    assert tally(failed, total, "check") == said
+
+
+def test_the_head_ticks_what_passed_and_names_what_failed() -> None:
+    assert checks_in_brief([], 1) == "✓ The one check passes." and checks_in_brief([], 2) == "✓ All 2 checks pass."
+    assert checks_in_brief(["A (0.1)"], 1) == "**✗ The one check fails:** A (0.1)."
+    assert checks_in_brief(["A", "B"], 9) == "**✗ 2 of 9 checks fail:** A; B."
+    assert checks_in_brief([], 0) == "No check could be made."
+
+
 def test_figures_have_two_digits() -> None:
     shown = [figure(v) for v in (0.9746956, 0.0019732, 0.018, 4e-7, -4e-7, 0.0, -0.123, 12.3)]
     assert shown == ["0.97", "0.002", "0.018", "below 0.0001", "above -0.0001", "0", "-0.12", "12"]
@@ -144,7 +160,7 @@ def test_failures_come_first_and_their_numbers_are_in_the_page() -> None:
     app = AppTest.from_function(page, default_timeout=240).run()
     assert not app.exception
     lines = [m.value for m in app.markdown]
-    assert lines[0] == "**1 of 2 tests fail.**"
+    assert lines[0] == "**1 of 2 tests fails.**"
     assert "Evidence lies in the lesion: **0.17** :gray[(needs at least 0.25)]" in lines[1] and "Only 17 %." in lines[1]
     assert "Map stays the same under slight noise: **0.97**" in lines[2] and "SSIM" not in lines[2]
     assert lines[1].endswith(":gray[Counts the faint part.]") and "Said of what passes too." in lines[2]

@@ -6,8 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.sample_index import FOLDER, USUAL, Sample, of_cohorts, read_samples, truths
+from dashboard import bundles
+from dashboard.sample_index import FLAGGED, FOLDER, USUAL, Sample, check_told, of_cohorts, read_samples, truths
+from mmxai_core import io
+from mmxai_core.clinical import ClinicalRecord
 from mmxai_core.errors import BundleError
+from mmxai_core.explain.input_check import check_input
+from mmxai_core.model.bundle import load_bundle
+from mmxai_core.model.reference import load_reference
+from mmxai_core.predict import Predictor
 
 ULTRASOUND = Sample("u.dcm", "u", "", {}, "", "malignant")
 BRAIN = Sample("b.dcm", "b", "", {}, "", cohort="tcga_lgg")
@@ -44,3 +51,30 @@ def test_no_folder_is_no_sample_and_a_bad_index_one_sentence(tmp_path: Path) -> 
     (tmp_path / "samples.json").write_text('{"samples": [{"file": "x"}]}')
     with pytest.raises(BundleError, match=r"samples' index samples\.json is malformed"):
         read_samples(tmp_path)
+
+
+@pytest.mark.parametrize("name", FLAGGED)
+def test_what_is_said_of_a_shipped_bundles_check_is_what_it_finds(name: str) -> None:
+    path = bundles.ROOT / "pretrained" / name
+    bundle, offer = load_bundle(path), bundles.offer(path)
+    assert bundle.name == name
+    predictor, inputs = Predictor(bundle, device="cpu", deadline_s=600), load_reference(bundle).inputs
+    try:
+        found = {
+            s.file: check_input(
+                predictor.encode(io.read_study((FOLDER / s.file).read_bytes(), s.file)), ClinicalRecord({}),
+                inputs=inputs, planes=bundle.planes,
+            ).flagged
+            for s in of_cohorts(read_samples(), offer.cohorts)
+        }  # fmt: skip
+    finally:
+        predictor.close()
+    assert found and set(found.values()) == {FLAGGED[name]}, found
+    said = check_told(bundle.metadata)
+    assert ("not the model's kind of input, as it should" in said) is FLAGGED[name] and said.endswith(".")
+    assert check_told(dict(bundle.metadata) | {"reference": {}}) == ""
+
+
+def test_every_bundle_that_ships_says_something_and_another_nothing() -> None:
+    assert {p.parent.name for p in (bundles.ROOT / "pretrained").glob("*/metadata.json")} == set(FLAGGED)
+    assert check_told({"name": "ours", "reference": {"input": {}}}) == check_told({}) == ""

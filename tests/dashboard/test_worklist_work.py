@@ -21,7 +21,8 @@ from dashboard.batch import Batch, Line, start
 from dashboard.components import worklist_rows
 from dashboard.components.clinical_form import changes, label_of, mark_of
 from dashboard.components.compare_panel import compare_table
-from dashboard.components.result_panel import calibration, frequency, gauge
+from dashboard.components.gauge import gauge
+from dashboard.components.result_panel import calibration, frequency
 from dashboard.tour_steps import CLEAR, STEPS, WRONG, Moment
 from dashboard.watching import Watcher
 from mmxai_core.errors import CohortError
@@ -286,6 +287,8 @@ def test_the_tour_never_claims_more_than_was_measured() -> None:
     assert "Evidence lies in the lesion (0.22, needs at least 0.25)" in said
     assert "cannot say whether the model is right" in said
     assert "calls it **malignant: wrong**" in STEPS[5].text(told) and "holds malignant only" in STEPS[5].text(told)
+    one = replace(told, explanation=strip(1, 0), seen={})
+    assert "and the one test passes. **The strip says" in wrong.text(one) and "of 1" not in wrong.text(one)
     right = replace(told, misread=False)
     assert "wrong" not in STEPS[6].text(right).split(".")[0] and "no sample is read wrongly" in STEPS[5].text(right)
     assert tour_steps.tests_of(replace(strip(3, 1), parts=("maps",))) is None

@@ -64,3 +64,11 @@ def test_bars_outline_the_value_now_and_hatch_the_unseen() -> None:
     bars = response_figure(BARS).data[0]
     assert list(bars.x) == ["Smooth", "Spiky", "Unknown"] and list(bars.y) == [0.2, 0.9, 0.4]
     assert list(bars.marker.pattern.shape) == ["", "/", ""] and list(bars.marker.line.width) == [0, 0, 3]
+
+
+def test_categories_named_by_numbers_stay_categories() -> None:
+    names = ("2", "3", "4A", "5")
+    birads = replace(BARS, kind="ordinal", points=tuple(ResponsePoint(n, n, 0.2, True) for n in names))
+    figure = response_figure(birads)
+    assert figure.layout.xaxis.type == "category" and list(figure.data[0].x) == [*names, "Unknown"]
+    assert response_figure(CURVE).layout.xaxis.type is None, "a number keeps its scale"

@@ -151,6 +151,18 @@ def test_an_untested_explanation_names_no_input_and_no_place() -> None:
     assert "were not tested" in text and "no statement about place" in text and "No reliability check was made" in text
 
 
+@pytest.mark.parametrize(
+    ("passed", "said"),
+    [((True,), "The one reliability check passes."), ((False,), "The one reliability check fails: agreement."),
+     ((True, True), "2 of 2 reliability checks pass."),
+     ((True, False), "1 of 2 reliability checks passes; fails: attention_overlap.")],
+)  # fmt: skip
+def test_one_reliability_check_is_one(passed: tuple[bool, ...], said: str) -> None:
+    undone = dict.fromkeys(KEYS, None)
+    made = case({**undone, **dict(zip(("agreement", "attention_overlap"), passed, strict=False))})
+    assert said in summarise(made, LABELS).text
+
+
 def test_without_an_image_there_is_no_map_and_that_is_said() -> None:
     made = replace(explanation(image=False), prediction_set=SETS["not_calibrated"], strip=strip({}))
     summary = summarise(made, LABELS)
