@@ -14,7 +14,8 @@ STATE_WORDS = {
 }  # fmt: skip
 PRIORITY_WORDS = {"urgent": "▲ urgent", "soon": "△ soon", "routine": "routine"}
 FLAG_WORDS = {
-    "unlike training": "unlike training data", "abstains": "model abstains", "fields missing": "fields unknown",
+    "unlike training": "unlike training data", "training image": "trained on this image",
+    "abstains": "model abstains", "fields missing": "fields unknown",
 }  # fmt: skip
 _SOURCES = {"upload": "uploaded", "sample": "sample", "watch": "watched folder", "manifest": "manifest",
             "clinical": "entered"}  # fmt: skip

@@ -187,7 +187,7 @@ class Explainer:
         """
         check = check_input(
             encoded, record, inputs=self.reference.inputs, statistics=self.statistics,
-            planes=self.predictor.bundle.planes,
+            planes=self.predictor.bundle.planes, trained_on=self.reference.training_images,
         )  # fmt: skip
         kept = prediction_set(prediction, self.reference.conformal, schema=self.predictor.bundle.schema)
         return FirstAnswer(check, prediction, kept)

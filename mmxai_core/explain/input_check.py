@@ -12,6 +12,7 @@ from mmxai_core.explain.quality import mark_findings, pixel_findings
 from mmxai_core.explain.surprise import record_surprise
 from mmxai_core.model.encoded import EncodedStudy
 from mmxai_core.model.field_statistics import FieldStatistics
+from mmxai_core.model.fingerprints import TrainingImages, fingerprint
 from mmxai_core.model.reference import InputReference, ScoreReference
 from mmxai_core.results.input_check import ImageCheck, InputCheck, InputFinding, InputScore
 from mmxai_core.types import Box
@@ -24,6 +25,10 @@ MODALITIES = {
     "SM": "slide microscopy", "OP": "ophthalmic photography", "ES": "endoscopy",
 }  # fmt: skip
 
+_SEEN = InputFinding(
+    "training image", "caution", "The model was trained on this image: its answer here is no test of it."
+)
+
 
 def check_input(
     encoded: EncodedStudy | None,
@@ -33,6 +38,7 @@ def check_input(
     statistics: FieldStatistics | None = None,
     images: Sequence[int] | None = None,
     planes: Sequence[str] = (),
+    trained_on: TrainingImages | None = None,
 ) -> InputCheck:
     """Whether the model was made for this input. No forward pass; about 0.1 s an image on one core.
 
@@ -47,9 +53,10 @@ def check_input(
         images: Positions of the images to check; None: all.
         planes: `Bundle.planes`. With any, colour is what the model reads, and a grey picture gets a caution; callipers
             and text are not looked for, since the rules for them were measured on ultrasound.
+        trained_on: `Reference.training_images`; None: no image is known to be one.
     """
     findings = list(_modality(encoded, inputs))
-    checks = _images(encoded, inputs, images, planes) if encoded is not None else ()
+    checks = _images(encoded, inputs, images, planes, trained_on) if encoded is not None else ()
     scores, unusual = _record_scores(record, checks, inputs, statistics)
     findings += unusual
     flagged = any(f.severity == "stop" for f in findings) or any(c.flagged for c in checks)
@@ -73,7 +80,11 @@ def _modality(encoded: EncodedStudy | None, inputs: InputReference | None) -> tu
 
 
 def _images(
-    encoded: EncodedStudy, inputs: InputReference | None, images: Sequence[int] | None, planes: Sequence[str]
+    encoded: EncodedStudy,
+    inputs: InputReference | None,
+    images: Sequence[int] | None,
+    planes: Sequence[str],
+    trained_on: TrainingImages | None,
 ) -> tuple[ImageCheck, ...]:
     whole, lesion = glance_vectors(encoded.state.features)
     out = []
@@ -91,6 +102,10 @@ def _images(
             scores = (*parts, score)
             if score.unusual:
                 findings.append(_unlike(score, parts))
+        if trained_on is not None:
+            content = (*geometry.offset, *geometry.content)
+            if trained_on.cohort_of(fingerprint(canvas, content)) is not None:
+                findings.append(_SEEN)
         out.append(ImageCheck(i, image.label, scores, tuple(findings)))
     return tuple(out)
 

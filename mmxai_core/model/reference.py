@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from mmxai_core.errors import BundleError
 from mmxai_core.model.bundle import Bundle
 from mmxai_core.model.bundle_format import read_bytes_of
+from mmxai_core.model.fingerprints import TrainingImages
 from mmxai_core.results.uncertainty import ClassCoverage
 from mmxai_core.types import Json
 
@@ -31,6 +32,7 @@ PARTS = {
     "null_saliency_peaks": "the absolute scale of the evidence",
     "field_statistics": "the distribution of the clinical fields",
     "similar_cases": "similar training cases",
+    "training_images": "which images it was trained on",
 }
 
 
@@ -169,6 +171,7 @@ class Reference:
     Attributes:
         conformal: Prediction sets; None: not calibrated.
         inputs: Kind of input; None: not measured.
+        training_images: The images it was trained on; None: not told.
         entries: The "reference" entry of `metadata.json`, by part.
         arrays: `reference.npz`, whole.
         missing: One sentence a part that is not there.
@@ -176,6 +179,7 @@ class Reference:
 
     conformal: ConformalReference | None = None
     inputs: InputReference | None = None
+    training_images: TrainingImages | None = None
     entries: Mapping[str, Json] = field(default_factory=dict)
     arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
@@ -199,15 +203,22 @@ def load_reference(bundle: Bundle) -> Reference:
                 arrays = {k: stored[k] for k in stored.files}
         except (ValueError, OSError, EOFError) as error:
             raise BundleError(f"Bundle {bundle.name!r}: {REFERENCE} cannot be read ({error}).") from error
-    conformal, inputs = None, None
+    conformal, inputs, images = None, None, None
     try:
         if bundle.metadata.get("conformal"):
             conformal = ConformalReference.from_json(bundle.metadata["conformal"])
         if "input" in entries:
             own = {k.removeprefix("input/"): v for k, v in arrays.items() if k.startswith("input/")}
             inputs = InputReference.from_arrays(own, entries["input"])
+        if "training_images" in entries:
+            images = TrainingImages(
+                {
+                    name: arrays[f"training_images/{name}"].astype(np.uint32)
+                    for name in entries["training_images"]["images"]
+                }
+            )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BundleError(f"Bundle {bundle.name!r}: its reference lacks or misstates an entry ({error}).") from error
     present = set(entries) | {k.partition("/")[0] for k in arrays} | ({"conformal"} if conformal else set())
     missing = tuple(f"This bundle does not carry {what}." for name, what in PARTS.items() if name not in present)
-    return Reference(conformal, inputs, entries, arrays, missing)
+    return Reference(conformal, inputs, images, entries, arrays, missing)

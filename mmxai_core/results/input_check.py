@@ -15,7 +15,7 @@ class InputFinding:
 
     Attributes:
         rule: Stable name: "modality", "colour", "unlike training images", "almost black", "flat", "too small",
-            "saturated", "marks over the lesion", "unusual fields", "unusual together".
+            "saturated", "marks over the lesion", "training image", "unusual fields", "unusual together".
         severity: See `Severity`.
         sentence: What was seen, in words, with the value and the limit.
         value: The number seen; None for a rule on words.

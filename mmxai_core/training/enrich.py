@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from mmxai_core.explain.strip_case import StripSettings
 from mmxai_core.explain.strip_reference import NULL_ARRAY, NULL_PART, THRESHOLDS
 from mmxai_core.model.bundle import Bundle, load_bundle, refresh_hashes
 from mmxai_core.model.field_statistics import FieldStatistics, measure_field_statistics
+from mmxai_core.model.fingerprints import TrainingImages, fingerprint
 from mmxai_core.model.network import FusedNetwork
 from mmxai_core.model.reference import ENTRY, REFERENCE, load_reference
 from mmxai_core.training.common_scale import on_one_scale
@@ -160,6 +161,17 @@ def _null_saliency_peaks(setting: Setting) -> Part:
     return Part({"source": source, "account": null.account}, {NULL_ARRAY: null.peaks})
 
 
+def _training_images(setting: Setting) -> Part:
+    prints: dict[str, list[NDArray[np.uint32]]] = {}
+    for source in (setting.main, *setting.others):
+        for i in range(len(source.data)):
+            canvas = source.data.grey[i].astype(np.float32) / np.float32(255)
+            y, x, rows, cols = source.data.content[i].tolist()
+            prints.setdefault(source.name, []).append(fingerprint(canvas, (y, x, rows, cols)))
+    counts = {name: len(found) for name, found in prints.items()}
+    return Part({"images": counts}, dict(TrainingImages.of(prints).hashes))
+
+
 def _similar_cases(setting: Setting) -> Part:
     found = measure_prototypes(
         setting.network, setting.main.data, schema=setting.bundle.schema, classes=setting.bundle.classes,
@@ -175,6 +187,7 @@ MEASUREMENTS: dict[str, Callable[[Setting], Part]] = {
     "field_statistics": _field_statistics,
     "input": _input,
     "similar_cases": _similar_cases,
+    "training_images": _training_images,
     NULL_PART: _null_saliency_peaks,
     THRESHOLDS: _reliability_thresholds,
 }
@@ -254,21 +267,12 @@ def enrich_bundle(
         bundle,
         bundle.build_network(),
         read(cohort),
-        tuple(read(_part_of(c, seed)) for c in others),
+        tuple(read(c) for c in others),
         read_folds(run_dir),
         seed,
         progress,
     )
     return enrich(setting, parts=parts)
-
-
-def _part_of(cohort: Cohort, seed: int) -> Cohort:
-    """The cohort with no more labelled cases than are measured, so that no more files are read."""
-    cases = [c for c in cohort.cases if c.label is not None]
-    if len(cases) <= MOST_CASES:
-        return cohort
-    kept = np.sort(np.random.default_rng(seed).choice(len(cases), MOST_CASES, replace=False))
-    return replace(cohort, cases=tuple(cases[i] for i in kept))
 
 
 def read_folds(run_dir: Path | None) -> tuple[Json, ...]:

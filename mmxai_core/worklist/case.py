@@ -15,7 +15,7 @@ from mmxai_core.types import Box
 Status = Literal["new", "analysing", "analysed", "rated", "failed"]
 Priority = Literal["routine", "soon", "urgent"]
 Source = Literal["upload", "sample", "watch", "manifest", "clinical"]
-Flag = Literal["unlike training", "abstains", "fields missing"]
+Flag = Literal["unlike training", "training image", "abstains", "fields missing"]
 
 STATES: tuple[Status, ...] = get_args(Status)
 #: Lowest first.
@@ -139,6 +139,8 @@ def flags_of(check: InputCheck | None, kept: PredictionSet | None, *, unknown: i
     told: list[Flag] = []
     if check is not None and check.flagged:
         told.append("unlike training")
+    if check is not None and any(f.rule == "training image" for image in check.images for f in image.findings):
+        told.append("training image")
     if kept is not None and kept.outcome != "not_calibrated" and kept.abstains:
         told.append("abstains")
     if unknown:

@@ -10,15 +10,18 @@ from mmxai_core.clinical import ClinicalRecord
 from mmxai_core.evaluation.input_flags import count_flags
 from mmxai_core.evaluation.intruders import make_intruders
 from mmxai_core.explain.input_check import check_input
+from mmxai_core.explain.input_features import canvas_grey
 from mmxai_core.explain.surprise import record_surprise
 from mmxai_core.model.bundle import load_bundle
 from mmxai_core.model.field_statistics import FieldStatistics, measure_field_statistics
+from mmxai_core.model.fingerprints import TrainingImages, fingerprint
 from mmxai_core.model.reference import InputReference
 from mmxai_core.predict import Predictor
 from mmxai_core.preprocess import CanvasGeometry
 from mmxai_core.study import PixelGeometry, StudyImage
 from mmxai_core.training.data import CohortArrays
 from mmxai_core.training.input_reference import accepted, fit_inputs, input_vectors
+from mmxai_core.worklist.case import flags_of
 from tests.tiny_bundle import ARCH, SCHEMA, tiny_network, tiny_study, write_tiny_bundle
 
 CASES = 90
@@ -102,6 +105,22 @@ def test_the_file_scores_an_image_as_training_did(
     vectors = input_vectors(tiny_network().image_encoder, train.take([3]))
     expected = max(float(b.score(vectors[b.name])[0]) for b in inputs.blocks)
     assert found.images[0].scores[-1].value == pytest.approx(expected, abs=0.1)  # training rounds to 8 bits
+
+
+def test_a_training_image_is_said_to_be_one_and_stays_valid(predictor: Predictor) -> None:
+    study = tiny_study(shape=(180, 240), seed=1003)
+    encoded = predictor.encode(study)
+    geometry = encoded.geometries[0]
+    canvas = canvas_grey(study.images[0].grey, geometry)
+    known = TrainingImages.of({"made_up": [fingerprint(canvas, (*geometry.offset, *geometry.content))]})
+    found = check_input(encoded, ClinicalRecord(), inputs=None, trained_on=known)
+    assert [f.rule for f in found.images[0].findings] == ["training image"] and not found.flagged
+    assert found.sentences[1].startswith("The model was trained on this image:")
+    assert flags_of(found, None, unknown=0) == ("training image",)
+    other = check_input(
+        predictor.encode(tiny_study(shape=(180, 240), seed=1004)), ClinicalRecord(), inputs=None, trained_on=known
+    )
+    assert not other.images[0].findings and flags_of(other, None, unknown=0) == ()
 
 
 def test_another_modality_is_a_rule_of_its_own(predictor: Predictor, inputs: InputReference) -> None:
