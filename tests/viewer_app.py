@@ -91,9 +91,11 @@ def page() -> None:
     if st.session_state.get("name") != name:
         st.session_state["packed"], st.session_state["name"] = pack(steps(name)), name
     wanted = st.selectbox("Layer", [None, "field:age", "field:palpable"])
-    state = viewer(st.session_state["packed"], key=f"viewer-{name}", layer=wanted)
+    look = ((40.0, 30.0, 120.0, 90.0), 0) if st.session_state.get("look") else None
+    state = viewer(st.session_state["packed"], key=f"viewer-{name}", layer=wanted, look=look)
     if st.button("Close the case"):
         st.session_state.clear()
+    st.checkbox("Second look", key="look")  # below the viewer, which it must not move
     st.code(json.dumps(asdict(state)))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from dashboard import bundles, casebook, comparing, services, state
+from dashboard.components import second_look
 from dashboard.components.base_rate import base_rate
 from dashboard.components.bundle_choice import case_choice, opening_choice
 from dashboard.components.case_bar import case_bar
@@ -98,12 +99,17 @@ def show_image(session: state.ReadingSession) -> None:
         "images", pack(study_scene(study, start=session.image_index, height=470))
     )
     kept = (session.roi, session.roi_image) if session.roi is not None and not session.roi_drawn else None
-    seen = viewer(packed, key=f"case-viewer-{session.upload_version}", region=kept)
+    look = second_look.looked_at(session.first, session.roi)
+    seen = viewer(packed, key=f"case-viewer-{session.upload_version}", region=kept, look=look)
     # A reload starts the viewer without a mark; the kept one holds until the reader draws one or takes it away.
     index = seen.picture if seen.region is not None else session.image_index
     gone = seen.cleared and session.roi is not None
     if gone or (seen.region is not None and (seen.region != session.roi or index != session.roi_image)):
         state.update(roi=seen.region, roi_image=index, roi_drawn=seen.region is not None, image_index=index)
+        if gone:  # what the mark had hidden is shown again
+            st.rerun()
+    if look is not None and seen.region is None:
+        st.caption(second_look.said(look[1], len(study.images)))
     show_facts(study, index)
 
 

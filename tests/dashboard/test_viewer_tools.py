@@ -214,6 +214,37 @@ def test_measurements_and_the_marked_lesion(page: Page, address: str) -> None:
     assert all(m["kind"] not in ("region", "outline") for m in hands.marks())
 
 
+def test_the_second_look_is_dashed_until_the_reader_marks_the_lesion(page: Page, address: str) -> None:
+    hands = Hands(page, "ramp", address)
+
+    def seen() -> bool:
+        """Teal on the box's upper line; its dashes are longer than their gaps."""
+
+        def teal(x: float) -> bool:
+            return any(g - r > 40 and g > b for r, g, b in (hands.colour(x, y) for y in (29.8, 30, 30.2)))
+
+        found = [teal(x) for x in np.linspace(45, 115, 40)]
+        assert not all(found), "dashed, not a line"
+        return any(found)
+
+    assert not seen() and hands.run("v.look") is None
+    page.get_by_text("Second look", exact=True).click()
+    hands.until("v.look !== null")
+    hands.settle()
+    assert hands.run("v.look") == [40, 30, 120, 90, 0] and seen()
+    hands.canvas().focus()
+    hands.press("b")
+    assert not seen()
+    hands.press("b")
+    assert seen()
+    hands.press("m")
+    hands.drag((60, 50), (90, 80))
+    hands.returned("region", lambda r: r == pytest.approx([60, 50, 90, 80], abs=1.5))
+    assert not seen(), "the reader's own region stands alone"
+    hands.press("k")
+    assert seen()
+
+
 def test_without_spacing_lengths_are_pixels_and_say_so(page: Page, address: str) -> None:
     hands = Hands(page, "plain", address)
     hands.move(60.5, 45.5)

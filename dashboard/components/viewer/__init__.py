@@ -58,7 +58,7 @@ class ViewerState:
 
 def viewer(
     packed: PixelSource, *, key: str, layer: str | None = None, region: tuple[Box, int] | None = None,
-    picture: int | None = None,
+    picture: int | None = None, look: tuple[Box, int] | None = None,
 ) -> ViewerState:  # fmt: skip
     """Shows a packed scene.
 
@@ -68,12 +68,15 @@ def viewer(
         layer: A map to show; taken up whenever it changes.
         region: A lesion marked earlier and the index of its slice, to be shown where the reader has marked none.
         picture: A slice to go to; taken up whenever it changes.
+        look: Where the model looked a second time and the index of its slice; dashed, while the reader has marked
+            nothing. A scene that states its own box needs none.
     """
     base = str(st.get_option("server.baseUrlPath") or "").strip("/")
     address = f"{'/' + base if base else ''}/{PATH}/{packed.token}"
     state = _component(
         data={
             "scene": address, "layer": layer, "region": [*region[0], region[1]] if region else None, "picture": picture,
+            "look": [*look[0], look[1]] if look else None,
         },
         key=key, on_layer_change=lambda: None, on_region_change=lambda: None,
     )  # fmt: skip

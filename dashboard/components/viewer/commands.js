@@ -43,7 +43,7 @@ const COMMANDS = [
   { id: "zoomOut", name: "Zoom out", key: "-", group: "Picture", run: (v) => v.zoomBy(0.8) },
   { id: "contours", name: "Contours of the map", key: "c", group: "Maps", shown: (v) => v.scene.layers.length > 0, run: (v) => { v.view.contours = !v.view.contours; v.redraw(); } },
   { id: "lesion", name: "Lesion outline", key: "y", group: "Maps", shown: (v) => v.hasLesion(), run: (v) => { v.view.lesion = !v.view.lesion; v.redraw(); } },
-  { id: "box", name: "Box of the second look", key: "b", group: "Maps", shown: (v) => !!v.scene.box, run: (v) => { v.view.boxes = !v.view.boxes; v.redraw(); } },
+  { id: "box", name: "Box of the second look", key: "b", group: "Maps", shown: (v) => !!v.scene.box || !!v.look, run: (v) => { v.view.boxes = !v.view.boxes; v.redraw(); } },
   { id: "colours", name: "Colours on and off", key: "a", group: "Maps", shown: (v) => v.scene.layers.length > 0, run: (v) => { v.view.colours = !v.view.colours; v.tell(); v.redraw(); } },
   { id: "nextMap", name: "Next map", key: "n", group: "Maps", shown: (v) => v.scene.layers.length > 1, run: (v) => v.stepLayer(1) },
   { id: "previousMap", name: "Previous map", key: "N", group: "Maps", shown: (v) => v.scene.layers.length > 1, run: (v) => v.stepLayer(-1) },

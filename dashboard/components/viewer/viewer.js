@@ -28,6 +28,7 @@ class Viewer {
     /** @type {Place | null} */ this.cursor = null;
     /** @type {Place | null} */ this.pen = null;
     /** @type {Place | null} */ this.place = null;
+    /** Box of the second look and its slice, where the page states it apart from the scene. @type {number[] | null} */ this.look = null;
     /** @type {Map<Layer, Map<number, number[]>>} */ this.contours = new Map();
     this.loader = new Loader();
     this.cineTimer = 0;
@@ -59,8 +60,10 @@ class Viewer {
   /** @template {HTMLElement} T @param {string} selector @returns {T} */
   part(selector) { return /** @type {T} */ (this.root.querySelector(selector)); }
 
-  /** @param {{scene: string, layer?: string | null, region?: number[] | null, picture?: number | null}} wish */
+  /** @param {{scene: string, layer?: string | null, region?: number[] | null, picture?: number | null, look?: number[] | null}} wish */
   async show(wish) {
+    const moved = String(wish.look) !== String(this.look);
+    this.look = wish.look ?? null;
     if (this.scene?.url !== wish.scene && this.latest !== wish.scene) {
       this.root.dataset.ready = "0";
       this.latest = wish.scene;
@@ -74,6 +77,7 @@ class Viewer {
     if (wish.picture != null && wish.picture !== this.wishedPicture) this.toSlice(wish.picture);
     this.wishedPicture = wish.picture;
     if (wish.region && !this.marks.lesion && !this.cleared) this.restore(wish.region);
+    if (moved) { buildHelp(this.part(".help"), this); this.redraw(); }
   }
 
   /** @param {Scene} scene */
