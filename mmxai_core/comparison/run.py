@@ -155,6 +155,8 @@ class Comparison:
                         f"The folder {self.plan.out.name} holds a comparison with other settings or cases "
                         f"({name}: {', '.join(odd)}); give another one."
                     )
+                if "environment" in before:  # where the run was begun: most of its units were made there
+                    now["environment"] = before["environment"]
             path.write_text(json.dumps(now, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
     def run(self) -> None:

@@ -12,7 +12,7 @@ from mmxai_core.explain.quality import mark_findings, pixel_findings
 from mmxai_core.explain.surprise import record_surprise
 from mmxai_core.model.encoded import EncodedStudy
 from mmxai_core.model.field_statistics import FieldStatistics
-from mmxai_core.model.fingerprints import TrainingImages, fingerprint
+from mmxai_core.model.fingerprints import ENOUGH, TrainingImages, fingerprint
 from mmxai_core.model.reference import InputReference, ScoreReference
 from mmxai_core.results.input_check import ImageCheck, InputCheck, InputFinding, InputScore
 from mmxai_core.types import Box
@@ -24,10 +24,6 @@ MODALITIES = {
     "NM": "nuclear medicine", "XA": "X-ray angiography", "RF": "fluoroscopy", "OT": "other", "SC": "a screen capture",
     "SM": "slide microscopy", "OP": "ophthalmic photography", "ES": "endoscopy",
 }  # fmt: skip
-
-_SEEN = InputFinding(
-    "training image", "caution", "The model was trained on this image: its answer here is no test of it."
-)
 
 
 def check_input(
@@ -104,10 +100,16 @@ def _images(
                 findings.append(_unlike(score, parts))
         if trained_on is not None:
             content = (*geometry.offset, *geometry.content)
-            if trained_on.cohort_of(fingerprint(canvas, content)) is not None:
-                findings.append(_SEEN)
+            if (known := trained_on.known(fingerprint(canvas, content))) is not None:
+                findings.append(_seen(image.label if len(encoded.geometries) > 1 else "", known[1]))
         out.append(ImageCheck(i, image.label, scores, tuple(findings)))
     return tuple(out)
+
+
+def _seen(label: str, hashes: int) -> InputFinding:
+    which = f"the image {label}" if label else "this image"
+    words = f"The model was trained on {which}: its answer here is no test of it."
+    return InputFinding("training image", "caution", words, float(hashes), float(ENOUGH))
 
 
 def _unlike(score: InputScore, parts: Sequence[InputScore]) -> InputFinding:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from mmxai_core.errors import BundleError
 from mmxai_core.model.bundle import Bundle
 from mmxai_core.model.bundle_format import read_bytes_of
+from mmxai_core.model.fingerprints import VERSION as FINGERPRINTS
 from mmxai_core.model.fingerprints import TrainingImages
 from mmxai_core.results.uncertainty import ClassCoverage
 from mmxai_core.types import Json
@@ -171,7 +172,7 @@ class Reference:
     Attributes:
         conformal: Prediction sets; None: not calibrated.
         inputs: Kind of input; None: not measured.
-        training_images: The images it was trained on; None: not told.
+        training_images: The images it was trained on; None: not told, or by another version of `fingerprints`.
         entries: The "reference" entry of `metadata.json`, by part.
         arrays: `reference.npz`, whole.
         missing: One sentence a part that is not there.
@@ -210,13 +211,9 @@ def load_reference(bundle: Bundle) -> Reference:
         if "input" in entries:
             own = {k.removeprefix("input/"): v for k, v in arrays.items() if k.startswith("input/")}
             inputs = InputReference.from_arrays(own, entries["input"])
-        if "training_images" in entries:
-            images = TrainingImages(
-                {
-                    name: arrays[f"training_images/{name}"].astype(np.uint32)
-                    for name in entries["training_images"]["images"]
-                }
-            )
+        if entries.get("training_images", {}).get("version") == FINGERPRINTS:
+            kept = entries["training_images"]["images"]
+            images = TrainingImages({name: arrays[f"training_images/{name}"].astype(np.uint32) for name in kept})
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BundleError(f"Bundle {bundle.name!r}: its reference lacks or misstates an entry ({error}).") from error
     present = set(entries) | {k.partition("/")[0] for k in arrays} | ({"conformal"} if conformal else set())

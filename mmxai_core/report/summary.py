@@ -277,6 +277,9 @@ def limits(explanation: Explanation) -> tuple[str, ...]:
         found.append(
             "Whether the case resembles the training cases is not known: the bundle has no statistics of them."
         )
+    if explanation.input_check is not None:
+        images = [f for image in explanation.input_check.images for f in image.findings]
+        found += dict.fromkeys(f.sentence for f in images if f.rule == "training image")
     if prediction.image_index is None:
         found.append("No image was read: nothing here speaks of its findings.")
     elif len(prediction.image_scores) > 1:

@@ -23,7 +23,7 @@ from mmxai_core.explain.strip_case import StripSettings
 from mmxai_core.explain.strip_reference import NULL_ARRAY, NULL_PART, THRESHOLDS
 from mmxai_core.model.bundle import Bundle, load_bundle, refresh_hashes
 from mmxai_core.model.field_statistics import FieldStatistics, measure_field_statistics
-from mmxai_core.model.fingerprints import TrainingImages, fingerprint
+from mmxai_core.model.fingerprints import VERSION, TrainingImages, fingerprint
 from mmxai_core.model.network import FusedNetwork
 from mmxai_core.model.reference import ENTRY, REFERENCE, load_reference
 from mmxai_core.training.common_scale import on_one_scale
@@ -39,6 +39,8 @@ MODALITY = {
     "breast_lesions_usg": "US", "bus_bra": "US", "cbis_ddsm": "MG", "duke_breast_mri": "MR", "tcga_brca": "MG",
     "tcga_luad": "CT", "tcga_gbm": "MR", "tcga_lgg": "MR",
 }  # fmt: skip
+#: The name of a site's own data.
+MANIFEST = "manifest"
 #: Most cases of a cohort that are encoded for the statistics.
 MOST_CASES = 600
 #: Fewest cases that say anything of a 10th percentile.
@@ -162,14 +164,28 @@ def _null_saliency_peaks(setting: Setting) -> Part:
 
 
 def _training_images(setting: Setting) -> Part:
+    """Of public cohorts only: whoever holds an image can ask whether it was trained on."""
+    sources = (setting.main, *setting.others)
+    given = {s.name for s in sources}
+    if private := sorted(given & {MANIFEST}):
+        raise CohortError(f"Hashes of training images are kept of public cohorts only; {private[0]} is a site's own.")
+    trained = {
+        str(d["cohort"])
+        for d in setting.bundle.metadata.get("training_data", ())
+        if isinstance(d, dict) and "cohort" in d
+    }
+    if missing := sorted(trained - given):
+        raise CohortError(
+            f"The bundle was trained on {missing[0]} too: give it with --also, or its images are unknown."
+        )
     prints: dict[str, list[NDArray[np.uint32]]] = {}
-    for source in (setting.main, *setting.others):
+    for source in sources:
         for i in range(len(source.data)):
             canvas = source.data.grey[i].astype(np.float32) / np.float32(255)
             y, x, rows, cols = source.data.content[i].tolist()
             prints.setdefault(source.name, []).append(fingerprint(canvas, (y, x, rows, cols)))
     counts = {name: len(found) for name, found in prints.items()}
-    return Part({"images": counts}, dict(TrainingImages.of(prints).hashes))
+    return Part({"version": VERSION, "images": counts}, dict(TrainingImages.of(prints).hashes))
 
 
 def _similar_cases(setting: Setting) -> Part:

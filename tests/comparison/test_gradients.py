@@ -8,7 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from comparison.tiny_cohort import CONFIG, SCHEMA, tiny_cohort
+from sklearn.metrics import roc_auc_score
 
+from mmxai_core.comparison import gradients as module
+from mmxai_core.comparison.cohort import make_splits
+from mmxai_core.comparison.fold import FoldWork
 from mmxai_core.comparison.gradients import (
     SIDE,
     STRENGTHS,
@@ -20,8 +24,10 @@ from mmxai_core.comparison.gradients import (
     scores_without,
     strength_of,
 )
+from mmxai_core.comparison.models import BY_NAME
 from mmxai_core.comparison.run import Comparison, plan_of
 from mmxai_core.training.data import CohortArrays, load_arrays
+from mmxai_core.training.recipe import RunLog
 
 
 @pytest.fixture(scope="module")
@@ -105,3 +111,30 @@ def test_a_unit_tells_its_penalty_and_how_many_cases_it_learned_from(tmp_path: P
         assert unit.account["cases"] == {"own": 24, "source": 24}
         assert set(unit.scores) == {"image", "history", "history+descriptor"} == set(unit.account["setting"])
         assert not (tmp_path / "cache").exists(), "no network is trained for it"
+
+
+def test_the_second_stage_is_not_fooled_by_a_score_that_knows_its_training_cases(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Of pictures that are noise the fields must decide, as they do without the picture."""
+    n = 240
+    rng = np.random.default_rng(5)
+    labels = (np.arange(n) % 2).astype(np.int64)
+    records = tuple(SCHEMA.record({"age": float(np.clip(rng.normal(45 + 12 * y, 8), 20, 90))}) for y in labels)
+    names = tuple(f"c{i}" for i in range(n))
+    blank, empty = np.zeros((n, 96, 96), np.uint8), np.zeros((n, len(SCHEMA.fields)))
+    data = CohortArrays(
+        blank, np.tile(np.array([0, 0, 96, 96], np.int64), (n, 1)), blank, np.zeros(n, bool),
+        empty.astype(np.float32), empty.astype(bool), labels, names, names, records,
+    )  # fmt: skip
+    drawn = dict(zip(names, rng.normal(size=(n, 900)), strict=True))
+    monkeypatch.setattr(
+        Seen, "of", classmethod(lambda cls, d: cls(np.stack([drawn[c] for c in d.case_ids]), d.labels, d.patients))
+    )
+    monkeypatch.setattr(module, "STRENGTHS", (1.0,))  # strong enough to know every training case by heart
+    split = make_splits(data, folds=3, seed=1, validation=0.3)[0]
+    work = FoldWork(data, split, schema=SCHEMA, config=CONFIG, cache=tmp_path, log=RunLog(tmp_path))
+    both, fields = (work.fit(BY_NAME[name], lambda other: None) for name in ("gradients", "logistic"))  # type: ignore[arg-type, return-value]
+    truth = labels[split.test]
+    alone, found = (roc_auc_score(truth, u.scores["history"].test) for u in (fields, both))
+    assert alone > 0.8 and found > alone - 0.05, (alone, found)
