@@ -1,7 +1,7 @@
 """Oriented gradients of the lesion's crop and logistic regression: the field's plain rival of a network that looks.
 
 Histograms of oriented gradients (Dalal and Triggs 2005) by scikit-image. The crop lies around the expert's outline,
-which no other model of the comparison is given: what this rival has is at least as good as where the lesion is.
+which no other model of the comparison is given: this rival never looks in the wrong place.
 """
 
 from __future__ import annotations
