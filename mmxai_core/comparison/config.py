@@ -112,7 +112,7 @@ class CompareConfig:
 
     def to_json(self) -> Json:
         """A plain dict. Choices that came later and are left alone are left out: earlier runs' settings stay equal."""
-        values: Json = asdict(self)
+        values: Json = asdict(self) | {"arch": self.arch.to_json(), "loss": self.loss.to_json()}
         if self.incomplete == EMBED:
             del values["incomplete"]
         if not self.preprocess.on:

@@ -77,8 +77,8 @@ def train_encoder(
         replay = None
     loss = replace(config.loss, lesion=0.0) if kind == "no_lesion_loss" else config.loss
     depends = [
-        kind, split_hash(train.case_ids), split_hash(validation.case_ids), seed, asdict(stage), asdict(loss),
-        asdict(config.arch), config.init, config.amp, start.key if start else None,
+        kind, split_hash(train.case_ids), split_hash(validation.case_ids), seed, asdict(stage), loss.to_json(),
+        config.arch.to_json(), config.init, config.amp, start.key if start else None,
         [config.replay, split_hash(replay.case_ids)] if replay is not None else None,
     ]  # fmt: skip
     if config.preprocess.on:  # encoders of plain pictures keep their keys

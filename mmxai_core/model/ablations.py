@@ -37,8 +37,9 @@ class WholeEncoder(ImageEncoder):
     """Without lesion loss: nothing says where the lesion is, so both glances see the whole canvas."""
 
     def forward(
-        self, canvas: Tensor, *, boxes: Tensor | None = None, lesion_logits: Tensor | None = None
+        self, canvas: Tensor, *, boxes: Tensor | None = None, lesion_logits: Tensor | None = None,
+        map_both: bool = False,
     ) -> ImageState:  # fmt: skip
         """See `ImageEncoder.forward`; `boxes` is not read, not in training either."""
         whole = canvas.new_tensor([[0.5, 0.5, 1.0]]).expand(len(canvas), -1)
-        return super().forward(canvas, boxes=whole, lesion_logits=lesion_logits)
+        return super().forward(canvas, boxes=whole, lesion_logits=lesion_logits, map_both=map_both)

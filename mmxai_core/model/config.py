@@ -22,6 +22,7 @@ class Architecture:
         queries: Image summary queries M.
         dropout: Dropout rate in training.
         classes: Number of classes K.
+        refine: How often the lesion is sought once more, on the second glance itself, before that glance is read.
     """
 
     backbone: str = "efficientnet_lite0"
@@ -33,9 +34,18 @@ class Architecture:
     queries: int = 4
     dropout: float = 0.1
     classes: int = 2
+    refine: int = 0
 
     def __post_init__(self) -> None:
-        for name, low in (("heads", 1), ("depth", 0), ("queries", 1), ("classes", 2), ("width", 4), ("glance", 32)):
+        for name, low in (
+            ("heads", 1),
+            ("depth", 0),
+            ("queries", 1),
+            ("classes", 2),
+            ("width", 4),
+            ("glance", 32),
+            ("refine", 0),
+        ):
             if getattr(self, name) < low:
                 raise BundleError(f"Architecture setting {name} must be at least {low}; got {getattr(self, name)}.")
         if not 0 <= self.dropout < 1:
@@ -53,8 +63,8 @@ class Architecture:
         return self.glance // 16
 
     def to_json(self) -> Json:
-        """A plain dict."""
-        return asdict(self)
+        """A plain dict; without `refine` where it is 0, as bundles and cached encoders from before it have it."""
+        return {k: v for k, v in asdict(self).items() if k != "refine" or v}
 
     @classmethod
     def from_json(cls, values: Json) -> Architecture:

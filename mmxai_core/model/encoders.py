@@ -29,6 +29,7 @@ class ImageState:
         logits: (B, K) of the image alone.
         block_attention: One (B, heads, N, N) a block.
         pool_attention: (B, M, N): where each summary query looks; rows sum to 1.
+        second_lesion_logits: (B, 1, 4g, 4g) over the second glance, where `forward` was asked for them.
     """
 
     features: Tensor
@@ -40,6 +41,7 @@ class ImageState:
     logits: Tensor
     block_attention: tuple[Tensor, ...]
     pool_attention: Tensor
+    second_lesion_logits: Tensor | None = None
 
     def detach(self) -> ImageState:
         """The same values without their graph."""
@@ -99,7 +101,8 @@ class ImageEncoder(nn.Module):
         return logits
 
     def forward(
-        self, canvas: Tensor, *, boxes: Tensor | None = None, lesion_logits: Tensor | None = None
+        self, canvas: Tensor, *, boxes: Tensor | None = None, lesion_logits: Tensor | None = None,
+        map_both: bool = False,
     ) -> ImageState:  # fmt: skip
         """Encodes a batch of canvases once.
 
@@ -108,6 +111,7 @@ class ImageEncoder(nn.Module):
             boxes: (B, 3) where the second glance looks; None: the model's own lesion map decides. Training gives
                 boxes, so that both glances share one batch and batch norm sees the mixture that it meets later.
             lesion_logits: Handed on where the boxes are given too: the lesion map only says where to look.
+            map_both: With boxes: the lesion map of the second glance as well, which training compares to the mask.
         """
         if boxes is not None and lesion_logits is not None:
             return self.read_features(self.glance_features(canvas, boxes), boxes=boxes, lesion_logits=lesion_logits)
@@ -116,13 +120,27 @@ class ImageEncoder(nn.Module):
         if boxes is None:
             f_whole, lateral = self._cnn(whole)
             lesion_logits = self._lesion(f_whole, lateral)
-            boxes = find_boxes(lesion_logits)
+            boxes = self._refined(canvas, find_boxes(lesion_logits))
             f_lesion, _ = self._cnn(lesion_glance(canvas, boxes, size))
         else:
             both, lateral = self._cnn(torch.cat([whole, lesion_glance(canvas, boxes, size)]))
             f_whole, f_lesion = both[:b], both[b:]
+            if map_both:
+                maps = self._lesion(both, lateral)
+                state = self.read_features(torch.stack([f_whole, f_lesion], 1), boxes=boxes, lesion_logits=maps[:b])
+                return replace(state, second_lesion_logits=maps[b:])
             lesion_logits = self._lesion(f_whole, [x[:b] for x in lateral])
         return self.read_features(torch.stack([f_whole, f_lesion], 1), boxes=boxes, lesion_logits=lesion_logits)
+
+    def _refined(self, canvas: Tensor, boxes: Tensor) -> Tensor:
+        """(B, 3) -> (B, 3): the lesion is sought again on the glance that the boxes give, `arch.refine` times.
+
+        A map of the whole canvas has cells as large as a small lesion's margin; one of the crop outlines it.
+        """
+        for _ in range(self.arch.refine):
+            near, lateral = self._cnn(lesion_glance(canvas, boxes, self.arch.glance))
+            boxes = find_boxes(self._lesion(near, lateral), within=boxes)
+        return boxes
 
     def glance_features(self, canvas: Tensor, boxes: Tensor) -> Tensor:
         """The CNN alone, where the second glance is known: neither lesion map nor Transformer.

@@ -26,24 +26,31 @@ def square_box(x0: float, y0: float, x1: float, y1: float, *, context: float = C
     return cx, cy, side
 
 
-def find_boxes(lesion_logits: Tensor) -> Tensor:
+def find_boxes(lesion_logits: Tensor, *, within: Tensor | None = None) -> Tensor:
     """Where the lesion map says the lesion is.
 
     The component that holds most probability mass, among cells above half of the map's maximum, with context.
 
     Args:
-        lesion_logits: (B, 1, h, w) over the whole canvas.
+        lesion_logits: (B, 1, h, w) over the whole canvas, or over the boxes `within`.
+        within: (B, 3) what the map shows of the canvas, as returned; None: all of it.
 
     Returns:
         (B, 3) float32 (centre x, centre y, side), parts of the canvas; no gradient.
     """
     out = []
-    for p in torch.sigmoid(lesion_logits.detach().float()).cpu().numpy()[:, 0]:
+    corners = [(0.0, 0.0, 1.0)] * len(lesion_logits)
+    if within is not None:
+        corners = [(cx - side / 2, cy - side / 2, side) for cx, cy, side in within.detach().cpu().tolist()]
+    maps = torch.sigmoid(lesion_logits.detach().float()).cpu().numpy()[:, 0]
+    for p, (left, top, side) in zip(maps, corners, strict=True):
         labels, n = ndimage.label(p > 0.5 * p.max())
         mass = ndimage.sum_labels(p, labels, range(1, n + 1)) if n else [0.0]
         rows, cols = np.nonzero(labels == int(np.argmax(mass)) + 1) if n else (np.arange(p.shape[0]),) * 2
         h, w = p.shape
-        out.append(square_box(cols.min() / w, rows.min() / h, (cols.max() + 1) / w, (rows.max() + 1) / h))
+        x0, y0 = left + side * cols.min() / w, top + side * rows.min() / h
+        x1, y1 = left + side * (cols.max() + 1) / w, top + side * (rows.max() + 1) / h
+        out.append(square_box(x0, y0, x1, y1))
     return torch.tensor(out, dtype=torch.float32, device=lesion_logits.device)
 
 

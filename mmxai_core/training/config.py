@@ -91,17 +91,23 @@ class LossConfig:
         lesion: Lesion map (cross-entropy + Dice) against the mask.
         coherence: Asks the summary queries to look into the lesion.
         branch: Auxiliary cross-entropy of each branch's own logits, in the fusion stage.
+        second_lesion: Lesion map of the second glance against what the mask shows there; 0: that map is not trained.
     """
 
     smoothing: float = 0.05
     lesion: float = 0.5
     coherence: float = 0.1
     branch: float = 0.3
+    second_lesion: float = 0.0
 
     def __post_init__(self) -> None:
         check_range(self, "smoothing", 0.0, 0.5)
-        for name in ("lesion", "coherence", "branch"):
+        for name in ("lesion", "coherence", "branch", "second_lesion"):
             check_range(self, name, 0.0, 100.0)
+
+    def to_json(self) -> Json:
+        """A plain dict; without `second_lesion` where it is 0, as runs and cached encoders from before it have it."""
+        return {k: v for k, v in asdict(self).items() if k != "second_lesion" or v}
 
 
 @dataclass(frozen=True)
@@ -245,8 +251,8 @@ class TrainConfig:
             raise CohortError(f"Training setting arch.backbone must be a timm model; got {self.arch.backbone!r}.")
 
     def to_json(self) -> Json:
-        """A plain dict."""
-        return asdict(self)
+        """A plain dict. Choices that came later and are left alone are left out: earlier runs' settings stay equal."""
+        return asdict(self) | {"arch": self.arch.to_json(), "loss": self.loss.to_json()}
 
 
 def build_settings(kind: type[Any], values: Json, where: str, default: Any) -> Any:

@@ -95,18 +95,18 @@ def weighted_numbers(
 class _ImageTerms(nn.Module):
     """The encoder with the terms of its loss."""
 
-    def __init__(self, encoder: ImageEncoder, *, smoothing: float, amp: str) -> None:
+    def __init__(self, encoder: ImageEncoder, *, smoothing: float, amp: str, map_both: bool) -> None:
         super().__init__()
-        self.encoder, self.smoothing, self.amp = encoder, smoothing, amp
+        self.encoder, self.smoothing, self.amp, self.map_both = encoder, smoothing, amp, map_both
 
     def forward(
         self, canvas: Tensor, boxes: Tensor, labels: Tensor, lesion: Tensor, has_mask: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, ...]:
         with (
             torch.autocast(canvas.device.type, dtype=AMP_TYPES.get(self.amp), enabled=self.amp in AMP_TYPES),
             QuickDepthwise(),
         ):
-            state = self.encoder(canvas, boxes=boxes)
+            state = self.encoder(canvas, boxes=boxes, map_both=self.map_both)
         return image_terms(state, labels, lesion, has_mask, smoothing=self.smoothing)
 
 
@@ -149,8 +149,6 @@ class ImageObjective:
         config: Loss weights, mixed precision, and how views are drawn.
     """
 
-    names = ("ce", "lesion", "coherence")
-
     def __init__(self, encoder: ImageEncoder, data: CohortArrays, config: TrainConfig) -> None:
         self.data, self.draws = data, config.draws
         self.labels, self.has_mask = torch.from_numpy(data.labels), torch.from_numpy(data.has_mask)
@@ -158,14 +156,18 @@ class ImageObjective:
             self.labels = torch.from_numpy(
                 taught_targets(data.labels, data.assessed, classes=config.arch.classes, weight=config.teacher)
             )
-        self.terms: nn.Module = _ImageTerms(encoder, smoothing=config.loss.smoothing, amp=config.amp)
-        self.weights = (config.class_weight, config.loss.lesion, config.loss.coherence)
+        loss, second = config.loss, config.loss.second_lesion > 0
+        self.terms: nn.Module = _ImageTerms(encoder, smoothing=loss.smoothing, amp=config.amp, map_both=second)
+        self.names: tuple[str, ...] = ("ce", "lesion", "coherence")
+        self.weights: tuple[float, ...] = (config.class_weight, loss.lesion, loss.coherence)
+        if second:
+            self.names, self.weights = (*self.names, "second_lesion"), (*self.weights, loss.second_lesion)
         self.device = next(encoder.parameters()).device
 
     def masses(self, index: Tensor) -> tuple[float, ...]:
         """See `objective.Objective`."""
         masked = float(self.has_mask[index].sum())
-        return float(len(index)), masked, masked
+        return float(len(index)), *[masked] * (len(self.names) - 1)
 
     def view(self, index: Tensor, rng: torch.Generator) -> tuple[Batch, Tensor]:
         """One augmented view of each case, and the box of its second glance."""

@@ -57,8 +57,10 @@ def lesion_glance_mask(lesion: Tensor, boxes: Tensor, size: int) -> Tensor:
 
 def image_terms(
     state: ImageState, labels: Tensor, lesion: Tensor, has_mask: Tensor, *, smoothing: float
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Terms of the image branch's loss: cross-entropy over all cases, lesion map and coherence over those with a mask.
+) -> tuple[Tensor, ...]:
+    """Terms of the image branch's loss: cross-entropy over all cases, the others over those with a mask.
+
+    Lesion map of the whole glance, coherence, and the lesion map of the second glance where the state has one.
 
     Args:
         state: Image state of B cases.
@@ -68,4 +70,8 @@ def image_terms(
         smoothing: Label smoothing.
     """
     ce = F.cross_entropy(state.logits.float(), labels, label_smoothing=smoothing)
-    return ce, lesion_loss(state.lesion_logits, lesion, has_mask), coherence_loss(state, lesion, has_mask)
+    terms = ce, lesion_loss(state.lesion_logits, lesion, has_mask), coherence_loss(state, lesion, has_mask)
+    second = state.second_lesion_logits
+    if second is None:
+        return terms
+    return *terms, lesion_loss(second, lesion_glance_mask(lesion, state.boxes, second.shape[-1]), has_mask)

@@ -137,8 +137,8 @@ def pretrain_encoder(
         if (v := getattr(config, k)) != getattr(usual, k)
     }
     settings = json.dumps(
-        [config.seed, config.init, config.amp, config.pretrain_validation, asdict(config.arch), asdict(config.pretrain),
-         asdict(config.loss), split_hash(data.case_ids), *([changed] if changed else []),
+        [config.seed, config.init, config.amp, config.pretrain_validation, config.arch.to_json(),
+         asdict(config.pretrain), config.loss.to_json(), split_hash(data.case_ids), *([changed] if changed else []),
          *([split_hash(validation.case_ids)] if validation is not None else [])], sort_keys=True,
     )  # fmt: skip
     done = log.folder / f"pretrained-{hashlib.sha256(settings.encode()).hexdigest()[:12]}.pt"
