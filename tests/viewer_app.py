@@ -75,6 +75,16 @@ def page() -> None:
                 for s, title in enumerate(("R CC", "L CC", "R MLO", "L MLO"))
             )
             return Scene(pictures[0].pixels, (0.1, 0.1), slices=pictures, side_by_side=(0, 1, 2, 3))
+        if name in ("read", "read-apart", "read-explained"):  # one slice of three, before and after; or in a study
+            cuts = tuple(
+                Picture(grey((60, 90), s), (0.1, 0.1), f"Slice {s + 1}", value_range=(0.0, 200.0)) for s in range(3)
+            )
+            if name == "read-explained":
+                shown = StudyImage(cuts[1].pixels, PixelGeometry((60, 90), (0.1, 0.1), "test"))
+                return evidence_scene(shown, explanation(), LABELS, height=400)
+            return Scene(
+                cuts[1].pixels, (0.1, 0.1), region_tool=True, slices=cuts, start=1, follows=name == "read",
+            )  # fmt: skip
         found = explanation()
         image = StudyImage(grey(), PixelGeometry((60, 90), (0.1, 0.1), "test"))
         made = evidence_scene(image, found, LABELS, height=400)
@@ -88,6 +98,8 @@ def page() -> None:
 
     st.set_page_config(layout="wide")
     name = st.query_params.get("scene", "evidence")
+    if name.startswith("read"):  # from page to page without a reload, as the dashboard goes
+        name = str(st.segmented_control("Scene", ["read", "read-explained", "read-apart"], default=name))
     if st.session_state.get("name") != name:
         st.session_state["packed"], st.session_state["name"] = pack(steps(name)), name
     wanted = st.selectbox("Layer", [None, "field:age", "field:palpable"])

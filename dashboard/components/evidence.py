@@ -143,7 +143,7 @@ def scene(
     return Scene(
         image.grey if as_grey else image.pixels, image.geometry.spacing_mm, layers(explanation, labels),
         prediction.lesion_box, whose.get(prediction.lesion_box_source, ""), height, levels=image.levels,
-        value_range=image.value_range, brush=brush(explanation, labels),
+        value_range=image.value_range, brush=brush(explanation, labels), follows=True,
     )  # fmt: skip
 
 

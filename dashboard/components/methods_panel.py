@@ -90,4 +90,4 @@ def method_scene(image: StudyImage, found: SaliencyMap, *, height: int, as_grey:
         "map", label.replace("_", " "), "Method", found.source, 0.0, found.reference, found.unit,
         f"{found.semantics} Read from the {found.layer}.",
     )  # fmt: skip
-    return Scene(image.grey if as_grey else image.pixels, image.geometry.spacing_mm, (layer,), height=height)
+    return Scene(image.grey if as_grey else image.pixels, image.geometry.spacing_mm, (layer,), height=height, follows=True)

@@ -28,6 +28,7 @@ def study_scene(study: Study, *, start: int = 0, height: int = 440, region_tool:
         title=first.label if many else "Image", levels=first.levels, value_range=first.value_range,
         modality=study.modality, start=start if many else 0,
         slices=tuple(Picture.of(image) for image in images) if many else (), side_by_side=_side_by_side(images),
+        follows=True,
     )  # fmt: skip
 
 

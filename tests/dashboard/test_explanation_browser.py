@@ -17,6 +17,10 @@ from dashboard.views.panels import VIEWS
 #: Milliseconds; generous, because a test machine may be busy.
 SLOW = 240_000
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
+#: Closer, another window and a length; and what of it is on screen. `r`: the viewer's element.
+LOOK = """(r.viewer.zoomBy(2), r.viewer.setWindow([40, 180]),
+    r.viewer.finish({kind: "length", slice: 0, points: [[30, 30], [90, 60]], text: []}))"""
+LOOKED = "[r.viewer.view.zoom, r.viewer.windowOf(r.viewer.activeHead()), r.viewer.marks.list.map(m => m.kind)]"
 
 
 @pytest.fixture
@@ -45,6 +49,7 @@ def page(tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def analyse(page: Page) -> None:
     page.locator("input[type=file]").first.set_input_files(ROOT / "assets" / "samples" / "phantom-b.dcm")
     page.locator(".viewer[data-ready='1']").wait_for()
+    page.locator(".viewer").evaluate(f"r => {LOOK}")
     group = page.get_by_test_id("stButtonGroup").filter(has_text="Palpable lump")
     group.get_by_text("Yes", exact=True).click()
     page.get_by_role("button", name=re.compile("^Analyse")).click()
@@ -78,6 +83,8 @@ def test_every_view_of_a_case(page: Page) -> None:
     analyse(page)
     body = page.locator(".st-key-explain-body")
     expect(body.locator(".viewer")).to_be_in_viewport()
+    body.locator(".viewer[data-ready='1']").wait_for()
+    assert body.locator(".viewer").evaluate(f"r => {LOOKED}") == [2, [40, 180], ["length"]]  # as it was left on Case
     drawn(page, "waterfall")
     expect(page.locator(".st-key-waterfall")).to_be_in_viewport()
     expect(page.get_by_role("button", name="Cancel")).to_have_count(0)

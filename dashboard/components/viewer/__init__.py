@@ -24,7 +24,7 @@ _HERE = Path(__file__).resolve().parent
 #: Plain scripts in the order they build on each other; together one module, so that no build step is needed.
 _SCRIPTS = (
     "decode.js", "picture.js", "paint.js", "gl.js", "pane.js", "marks.js", "commands.js", "panel.js", "gestures.js",
-    "viewer.js", "mount.js",
+    "seen.js", "viewer.js", "mount.js",
 )  # fmt: skip
 
 

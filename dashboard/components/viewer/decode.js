@@ -15,7 +15,7 @@
  * @typedef {{id: string, url: string, pictures: PictureHead[], start: number, layerPicture: number, modality: string,
  *   colourMaps: Record<string, Uint8Array>, signedColours: [number[], number[]], layers: Layer[], brush: Brush | null,
  *   box: [number, number, number, number] | null, boxLabel: string, maxHeight: number, regionTool: boolean,
- *   panes: string[]}} Scene
+ *   panes: string[], follows: boolean}} Scene
  */
 
 /** Waits before a request is tried again, ms: a connection that was cut comes back within seconds. */

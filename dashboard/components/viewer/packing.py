@@ -68,6 +68,7 @@ def pack(scene: Scene) -> PixelSource:
         "layers": [_layer(layer, blocks) for layer in scene.layers],
         "brush": _brush(scene.brush, blocks) if scene.brush else None,
         "box": scene.box, "boxLabel": scene.box_label, "maxHeight": scene.height, "regionTool": scene.region_tool,
+        "follows": scene.follows,
     }  # fmt: skip
     digest = hashlib.sha256(bytes(blocks.bytes) + json.dumps(head, sort_keys=True).encode())
     text = json.dumps(head | {"id": digest.hexdigest()[:16]}, ensure_ascii=False).encode()

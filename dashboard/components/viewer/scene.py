@@ -156,6 +156,8 @@ class Scene:
         start: Index of the slice shown first, which the layers belong to.
         side_by_side: Indices of slices shown in panes of their own at first: two views, prior and current.
         brush: What links places and fields, or None.
+        follows: True where window, zoom and measurements of a picture go with it to other scenes that say so, on
+            whichever page. A reader study's scenes do not: one reading must not shape the next.
     """
 
     pixels: DisplayImage
@@ -173,6 +175,7 @@ class Scene:
     start: int = 0
     side_by_side: tuple[int, ...] = ()
     brush: Brush | None = None
+    follows: bool = False
 
     @property
     def pictures(self) -> tuple[Picture, ...]:

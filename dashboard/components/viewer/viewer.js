@@ -2,9 +2,6 @@
 // Puts the parts together: one view shared by all panes; nothing here costs a run of the server, but a chosen map and
 // a marked lesion, which are reported.
 
-/** What the reader did with a scene, for when its page is shown again; positions and settings, no pixels. @type {Map<string, {view: View, marks: Marks, sources: string[], place: Place | null}>} */
-const KEPT = new Map();
-
 /** @returns {View} */
 function freshView() {
   return {
@@ -83,8 +80,8 @@ class Viewer {
   /** @param {Scene} scene */
   open(scene) {
     this.keep();
-    const before = this.scene, same = before && before.pictures.length === scene.pictures.length && before.pictures.every((p, i) => p.width === scene.pictures[i].width && p.height === scene.pictures[i].height);
-    const kept = KEPT.get(scene.id);
+    const before = this.scene, same = before && before.pictures.length === scene.pictures.length && before.pictures.every((p, i) => p.key === scene.pictures[i].key);
+    const kept = SEEN.get(scene.id);
     this.scene = scene;
     this.cleared = false;
     this.loader.closed = true;
@@ -100,6 +97,7 @@ class Viewer {
     this.contours.clear();
     if (kept) { this.view = kept.view; this.marks = kept.marks; this.place = kept.place; }
     else if (!same) { this.view = { ...freshView(), slice: scene.start }; this.marks = new Marks(); this.place = null; }
+    if (!same) follow(scene, this.view, this.marks);
     if (!scene.layers.some((l) => l.id === this.view.layer)) this.view.layer = scene.layers[0]?.id ?? "";
     if (!this.view.field || !scene.layers.some((l) => l.field === this.view.field)) this.view.field = this.strongestField();
     if (!scene.brush) this.place = null;
@@ -108,14 +106,15 @@ class Viewer {
     buildLayers(this.part(".layers"), this);
     this.markers = [buildToolbar(this.part(".controls"), this), buildSettings(this.part(".settings"), this), buildSlices(this.part(".slices"), this)];
     buildHelp(this.part(".help"), this);
+    const { id, follows, regionTool } = scene;
+    opened({ id, follows, regionTool, pictures: scene.pictures, view: this.view, marks: this.marks, sources, place: this.place });
     this.resize(); this.tell(); this.ask(this.place, null);
   }
 
+  /** Its order among the scenes stays: a page that is left may end after the next one has begun. */
   keep() {
-    if (!this.scene) return;
-    KEPT.delete(this.scene.id);
-    KEPT.set(this.scene.id, { view: this.view, marks: this.marks, sources: this.panes.map((p) => p.source), place: this.place });
-    if (KEPT.size > 20) KEPT.delete([...KEPT.keys()][0]);
+    const seen = this.scene && SEEN.get(this.scene.id);
+    if (seen) Object.assign(seen, { sources: this.panes.map((p) => p.source), place: this.place });
   }
 
   strongestField() {
@@ -171,12 +170,7 @@ class Viewer {
 
   /** Values that are black and white in a picture: those chosen, or its own as far along its own scale. @param {PictureHead} head @returns {[number, number]} */
   windowOf(head) {
-    const { window, windowOf } = this.view;
-    if (!window) return head.window;
-    const source = /** @type {Scene} */ (this.scene).pictures[windowOf] ?? head;
-    if (source === head || (source.unit ? source.unit === head.unit : source.slope === head.slope && source.intercept === head.intercept)) return window;
-    const [a, b] = source.window, [c, d] = head.window, along = (/** @type {number} */ v) => c + ((v - a) / (b - a || 1)) * (d - c);
-    return [along(window[0]), along(window[1])];
+    return windowIn(this.view, /** @type {Scene} */ (this.scene).pictures, head);
   }
 
   /** @param {[number, number] | null} window */
@@ -443,6 +437,7 @@ class Viewer {
 
   /** The lesion's box, its outline and its picture, to the server. */
   reportLesion() {
+    if (!this.scene?.regionTool) return; // an outline that is only shown here
     const mark = this.marks.lesion;
     this.cleared = !mark;
     this.send("region", mark ? { box: boxOf(mark), picture: mark.slice, outline: mark.kind === "outline" ? mark.points : null } : { cleared: true });
