@@ -12,6 +12,12 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with long tests come first: two processes that take file after file then end together."""
+    long = {item.path for item in items if any(map(item.get_closest_marker, ("browser", "slow")))}
+    items.sort(key=lambda item: item.path not in long)
+
+
 def data_root() -> Path:
     """Where the real cohorts lie: MMXAI_DATA, or shared/data beside the checkout."""
     return Path(os.environ.get("MMXAI_DATA", ROOT.parent / "shared" / "data"))

@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 READERS = 30
 #: Readings of each; and seconds a reader thinks, on average: faster than any real one.
 CASES, THINK_S = int(os.environ.get("MMXAI_LOAD_CASES", 2)), float(os.environ.get("MMXAI_LOAD_THINK", 4))
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.timeout(900), pytest.mark.slow]
 
 
 def protocol(readers: int) -> Protocol:

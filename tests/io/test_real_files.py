@@ -15,7 +15,7 @@ from mmxai_core.io import ReadLimits, read_files, read_study
 from mmxai_core.io.sandbox import ReadCost, read_in_child
 from mmxai_core.study import Study
 
-pytestmark = pytest.mark.data
+pytestmark = [pytest.mark.data, pytest.mark.slow]
 
 GIB = 1024**3
 SECONDS = 30.0

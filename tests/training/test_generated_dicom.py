@@ -25,6 +25,8 @@ from mmxai_core.cohorts.registry import load_cohort
 from tests.cohorts import test_cbis_ddsm as cbis
 from tests.cohorts import test_duke_breast_mri as duke
 
+pytestmark = pytest.mark.slow
+
 PATIENTS, SHAPE = 8, (48, 40)
 SETTINGS = """
 folds = 2

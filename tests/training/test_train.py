@@ -21,9 +21,11 @@ from mmxai_core.training.missing import LEVELS
 from mmxai_core.training.recipe import RunLog
 from mmxai_core.training.train import train_bundle, train_folds
 
+pytestmark = pytest.mark.slow
+
 CONFIG = TrainConfig(
     validation=0.5, pretrain_validation=0.5, folds=2, views=1, phantoms=4, init="none",
-    arch=Architecture(canvas=96, glance=64, width=16, heads=2, depth=1),
+    arch=Architecture(backbone="test_efficientnet", canvas=96, glance=64, width=16, heads=2, depth=1),
     pretrain=StageConfig(epochs=1), image=StageConfig(epochs=1, samples=16), fusion=StageConfig(epochs=3),
 )  # fmt: skip
 
