@@ -75,16 +75,19 @@ def page() -> None:
                 for s, title in enumerate(("R CC", "L CC", "R MLO", "L MLO"))
             )
             return Scene(pictures[0].pixels, (0.1, 0.1), slices=pictures, side_by_side=(0, 1, 2, 3))
-        if name in ("read", "read-apart", "read-explained"):  # one slice of three, before and after; or in a study
+        if name.startswith("read"):  # a slice of three; the evidence in it; a study's readings; two methods
             cuts = tuple(
                 Picture(grey((60, 90), s), (0.1, 0.1), f"Slice {s + 1}", value_range=(0.0, 200.0)) for s in range(3)
             )
-            if name == "read-explained":
-                shown = StudyImage(cuts[1].pixels, PixelGeometry((60, 90), (0.1, 0.1), "test"))
-                return evidence_scene(shown, explanation(), LABELS, height=400)
-            return Scene(
-                cuts[1].pixels, (0.1, 0.1), region_tool=True, slices=cuts, start=1, follows=name == "read",
-            )  # fmt: skip
+            shown = StudyImage(cuts[1].pixels, PixelGeometry((60, 90), (0.1, 0.1), "test"))
+            if name == "read-explained":  # its values are told otherwise, and fall
+                return evidence_scene(replace(shown, value_range=(1000.0, 0.0)), explanation(), LABELS, height=400)
+            if name.startswith("read-study"):
+                return Scene(cuts[1].pixels, (0.1, 0.1), region_tool=True, owner=name)
+            if name.startswith("read-method"):
+                method = replace(evidence_scene(shown, explanation(), LABELS, height=300), brush=None)
+                return replace(method, layers=method.layers[:1] if name.endswith("a") else method.layers[1:2])
+            return Scene(cuts[1].pixels, (0.1, 0.1), region_tool=True, slices=cuts, start=1, follows=True)
         found = explanation()
         image = StudyImage(grey(), PixelGeometry((60, 90), (0.1, 0.1), "test"))
         made = evidence_scene(image, found, LABELS, height=400)
@@ -99,7 +102,15 @@ def page() -> None:
     st.set_page_config(layout="wide")
     name = st.query_params.get("scene", "evidence")
     if name.startswith("read"):  # from page to page without a reload, as the dashboard goes
-        name = str(st.segmented_control("Scene", ["read", "read-explained", "read-apart"], default=name))
+        names = ["read", "read-explained", "read-methods", "read-study-1", "read-study-2"]
+        name = str(st.segmented_control("Scene", names, default=name))
+    if name == "read-methods":
+        for side, place in zip("ab", st.columns(2), strict=True):
+            if f"packed-{side}" not in st.session_state:
+                st.session_state[f"packed-{side}"] = pack(steps(f"read-method-{side}"))
+            with place:
+                viewer(st.session_state[f"packed-{side}"], key=f"method-{side}")
+        return
     if st.session_state.get("name") != name:
         st.session_state["packed"], st.session_state["name"] = pack(steps(name)), name
     wanted = st.selectbox("Layer", [None, "field:age", "field:palpable"])

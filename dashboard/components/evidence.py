@@ -144,6 +144,7 @@ def scene(
         image.grey if as_grey else image.pixels, image.geometry.spacing_mm, layers(explanation, labels),
         prediction.lesion_box, whose.get(prediction.lesion_box_source, ""), height, levels=image.levels,
         value_range=image.value_range, brush=brush(explanation, labels), follows=True,
+        source=image.pixels,
     )  # fmt: skip
 
 

@@ -90,4 +90,8 @@ def method_scene(image: StudyImage, found: SaliencyMap, *, height: int, as_grey:
         "map", label.replace("_", " "), "Method", found.source, 0.0, found.reference, found.unit,
         f"{found.semantics} Read from the {found.layer}.",
     )  # fmt: skip
-    return Scene(image.grey if as_grey else image.pixels, image.geometry.spacing_mm, (layer,), height=height, follows=True)
+    pixels = image.grey if as_grey else image.pixels
+    return Scene(
+        pixels, image.geometry.spacing_mm, (layer,), height=height, levels=image.levels,
+        value_range=image.value_range, follows=True, source=image.pixels,
+    )  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import streamlit as st
 
 from dashboard import services, state, study_files
@@ -104,9 +106,8 @@ def show_case(
         key = f"{reading}-{index}-{draw}-" + "-".join(m.id for m in maps)
         packed = state.study().scenes.get(key)
         if packed is None:
-            packed = pack(
-                Scene(image.pixels, image.geometry.spacing_mm, maps, height=430, region_tool=draw, title="Case")
-            )
+            shown = Scene(image.pixels, image.geometry.spacing_mm, maps, height=430, region_tool=draw, title="Case")
+            packed = pack(replace(shown, owner=f"{state.study().run} {reading}"))  # no reading shapes the next
             state.update_study(scenes={key: packed})
         seen = viewer(
             packed, key=f"study-viewer-{reading}-{index}-{draw}-{bool(maps)}",

@@ -12,6 +12,7 @@ from typing import NoReturn
 from mmxai_core import __version__
 from mmxai_core.cli import (
     benchmark,
+    card,
     compare,
     enrich,
     evaluate,
@@ -33,7 +34,7 @@ DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 _COMMANDS = (
     predict, explain, replay, evaluate, evaluate_explanations, evaluate_inputs, train, compare, preprocess, enrich,
-    benchmark, fetch, samples, reader_study,
+    card, benchmark, fetch, samples, reader_study,
 )  # fmt: skip
 
 

@@ -75,7 +75,9 @@ def train_encoder(
     stage = config.tune if start is not None else config.main if kind == "main" else config.ablation
     if start is None or not config.replay:
         replay = None
-    loss = replace(config.loss, lesion=0.0) if kind == "no_lesion_loss" else config.loss
+    loss, arch = config.loss, config.arch
+    if kind == "no_lesion_loss":  # no map is trained, so none is searched
+        loss, arch = replace(loss, lesion=0.0, second_lesion=0.0), replace(arch, refine=0)
     depends = [
         kind, split_hash(train.case_ids), split_hash(validation.case_ids), seed, asdict(stage), loss.to_json(),
         config.arch.to_json(), config.init, config.amp, start.key if start else None,
@@ -98,7 +100,7 @@ def train_encoder(
         # What the encoder reads of a case is its picture; the fields are left out, so that cohorts can be joined.
         pool = CohortArrays.concatenate([_pictures(train), _pictures(replay)])
         weights = np.concatenate([np.full(len(train), config.replay), np.ones(len(replay))])
-    settings = TrainConfig(seed=seed, init=config.init, amp=config.amp, arch=config.arch, loss=loss)
+    settings = TrainConfig(seed=seed, init=config.init, amp=config.amp, arch=arch, loss=loss)
     checkpoint = cache / f"{key}.checkpoint"
     cache.mkdir(parents=True, exist_ok=True)
     hooks = replace(log.hooks(f"{name} {kind}"), checkpoint=checkpoint)
@@ -110,6 +112,8 @@ def train_encoder(
         "coherence_loss": loss.coherence, "train_images": len(train),
         "replay_images": len(replay) if replay is not None else 0, **result,
     }  # fmt: skip
+    if loss.second_lesion:
+        account["second_lesion_loss"] = loss.second_lesion
     partial = kept.with_suffix(".part")
     torch.save({"weights": encoder.state_dict(), "account": account}, partial)
     partial.replace(kept)

@@ -124,7 +124,8 @@ def evidence_inside(
 def lesion_region(probability: FloatMap) -> Mask:
     """(h, w) lesion probability -> the component with most mass among cells above half of the maximum.
 
-    The same rule as `mmxai_core.model.glance.find_boxes`, before the box is drawn around it.
+    The rule by which `mmxai_core.model.glance.find_boxes` finds the lesion on the whole canvas, before the box is drawn
+    around it. An architecture that refines its box looks once more, so that its second glance may lie closer.
     """
     labels, count = ndimage.label(probability > 0.5 * probability.max())
     if count == 0:

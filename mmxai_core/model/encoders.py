@@ -92,7 +92,7 @@ class ImageEncoder(nn.Module):
         return F.relu(self.neck16(f16) + deep), [f4, f8]
 
     def _lesion(self, features: Tensor, lateral: list[Tensor]) -> Tensor:
-        """(B, 1, 4g, 4g) lesion logits of the whole glance."""
+        """(B, 1, 4g, 4g) lesion logits of what the glances show."""
         f4, f8 = lateral
         x = F.interpolate(features, scale_factor=2, mode="bilinear", align_corners=False)
         x = self.lesion8(torch.cat([x, f8], 1))

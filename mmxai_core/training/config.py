@@ -110,6 +110,19 @@ class LossConfig:
         return {k: v for k, v in asdict(self).items() if k != "second_lesion" or v}
 
 
+def check_refinement(arch: Architecture, loss: LossConfig) -> None:
+    """Refuses to seek the lesion on a map that nothing trains.
+
+    Raises:
+        CohortError: The box is refined, and the second glance's map has no loss.
+    """
+    if arch.refine and not loss.second_lesion:
+        raise CohortError(
+            "Training setting arch.refine needs loss.second_lesion above 0, which trains the map that the lesion is "
+            "sought on; got 0."
+        )
+
+
 @dataclass(frozen=True)
 class DropConfig:
     """Random loss of inputs in training, so that *unknown* is a safe answer.
@@ -234,6 +247,7 @@ class TrainConfig:
             ("watch", WATCHED),
         ):
             _check_choice(self, name, choices)
+        check_refinement(self.arch, self.loss)
         if self.watch == "lesion" and self.loss.lesion == 0:
             raise CohortError('Training setting watch = "lesion" needs loss.lesion above 0; got 0.')
         _check_choice(self, "pretrain_cohort", ("", *cohort_names()))

@@ -78,6 +78,8 @@ def weighted_numbers(
 ) -> dict[str, float]:
     """As `validation_numbers`, with the loss that decides weighted over class and lesion map; and the map's own.
 
+    The map of the whole glance: the one of the second glance is not watched.
+
     Args:
         encoder: In evaluation mode, on `device`.
         data: Cases; those without a mask count for the class alone.

@@ -76,7 +76,10 @@ def test_a_map_of_a_part_is_placed_in_the_whole() -> None:
 
 
 def test_settings_from_before_keep_their_form() -> None:
-    assert "refine" not in Architecture().to_json()
+    assert Architecture().to_json() == {
+        "backbone": "efficientnet_lite0", "canvas": 448, "glance": 224, "width": 128, "heads": 4, "depth": 2,
+        "queries": 4, "dropout": 0.1, "classes": 2,
+    }  # fmt: skip
     assert Architecture.from_json(Architecture().to_json()) == Architecture()
     assert Architecture.from_json(Architecture(refine=1).to_json()).refine == 1
     with pytest.raises(BundleError, match="refine must be at least 0; got -1"):

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from torch.nn import functional as F
 
+from mmxai_core.comparison.config import CompareConfig
+from mmxai_core.comparison.encoders import new_encoder, train_encoder
+from mmxai_core.errors import CohortError
 from mmxai_core.model.encoders import ImageEncoder
 from mmxai_core.training.augment import lesion_boxes
-from mmxai_core.training.config import LossConfig, TrainConfig
+from mmxai_core.training.config import LossConfig, StageConfig, TrainConfig
 from mmxai_core.training.image_stage import ImageObjective
 from mmxai_core.training.losses import lesion_glance_mask, lesion_loss
 from mmxai_core.training.objective import add_gradient
+from mmxai_core.training.recipe import RunLog
 from tests.training.image_cases import CONFIG, cases
 from tests.training.test_objective import close, encoder, gradient
 
+#: Without decay: a weight that no term reads keeps its first value.
+ONE = StageConfig(epochs=1, batch=8, weight_decay=0.0)
 BOTH = replace(CONFIG, loss=LossConfig(second_lesion=0.5))
 
 
@@ -77,5 +84,35 @@ def test_a_network_learns_the_second_map_by_its_own_term() -> None:
 
 
 def test_settings_from_before_keep_their_form() -> None:
-    assert "second_lesion" not in TrainConfig().to_json()["loss"]
-    assert BOTH.to_json()["loss"]["second_lesion"] == 0.5
+    before = {"smoothing": 0.05, "lesion": 0.5, "coherence": 0.1, "branch": 0.3}
+    assert TrainConfig().to_json()["loss"] == before and CompareConfig().to_json()["loss"] == before | {
+        "coherence": 0.0
+    }
+    assert "refine" not in CompareConfig().to_json()["arch"]
+    assert BOTH.to_json()["loss"] == before | {"second_lesion": 0.5}
+
+
+def test_a_box_is_not_refined_on_a_map_that_nothing_trains() -> None:
+    arch = replace(CONFIG.arch, refine=1)
+    assert replace(BOTH, arch=arch).arch.refine == 1
+    with pytest.raises(CohortError, match=r"arch\.refine needs loss\.second_lesion above 0"):
+        replace(CONFIG, arch=arch)
+    with pytest.raises(CohortError, match=r"arch\.refine needs loss\.second_lesion above 0"):
+        CompareConfig(arch=arch)
+
+
+def test_without_lesion_loss_trains_no_map_at_all(tmp_path: Path) -> None:
+    """The ablation of a recipe that trains both maps; with it the recipe itself, for the account."""
+    arch = replace(CONFIG.arch, refine=1)
+    config = CompareConfig(init="none", arch=arch, main=ONE, ablation=ONE, loss=LossConfig(second_lesion=0.5))
+    data, accounts = cases(masked=8), {}
+    for kind in ("no_lesion_loss", "main"):
+        log = RunLog(tmp_path / kind)
+        trained = train_encoder(kind, data, data, config=config, seed=0, cache=tmp_path, log=log, name="fold 0")
+        accounts[kind] = trained.account
+        torch.manual_seed(0)
+        untrained = new_encoder(kind, config)[0]
+        kept = trained.encoder.lesion_out.weight
+        assert torch.equal(kept, untrained.lesion_out.weight) == (kind == "no_lesion_loss")
+    assert "second_lesion_loss" not in accounts["no_lesion_loss"] and accounts["no_lesion_loss"]["lesion_loss"] == 0
+    assert accounts["main"]["second_lesion_loss"] == 0.5

@@ -16,6 +16,7 @@ from mmxai_core.cohorts.case import Case, Cohort
 from mmxai_core.errors import CancelledError, CohortError
 from mmxai_core.model.bundle import load_bundle
 from mmxai_core.model.config import Architecture
+from mmxai_core.training.card_file import other_seeds
 from mmxai_core.training.config import StageConfig, TrainConfig, load_config
 from mmxai_core.training.missing import LEVELS
 from mmxai_core.training.recipe import RunLog
@@ -118,6 +119,10 @@ def test_another_seed_is_another_bundle(cohort: Cohort, tmp_path: Path) -> None:
     a = train_bundle(cohort, tmp_path / "a", name="tiny", config=CONFIG, log=RunLog(tmp_path / "ra"))
     b = train_bundle(cohort, tmp_path / "b", name="tiny", config=replace(CONFIG, seed=8), log=RunLog(tmp_path / "rb"))
     assert a.sha256 != b.sha256
+    told = other_seeds([tmp_path / "rb"], a.results())
+    assert told["seeds"] == [8]
+    for model, entry in b.results()["cross_validation"]["models"].items():
+        assert told["auc"][model] == [pytest.approx(entry["auc"]["value"], abs=1e-12)], model
 
 
 def test_a_run_folder_of_an_older_version_is_gone_on_with(cohort: Cohort, tmp_path: Path) -> None:

@@ -24,6 +24,12 @@ class Marks {
 
   get lesion() { return this.list.find((m) => m.kind === "region" || m.kind === "outline") ?? null; }
 
+  copy() {
+    const to = new Marks(), clone = (/** @type {Mark[]} */ list) => list.map((m) => ({ ...m, points: m.points.map((p) => [...p]) }));
+    to.list = clone(this.list); to.past = this.past.map(clone);
+    return to;
+  }
+
   remember() { this.past.push(this.list.map((m) => ({ ...m, points: m.points.map((p) => [...p]) }))); if (this.past.length > 50) this.past.shift(); }
 
   /** One lesion mark a picture set: the newest. @param {Mark} mark */
@@ -124,11 +130,12 @@ function statistics(picture, mark) {
   return { n, mean: picture.value(mean), sd: Math.abs(head.slope) * Math.sqrt(Math.max(squares / n - mean * mean, 0)) };
 }
 
-/** Fills in a mark's text; asks for the pixels it needs. @param {Picture} picture @param {Mark} mark @param {() => void} done */
-function measure(picture, mark, done) {
+/** Fills in a mark's text; asks for the pixels it needs. A lesion is marked on another page where it cannot be here.
+ * @param {Picture} picture @param {Mark} mark @param {() => void} done @param {boolean} [marked] */
+function measure(picture, mark, done, marked = true) {
   const { head } = picture;
   if (mark.kind === "length") { mark.text = [lengthText(head, mark)]; return; }
-  if (mark.kind === "region" || mark.kind === "outline") { mark.text = ["Lesion, marked by the reader"]; return; }
+  if (mark.kind === "region" || mark.kind === "outline") { mark.text = [marked ? "Lesion, marked by the reader" : "Outlined by the reader on Case"]; return; }
   const write = () => {
     const found = statistics(picture, mark), unit = head.unit ? ` ${head.unit}` : "";
     const numbers = !found ? "Reading full resolution" : found.n ? `Mean ${found.mean.toFixed(1)}, SD ${found.sd.toFixed(1)}${unit}` : "No pixel inside";

@@ -15,11 +15,11 @@ from matplotlib.colors import to_rgb
 from numpy.typing import NDArray
 from PIL import Image
 
-from dashboard.components.viewer.scene import Brush, Layer, Picture, Scene
+from dashboard.components.viewer.scene import Brush, Layer, Scene
 from dashboard.pixel_route import PixelSource
 from dashboard.tiles import encode
 from mmxai_core.figures.colour import AWAY, COLOUR_MAPS, TOWARD, lookup_table
-from mmxai_core.types import FloatMap
+from mmxai_core.types import DisplayImage, FloatMap
 
 #: Longest side a map is sent at, pixels: the network's own grid is coarser.
 MAP_SIDE = 128
@@ -60,7 +60,10 @@ def pack(scene: Scene) -> PixelSource:
     pictures = scene.pictures
     rasters = tuple(p.raster() for p in pictures)
     head: dict[str, object] = {
-        "pictures": [p.head(r) | {"key": _key(p)} for p, r in zip(pictures, rasters, strict=True)],
+        "pictures": [
+            p.head(r) | {"key": picture_key(p.pixels), "of": of}
+            for p, r, of in zip(pictures, rasters, _shown(scene), strict=True)
+        ],
         "start": scene.start, "layerPicture": scene.start, "modality": scene.modality or "",
         "panes": [f"image:{i}" for i in scene.side_by_side],
         "colourMaps": {name: base64.b64encode(lookup_table(name).tobytes()).decode() for name in COLOUR_MAPS},
@@ -68,7 +71,7 @@ def pack(scene: Scene) -> PixelSource:
         "layers": [_layer(layer, blocks) for layer in scene.layers],
         "brush": _brush(scene.brush, blocks) if scene.brush else None,
         "box": scene.box, "boxLabel": scene.box_label, "maxHeight": scene.height, "regionTool": scene.region_tool,
-        "follows": scene.follows,
+        "follows": scene.follows, "owner": hashlib.sha256(scene.owner.encode()).hexdigest()[:16],
     }  # fmt: skip
     digest = hashlib.sha256(bytes(blocks.bytes) + json.dumps(head, sort_keys=True).encode())
     text = json.dumps(head | {"id": digest.hexdigest()[:16]}, ensure_ascii=False).encode()
@@ -76,13 +79,19 @@ def pack(scene: Scene) -> PixelSource:
     return PixelSource(b"MXV2" + len(coded).to_bytes(4, "little") + coded + bytes(blocks.bytes), rasters)
 
 
-def _key(picture: Picture) -> str:
+def picture_key(pixels: DisplayImage) -> str:
     """Tells pictures of a session apart by a few of their rows, which costs nothing for a long series.
 
     The browser keeps the pixels it has where a later scene shows the same picture with more maps.
     """
-    rows = np.ascontiguousarray(picture.pixels[:: max(1, len(picture.pixels) // 8)])
-    return hashlib.sha256(rows.data).hexdigest()[:16]
+    rows = np.ascontiguousarray(pixels[:: max(1, len(pixels) // 8)])
+    return hashlib.sha256(repr(pixels.shape).encode() + rows.data).hexdigest()[:16]
+
+
+def _shown(scene: Scene) -> list[str]:
+    """What each picture of a scene is of. Pictures that look the same, as blank slices do, are kept apart."""
+    keys = [picture_key(p.pixels if p.source is None else p.source) for p in scene.pictures]
+    return [key if keys.count(key) == 1 else f"{key} {i}" for i, key in enumerate(keys)]
 
 
 def _layer(layer: Layer, blocks: _Blocks) -> dict[str, object]:

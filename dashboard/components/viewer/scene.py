@@ -51,6 +51,7 @@ class Picture:
         title: Heading of its pane.
         levels: The values before the window, or None.
         value_range: The values that display 0 and 1 stand for, or None.
+        source: The pixels it was made of, where it shows them otherwise, as grey; None: it shows its own.
     """
 
     pixels: DisplayImage
@@ -58,6 +59,7 @@ class Picture:
     title: str = ""
     levels: GreyLevels | None = None
     value_range: tuple[float, float] | None = None
+    source: DisplayImage | None = None
 
     @classmethod
     def of(cls, image: StudyImage, title: str = "") -> Picture:
@@ -156,8 +158,11 @@ class Scene:
         start: Index of the slice shown first, which the layers belong to.
         side_by_side: Indices of slices shown in panes of their own at first: two views, prior and current.
         brush: What links places and fields, or None.
-        follows: True where window, zoom and measurements of a picture go with it to other scenes that say so, on
-            whichever page. A reader study's scenes do not: one reading must not shape the next.
+        follows: True where window, zoom and what is drawn on a picture go with it to other scenes that say so, on
+            whichever page.
+        owner: Whose scene it is, where the same pictures are shown to several readings: what was done in one is not
+            seen in another. The browser is told a hash of it.
+        source: Of the one picture; see `Picture`.
     """
 
     pixels: DisplayImage
@@ -176,10 +181,12 @@ class Scene:
     side_by_side: tuple[int, ...] = ()
     brush: Brush | None = None
     follows: bool = False
+    owner: str = ""
+    source: DisplayImage | None = None
 
     @property
     def pictures(self) -> tuple[Picture, ...]:
         """The series, or the one picture."""
         if self.slices:
             return self.slices
-        return (Picture(self.pixels, self.spacing_mm, self.title, self.levels, self.value_range),)
+        return (Picture(self.pixels, self.spacing_mm, self.title, self.levels, self.value_range, self.source),)

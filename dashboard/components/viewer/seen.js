@@ -1,50 +1,105 @@
 // @ts-check
-// What the reader did with the scenes seen so far. Each is shown again as it was left, and how a picture was looked at
-// goes with it to the next scene that shows it, where both say so: a window set for the reading holds for the evidence.
+// What the reader did, for when a scene or a picture is shown again; positions and settings, no pixels.
+// A scene is shown again as it was left. How a picture is looked at, and what was drawn on it, goes with the picture
+// into every scene that says `follows`, at once where two of them are on the page: a window set for the reading holds
+// for the evidence, and two methods stay on the same place. A study's scenes do not follow, and each is one reading's.
 
-/** Positions and settings, no pixels; `view` and `marks` are those on screen while the scene is.
- * @typedef {{id: string, follows: boolean, regionTool: boolean, pictures: PictureHead[], view: View, marks: Marks, sources: string[], place: Place | null}} Seen */
+/** Scenes as they were left, by id. @type {Map<string, {view: View, marks: Marks, sources: string[], place: Place | null}>} */
+const KEPT = new Map();
+/** @typedef {{zoom: number, x: number, y: number, turn: number, flip: boolean, invert: boolean, window: [number, number] | null, head: PictureHead}} Look */
+/** How each picture was looked at last; the window in the values of `head`. @type {Map<string, Look>} */
+const LOOKS = new Map();
+/** What was drawn on each picture, but the lesion. @type {Map<string, Mark[]>} */
+const DRAWN = new Map();
+/** The lesion's outline on each picture, as the reader drew it where it can be marked. @type {Map<string, Mark>} */
+const OUTLINES = new Map();
+/** The viewers of this page. @type {Set<Viewer>} */
+const LIVE = new Set();
+const MOST_SCENES = 20, MOST_PICTURES = 5000;
 
-/** By the scene's id, the one opened last at the end. @type {Map<string, Seen>} */
-const SEEN = new Map();
-const MOST_SEEN = 20;
+/** @template V @param {Map<string, V>} map @param {string} key @param {V} value @param {number} most */
+function put(map, key, value, most) {
+  map.delete(key);
+  map.set(key, value);
+  if (map.size > most) map.delete([...map.keys()][0]);
+}
 
-/** A scene is on screen now. @param {Seen} seen */
-function opened(seen) {
-  SEEN.delete(seen.id);
-  SEEN.set(seen.id, seen);
-  if (SEEN.size > MOST_SEEN) SEEN.delete([...SEEN.keys()][0]);
+/** @param {Viewer} viewer */
+function keepScene({ scene, view, marks, panes, place }) {
+  if (scene) put(KEPT, scene.id, { view: { ...view }, marks: marks.copy(), sources: panes.map((p) => p.source), place }, MOST_SCENES);
+}
+
+/** The scene as it was left, also by a viewer that is about to go. @param {Scene} scene @param {Viewer} viewer */
+function keptScene(scene, viewer) {
+  for (const other of LIVE) if (other !== viewer && other.scene?.id === scene.id) keepScene(other);
+  return KEPT.get(scene.id);
 }
 
 /** @param {Mark} mark */
 const isLesion = (mark) => mark.kind === "region" || mark.kind === "outline";
 
+/** @param {Mark} mark @param {number} slice @returns {Mark} */
+const copyTo = (mark, slice) => ({ ...mark, slice, points: mark.points.map((p) => [...p]) });
+
+/** Tells whether two states differ. @param {View} view @param {Marks} marks */
+function told(view, marks) {
+  const { zoom, x, y, turn, flip, invert, window, windowOf } = view;
+  return { look: JSON.stringify([zoom, x, y, turn, flip, invert, window, windowOf]), marks: JSON.stringify(marks.list.map((m) => [m.kind, m.slice, m.points])) };
+}
+
 /** Values that are black and white in a picture: those chosen, or its own as far along its own scale.
- * @param {View} view @param {PictureHead[]} pictures @param {PictureHead} head @returns {[number, number]} */
+ * @param {{window: [number, number] | null, windowOf: number}} view @param {PictureHead[]} pictures @param {PictureHead} head @returns {[number, number]} */
 function windowIn({ window, windowOf }, pictures, head) {
   if (!window) return head.window;
   const source = pictures[windowOf] ?? head;
   if (source === head || (source.unit ? source.unit === head.unit : source.slope === head.slope && source.intercept === head.intercept)) return window;
-  const [a, b] = source.window, [c, d] = head.window, along = (/** @type {number} */ v) => c + ((v - a) / (b - a || 1)) * (d - c);
-  return [along(window[0]), along(window[1])];
+  const [a, b] = source.window, [c, d] = head.window;
+  const [low, high] = window.map((v) => (v - a) / (b - a || 1)), along = (/** @type {number} */ t) => c + t * (d - c);
+  return source.inverted === head.inverted ? [along(low), along(high)] : [along(1 - high), along(1 - low)];
 }
 
-/** Takes over how the picture on screen, and what was drawn on the scene's pictures, was left elsewhere since.
- * The lesion is marked where it can be; elsewhere its outline is only shown. @param {Scene} scene @param {View} view @param {Marks} marks */
-function follow(scene, view, marks) {
-  const key = scene.pictures[view.slice]?.key;
-  const last = [...SEEN.values()].reverse().find((s) => s.follows && s.pictures.some((p) => p.key === key));
-  if (!scene.follows || !last || last.id === scene.id) return;
-  const { zoom, x, y, turn, flip, invert } = last.view, head = /** @type {PictureHead} */ (last.pictures.find((p) => p.key === key));
-  Object.assign(view, { zoom, x, y, turn, flip, invert, window: null, windowOf: view.slice });
-  if (last.view.window) { // in the values of the picture there; here it may be told in others
-    const there = { ...last.view, window: windowIn(last.view, last.pictures, head), windowOf: 0 };
-    view.window = windowIn(there, [head], scene.pictures[view.slice]);
+/** Hands on what changed since the last time, to the pictures and to the other viewers on the page. @param {Viewer} viewer */
+function handOn(viewer) {
+  const { scene, view, marks } = viewer;
+  if (!scene?.follows) return;
+  const now = told(view, marks), before = viewer.shared;
+  if (before && now.look === before.look && now.marks === before.marks) return;
+  viewer.shared = now;
+  const { zoom, x, y, turn, flip, invert } = view;
+  if (now.look !== before?.look) {
+    for (const head of scene.pictures) {
+      put(LOOKS, head.of, { zoom, x, y, turn, flip, invert, window: view.window && windowIn(view, scene.pictures, head), head }, MOST_PICTURES);
+    }
   }
-  const taken = (/** @type {Mark} */ m) => !isLesion(m) || (m.kind === "outline" && last.regionTool && !scene.regionTool);
-  const places = scene.pictures.map((p) => last.pictures.findIndex((q) => q.key === p.key));
-  const own = marks.list.filter((m) => places[m.slice] < 0 || (isLesion(m) && scene.regionTool));
-  const theirs = places.flatMap((at, slice) => last.marks.list.filter((m) => m.slice === at && taken(m)).map((m) => ({ ...m, slice, points: m.points.map((p) => [...p]) })));
-  const list = [...own, ...theirs], told = (/** @type {Mark[]} */ all) => JSON.stringify(all.map((m) => [m.kind, m.slice, m.points]).sort());
-  if (told(list) !== told(marks.list)) Object.assign(marks, { list, past: [], chosen: null }); // else undo goes on as before
+  if (now.marks !== before?.marks) {
+    scene.pictures.forEach((head, slice) => {
+      const here = marks.list.filter((m) => m.slice === slice), drawn = here.filter((m) => !isLesion(m)), outline = here.find((m) => m.kind === "outline");
+      if (drawn.length || DRAWN.has(head.of)) put(DRAWN, head.of, drawn.map((m) => copyTo(m, 0)), MOST_PICTURES);
+      if (!scene.regionTool) return;
+      if (outline) put(OUTLINES, head.of, copyTo(outline, 0), MOST_PICTURES); else OUTLINES.delete(head.of);
+    });
+  }
+  for (const other of LIVE) if (other !== viewer && follow(other)) other.followed();
+}
+
+/** Takes over how the picture on screen was looked at last, and what was drawn on the scene's pictures.
+ * The lesion is marked where it can be; elsewhere its outline is only shown. @param {Viewer} viewer */
+function follow(viewer) {
+  const { scene, view, marks } = viewer, head = scene?.pictures[view.slice];
+  if (!scene?.follows || !head) return false;
+  const before = told(view, marks), look = LOOKS.get(head.of);
+  if (look) {
+    const { zoom, x, y, turn, flip, invert } = look;
+    const window = look.window && windowIn({ window: look.window, windowOf: 0 }, [look.head], head);
+    Object.assign(view, { zoom, x, y, turn, flip, invert, window, windowOf: view.slice });
+  }
+  const list = scene.pictures.flatMap((p, slice) => {
+    const own = marks.list.filter((m) => m.slice === slice), outline = OUTLINES.get(p.of);
+    const drawn = DRAWN.get(p.of)?.map((m) => copyTo(m, slice)) ?? own.filter((m) => !isLesion(m));
+    return [...drawn, ...(scene.regionTool ? own.filter(isLesion) : outline ? [copyTo(outline, slice)] : [])];
+  });
+  const order = (/** @type {Mark[]} */ all) => JSON.stringify(all.map((m) => JSON.stringify([m.kind, m.slice, m.points])).sort());
+  if (order(list) !== order(marks.list)) Object.assign(marks, { list, past: [], chosen: null }); // else undo goes on
+  viewer.shared = told(view, marks);
+  return viewer.shared.look !== before.look || viewer.shared.marks !== before.marks;
 }

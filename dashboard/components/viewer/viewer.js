@@ -34,6 +34,8 @@ class Viewer {
     this.frames = 0;
     this.firstPixel = 0;
     /** @type {(() => void)[]} */ this.markers = [];
+    /** What other scenes of the pictures know of this one. @type {{look: string, marks: string} | null} */ this.shared = null;
+    LIVE.add(this);
     this.observer = new ResizeObserver(() => this.resize());
     this.observer.observe(root);
     root.addEventListener("keydown", (e) => this.key(e));
@@ -46,7 +48,8 @@ class Viewer {
   }
 
   close() {
-    this.keep();
+    handOn(this); keepScene(this);
+    LIVE.delete(this);
     this.observer.disconnect();
     this.loader.closed = true;
     clearInterval(this.cineTimer);
@@ -79,9 +82,9 @@ class Viewer {
 
   /** @param {Scene} scene */
   open(scene) {
-    this.keep();
-    const before = this.scene, same = before && before.pictures.length === scene.pictures.length && before.pictures.every((p, i) => p.key === scene.pictures[i].key);
-    const kept = SEEN.get(scene.id);
+    handOn(this); keepScene(this);
+    const before = this.scene, same = before && before.owner === scene.owner && before.pictures.length === scene.pictures.length && before.pictures.every((p, i) => p.key === scene.pictures[i].key);
+    const kept = keptScene(scene, this);
     this.scene = scene;
     this.cleared = false;
     this.loader.closed = true;
@@ -95,9 +98,9 @@ class Viewer {
       if (pyramid) p.adopt(pyramid);
     }
     this.contours.clear();
-    if (kept) { this.view = kept.view; this.marks = kept.marks; this.place = kept.place; }
+    if (kept) { this.view = { ...kept.view }; this.marks = kept.marks.copy(); this.place = kept.place; }
     else if (!same) { this.view = { ...freshView(), slice: scene.start }; this.marks = new Marks(); this.place = null; }
-    if (!same) follow(scene, this.view, this.marks);
+    follow(this);
     if (!scene.layers.some((l) => l.id === this.view.layer)) this.view.layer = scene.layers[0]?.id ?? "";
     if (!this.view.field || !scene.layers.some((l) => l.field === this.view.field)) this.view.field = this.strongestField();
     if (!scene.brush) this.place = null;
@@ -106,16 +109,15 @@ class Viewer {
     buildLayers(this.part(".layers"), this);
     this.markers = [buildToolbar(this.part(".controls"), this), buildSettings(this.part(".settings"), this), buildSlices(this.part(".slices"), this)];
     buildHelp(this.part(".help"), this);
-    const { id, follows, regionTool } = scene;
-    opened({ id, follows, regionTool, pictures: scene.pictures, view: this.view, marks: this.marks, sources, place: this.place });
+    this.measureAll();
     this.resize(); this.tell(); this.ask(this.place, null);
   }
 
-  /** Its order among the scenes stays: a page that is left may end after the next one has begun. */
-  keep() {
-    const seen = this.scene && SEEN.get(this.scene.id);
-    if (seen) Object.assign(seen, { sources: this.panes.map((p) => p.source), place: this.place });
-  }
+  /** Another viewer changed what is seen here. */
+  followed() { this.measureAll(); this.tell(); this.redraw(); }
+
+  /** What marks say, of this scene's own values. */
+  measureAll() { for (const m of this.marks.list) measure(this.pictures[m.slice], m, () => this.redraw(), /** @type {Scene} */ (this.scene).regionTool); }
 
   strongestField() {
     const fields = [...(this.scene?.brush?.fields ?? [])].sort((a, b) => Math.abs(b.contribution) - Math.abs(a.contribution));
@@ -297,6 +299,7 @@ class Viewer {
     this.pending = requestAnimationFrame(() => {
       this.pending = 0;
       if (!this.scene) return;
+      handOn(this);
       for (const pane of this.panes) pane.draw(this, pane === this.hovered ? null : this.cursor);
       this.root.dataset.zoom = this.view.zoom.toFixed(2);
       if (this.panes.every((p) => p.shown)) this.root.dataset.ready = "1";
@@ -423,7 +426,7 @@ class Viewer {
   undo() {
     const before = JSON.stringify(this.marks.lesion?.points ?? null);
     if (this.marks.undo() && JSON.stringify(this.marks.lesion?.points ?? null) !== before) this.reportLesion();
-    for (const m of this.marks.list) measure(this.pictures[m.slice], m, () => this.redraw());
+    this.measureAll();
     this.redraw();
   }
 
