@@ -9,6 +9,8 @@
 
 /** Smallest box a reader can draw, picture pixels; and how near a handle counts as hit, CSS pixels. */
 const SMALLEST_REGION = 8, HIT = 9;
+/** Between the lines of a label, CSS pixels. */
+const LINE = 15;
 const MARK_COLOURS = { length: "#ffe08a", ellipse: "#8ad8ff", rectangle: "#8ad8ff", region: "#ffd479", outline: "#ffd479" };
 
 class Marks {
@@ -168,6 +170,17 @@ function drawMark(pane, g, f, head, mark, chosen) {
   const w = pane.canvas.clientWidth, h = pane.canvas.clientHeight;
   g.font = "12px sans-serif";
   const wide = Math.max(...mark.text.map((t) => g.measureText(t).width), 0);
-  const x = Math.min(Math.max(right + 6, 4), Math.max(w - wide - 4, 4)), y = Math.min(Math.max(bottom + 4, 14), h - 15 * mark.text.length);
-  mark.text.forEach((t, i) => pane.text(g, t, x, y + 15 * i, colour));
+  const x = Math.min(Math.max(right + 6, 4), Math.max(w - wide - 4, 4)), last = h - LINE * mark.text.length;
+  const y = clearLine(pane.labels, x, Math.min(Math.max(bottom + 4, 14), last), wide, mark.text.length, last);
+  mark.text.forEach((t, i) => pane.text(g, t, x, y + LINE * i, colour));
+  pane.labels.push([x, y - 12, x + wide, y - 12 + LINE * mark.text.length]);
+}
+
+/** Where lines of text lie over no other label: the nearest line to `y`; `y` itself where there is no room.
+ * @param {number[][]} labels left, top, right, bottom of each @param {number} x @param {number} y of the first baseline
+ * @param {number} wide @param {number} lines @param {number} last the lowest first baseline */
+function clearLine(labels, x, y, wide, lines, last) {
+  const free = (/** @type {number} */ at) => labels.every(([l, t, r, b]) => x >= r || x + wide <= l || at - 12 >= b || at - 12 + LINE * lines <= t);
+  const near = [0, ...Array.from({ length: 30 }, (_, i) => i + 1).flatMap((i) => [i * 5, -i * 5])].map((d) => y + d);
+  return near.find((at) => at >= 14 && at <= Math.max(last, 14) && free(at)) ?? y;
 }

@@ -20,6 +20,7 @@ class Pane {
   constructor(canvas, source) {
     this.canvas = canvas;
     this.source = source;
+    /** Where labels of marks lie, CSS pixels: left, top, right, bottom. @type {number[][]} */ this.labels = [];
   }
 
   /** Index of the picture shown. @param {Scene} scene @param {View} view */
@@ -121,6 +122,7 @@ class Pane {
     if (own && view.lesion && lesion) this.lines(g, f, viewer.contourOf(lesion, 0.5), 1.6, "#7fe0c3", []);
     if (own && view.boxes && scene.box) this.shape(g, f, head, corners(scene.box), "#7fe0c3", [6, 4]);
     if (view.boxes && viewer.look?.[4] === index && !viewer.marks.lesion) this.shape(g, f, head, corners(viewer.look), "#7fe0c3", [6, 4]);
+    this.labels = [];
     for (const mark of viewer.marks.drawn(index)) drawMark(this, g, f, head, mark, mark === viewer.marks.chosen);
     if (viewer.place && own) this.pin(g, ...Pane.place(f, viewer.place.u, viewer.place.v));
     this.scaleBar(g, f, head);
