@@ -82,6 +82,8 @@ def page() -> None:
             shown = StudyImage(cuts[1].pixels, PixelGeometry((60, 90), (0.1, 0.1), "test"))
             if name == "read-explained":  # its values are told otherwise, and fall
                 return evidence_scene(replace(shown, value_range=(1000.0, 0.0)), explanation(), LABELS, height=400)
+            if name == "read-twin":
+                return Scene(cuts[2].pixels, (0.1, 0.1), region_tool=True, owner="read-study-1")
             if name.startswith("read-study"):
                 return Scene(cuts[1].pixels, (0.1, 0.1), region_tool=True, owner=name)
             if name.startswith("read-method"):
@@ -102,7 +104,7 @@ def page() -> None:
     st.set_page_config(layout="wide")
     name = st.query_params.get("scene", "evidence")
     if name.startswith("read"):  # from page to page without a reload, as the dashboard goes
-        names = ["read", "read-explained", "read-methods", "read-study-1", "read-study-2"]
+        names = ["read", "read-explained", "read-methods", "read-study-1", "read-study-2", "read-twin"]
         name = str(st.segmented_control("Scene", names, default=name))
     if name == "read-methods":
         for side, place in zip("ab", st.columns(2), strict=True):
@@ -115,7 +117,8 @@ def page() -> None:
         st.session_state["packed"], st.session_state["name"] = pack(steps(name)), name
     wanted = st.selectbox("Layer", [None, "field:age", "field:palpable"])
     look = ((40.0, 30.0, 120.0, 90.0), 0) if st.session_state.get("look") else None
-    state = viewer(st.session_state["packed"], key=f"viewer-{name}", layer=wanted, look=look)
+    key = "viewer-study" if name in ("read-study-1", "read-twin") else f"viewer-{name}"  # one viewer goes on
+    state = viewer(st.session_state["packed"], key=key, layer=wanted, look=look)
     if st.button("Close the case"):
         st.session_state.clear()
     st.checkbox("Second look", key="look")  # below the viewer, which it must not move

@@ -127,7 +127,13 @@ def _gradcam(saliency: SaliencyMap, scale: EvidenceScale | None) -> Layer:
 
 
 def scene(
-    image: StudyImage, explanation: Explanation, labels: Mapping[str, str], *, height: int, as_grey: bool = False
+    image: StudyImage,
+    explanation: Explanation,
+    labels: Mapping[str, str],
+    *,
+    height: int,
+    as_grey: bool = False,
+    owner: str = "",
 ) -> Scene:
     """The explained image with all its maps.
 
@@ -137,6 +143,7 @@ def scene(
         labels: Label of each field.
         height: Pixels.
         as_grey: Show a colour picture as the grey one that the model reads, so that the maps alone are coloured.
+        owner: The case; see `Scene`.
     """
     whose = {"model": "Second look, found by the model", "reader": "Second look, marked by the reader"}
     prediction = explanation.prediction
@@ -144,7 +151,7 @@ def scene(
         image.grey if as_grey else image.pixels, image.geometry.spacing_mm, layers(explanation, labels),
         prediction.lesion_box, whose.get(prediction.lesion_box_source, ""), height, levels=image.levels,
         value_range=image.value_range, brush=brush(explanation, labels), follows=True,
-        source=image.pixels,
+        source=image.pixels, owner=owner,
     )  # fmt: skip
 
 

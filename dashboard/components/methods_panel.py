@@ -76,7 +76,9 @@ def method_choice(side: str, *, classes: tuple[str, ...], called: str, default: 
     return MethodChoice(method, target, layer)
 
 
-def method_scene(image: StudyImage, found: SaliencyMap, *, height: int, as_grey: bool = False) -> Scene:
+def method_scene(
+    image: StudyImage, found: SaliencyMap, *, height: int, as_grey: bool = False, owner: str = ""
+) -> Scene:  # fmt: skip
     """The image with one map over it.
 
     Args:
@@ -84,6 +86,7 @@ def method_scene(image: StudyImage, found: SaliencyMap, *, height: int, as_grey:
         found: The map.
         height: Pixels.
         as_grey: As for `evidence.scene`.
+        owner: The case; see `Scene`.
     """
     label = found.method if found.target_class == "any class" else f"{found.method}, {found.target_class}"
     layer = Layer(
@@ -93,5 +96,5 @@ def method_scene(image: StudyImage, found: SaliencyMap, *, height: int, as_grey:
     pixels = image.grey if as_grey else image.pixels
     return Scene(
         pixels, image.geometry.spacing_mm, (layer,), height=height, levels=image.levels,
-        value_range=image.value_range, follows=True, source=image.pixels,
+        value_range=image.value_range, follows=True, source=image.pixels, owner=owner,
     )  # fmt: skip

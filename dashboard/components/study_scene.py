@@ -11,7 +11,7 @@ _SIDES = ("R", "L")
 _MOST_PANES = 4
 
 
-def study_scene(study: Study, *, start: int = 0, height: int = 440, region_tool: bool = True) -> Scene:
+def study_scene(study: Study, *, start: int = 0, height: int = 440, region_tool: bool = True, owner: str = "") -> Scene:
     """All images of a study in one scene; scrolling through them costs no run of the server.
 
     Args:
@@ -19,6 +19,7 @@ def study_scene(study: Study, *, start: int = 0, height: int = 440, region_tool:
         start: Index of the image shown first.
         height: Largest height of a pane, CSS pixels.
         region_tool: True where the reader may mark the lesion.
+        owner: The case; see `Scene`.
     """
     images = study.images
     first = images[start]
@@ -28,7 +29,7 @@ def study_scene(study: Study, *, start: int = 0, height: int = 440, region_tool:
         title=first.label if many else "Image", levels=first.levels, value_range=first.value_range,
         modality=study.modality, start=start if many else 0,
         slices=tuple(Picture.of(image) for image in images) if many else (), side_by_side=_side_by_side(images),
-        follows=True,
+        follows=True, owner=owner,
     )  # fmt: skip
 
 

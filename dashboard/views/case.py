@@ -96,7 +96,7 @@ def show_image(session: state.ReadingSession) -> None:
             st.info("No image: the model answers from the clinical fields alone.", icon=":material/assignment:")
         return
     packed = session.scenes.get("images") or state.keep_scene(
-        "images", pack(study_scene(study, start=session.image_index, height=470))
+        "images", pack(study_scene(study, start=session.image_index, height=470, owner=session.case))
     )
     kept = (session.roi, session.roi_image) if session.roi is not None and not session.roi_drawn else None
     look = second_look.looked_at(session.first, session.roi)

@@ -102,6 +102,7 @@ def picture(
                 labels,
                 height=_HEIGHT,
                 as_grey=bool(services.bundle().planes),
+                owner=state.current().case,
             )
         ),
     )

@@ -183,7 +183,12 @@ def methods(analysis: Analysis) -> None:
             key = f"{analysis.explanation.id}-{choice.name}"
             image = analysis.study.images[index]
             packed = state.current().scenes.get(key) or state.keep_scene(
-                key, pack(method_scene(image, found, height=_VIEW_HEIGHT, as_grey=bool(bundle.planes)))
+                key,
+                pack(
+                    method_scene(
+                        image, found, height=_VIEW_HEIGHT, as_grey=bool(bundle.planes), owner=state.current().case
+                    )
+                ),
             )
             viewer(packed, key=f"method-viewer-{side}")
     st.caption(

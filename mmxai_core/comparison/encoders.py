@@ -80,7 +80,7 @@ def train_encoder(
         loss, arch = replace(loss, lesion=0.0, second_lesion=0.0), replace(arch, refine=0)
     depends = [
         kind, split_hash(train.case_ids), split_hash(validation.case_ids), seed, asdict(stage), loss.to_json(),
-        config.arch.to_json(), config.init, config.amp, start.key if start else None,
+        arch.to_json(), config.init, config.amp, start.key if start else None,
         [config.replay, split_hash(replay.case_ids)] if replay is not None else None,
     ]  # fmt: skip
     if config.preprocess.on:  # encoders of plain pictures keep their keys

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from mmxai_core.training.card import model_card
 from mmxai_core.training.common_scale import on_one_scale
 from mmxai_core.training.config import TrainConfig, build_settings
 from mmxai_core.training.enrich import read_folds
+from mmxai_core.training.split import split_hash
 from mmxai_core.types import Json
 
 #: Settings in which runs of one recipe may differ: the last says when checkpoints are written, and changes no number.
@@ -58,29 +59,40 @@ def other_seeds(runs: Sequence[Path], results: Mapping[str, Any]) -> Json:
     found: dict[int, dict[str, float]] = {}
     for run in runs:
         try:
-            settings = json.loads((run / "config.json").read_text(encoding="utf-8"))["settings"]
+            kept_run = json.loads((run / "config.json").read_text(encoding="utf-8"))
+            settings, inputs = kept_run["settings"], dict(kept_run["cohorts"][results["cohort"]])
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise CohortError(f"The run folder {run.name} has no config.json that `train` wrote.") from error
+            raise CohortError(
+                f"The run folder {run.name} has no config.json that `train` wrote for {results['cohort']}."
+            ) from error
         theirs = build_settings(TrainConfig, settings, "", TrainConfig()).to_json()
         if other := sorted(k for k in own if k not in _FREE and own[k] != theirs[k]):
             raise CohortError(f"The run {run.name} is of another recipe than the bundle: {', '.join(other)} differ.")
         seed = int(theirs["seed"])
         if seed == own["seed"] or seed in found:
             raise CohortError(f"The run {run.name} has seed {seed}, which is there already.")
+        if inputs.get("cases") != results["training"]["cases"]:
+            raise CohortError(f"The run {run.name} is of other cases than the bundle.")
         folds = read_folds(run)
         if len(folds) != own["folds"]:
             raise CohortError(f"The run {run.name} has {len(folds)} of {own['folds']} folds.")
-        cases = [c for f in folds for c in f["case_ids"]]
-        if len(cases) != results["cross_validation"]["n"]:
-            raise CohortError(
-                f"The run {run.name} tested {len(cases)} cases, the bundle {results['cross_validation']['n']}."
-            )
-        scaled = on_one_scale(folds)
-        labels = np.concatenate([f["labels"] for f in scaled]).astype(bool)
-        pooled = {k: auc(labels, np.concatenate([f["probabilities"][k] for f in scaled])) for k in kept}
-        found[seed] = {k: v for k, v in pooled.items() if v is not None}
+        found[seed] = _pooled_auc(run, folds, models=kept)
     seeds = sorted(found)
     return {"seeds": seeds, "auc": {k: [found[s][k] for s in seeds] for k in kept}}
+
+
+def _pooled_auc(run: Path, folds: Sequence[Json], *, models: Collection[str]) -> dict[str, float]:
+    scaled, found = on_one_scale(folds), dict[str, float]()
+    try:
+        labels = np.concatenate([f["labels"] for f in scaled]).astype(bool)
+        for model in models:
+            value = auc(labels, np.concatenate([f["probabilities"][model] for f in scaled]))
+            if value is None:
+                raise CohortError(f"The run {run.name} tested cases of one class only.")
+            found[model] = value
+    except (KeyError, ValueError) as error:
+        raise CohortError(f"A fold of the run {run.name} lacks scores that the bundle has: {error}.") from error
+    return found
 
 
 def rewrite_card(path: Path, cohort: Cohort, *, pretrain: Cohort | None = None, runs: Sequence[Path] = ()) -> Bundle:
@@ -101,6 +113,10 @@ def rewrite_card(path: Path, cohort: Cohort, *, pretrain: Cohort | None = None, 
     if results.get("cohort") != cohort.name:
         raise CohortError(f"Bundle {bundle.name!r} is of cohort {results.get('cohort')}; got {cohort.name}.")
     config = config_of(results)
+    if cohort.task != bundle.metadata.get("task", cohort.task):
+        raise CohortError(f"Bundle {bundle.name!r} answers {bundle.metadata['task']}; got {cohort.task}: give --task.")
+    if split_hash([c.case_id for c in cohort.cases]) != results["training"]["cases"]:
+        raise CohortError(f"The folder of {cohort.name} holds other cases than bundle {bundle.name!r} was trained on.")
     if (pretrain.name if pretrain else "") != config.pretrain_cohort:
         wanted = config.pretrain_cohort or "no other cohort"
         raise CohortError(f"The image branch of bundle {bundle.name!r} was first trained on {wanted}; give that one.")

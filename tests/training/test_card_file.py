@@ -53,6 +53,10 @@ def test_another_cohort_is_refused(tmp_path: Path, data_dir: Path, capsys: pytes
     args = ["card", "--bundle", str(bundle), "--cohort", "breast_lesions_usg"]
     assert main([*args, "--root", str(data_dir / "breast_lesions_usg")]) == 2
     assert "is of cohort tcga_lgg; got breast_lesions_usg" in capsys.readouterr().err
+    duke = _copy("duke-mri", tmp_path)
+    args = ["card", "--bundle", str(duke), "--cohort", "duke_breast_mri", "--root", str(data_dir / "duke_breast_mri")]
+    assert main([*args, "--task", "grade"]) == 2
+    assert "answers nodal_status; got grade" in capsys.readouterr().err
     assert (bundle / "MODEL_CARD.md").read_bytes() == before
 
 
@@ -64,26 +68,31 @@ def test_a_missing_cohort_or_run_is_named(tmp_path: Path, capsys: pytest.Capture
     assert "--seed-run: there is no folder" in capsys.readouterr().err
 
 
-def _run(folder: Path, config: TrainConfig, folds: int) -> Path:
+def _run(folder: Path, config: TrainConfig, folds: int, cases: str) -> Path:
     folder.mkdir()
-    (folder / "config.json").write_text(json.dumps({"settings": config.to_json()}), encoding="utf-8")
+    inputs = {"breast_lesions_usg": {"task": "", "cases": cases}}
+    kept = {"settings": config.to_json(), "cohorts": inputs}
+    (folder / "config.json").write_text(json.dumps(kept), encoding="utf-8")
     for k in range(folds):
-        (folder / f"fold-{k}.json").write_text(json.dumps({"case_ids": ["a"] * 40}), encoding="utf-8")
+        (folder / f"fold-{k}.json").write_text(
+            json.dumps({"case_ids": ["a"] * 40, "patients": ["a"] * 40}), encoding="utf-8"
+        )
     return folder
 
 
 def test_a_run_that_is_not_the_recipe_s_is_refused(tmp_path: Path) -> None:
     results = load_bundle(PRETRAINED / "breast-us").results()
-    own = config_of(results)
+    own, cases = config_of(results), results["training"]["cases"]
     refused = {
-        "of another recipe than the bundle: image_mix differ": (replace(own, seed=8, image_mix=0.4), 5),
-        "has seed 7, which is there already": (own, 5),
-        "has 4 of 5 folds": (replace(own, seed=8), 4),
-        "tested 200 cases, the bundle 201": (replace(own, seed=8, checkpoint_steps=9), 5),
+        "of another recipe than the bundle: image_mix differ": (replace(own, seed=8, image_mix=0.4), 5, cases),
+        "has seed 7, which is there already": (own, 5, cases),
+        "is of other cases than the bundle": (replace(own, seed=8), 5, "another"),
+        "has 4 of 5 folds": (replace(own, seed=8), 4, cases),
+        "lacks the entry 'temperature'": (replace(own, seed=8, checkpoint_steps=9), 5, cases),
     }
-    for i, (said, (config, folds)) in enumerate(refused.items()):
+    for i, (said, (config, folds, hashed)) in enumerate(refused.items()):
         with pytest.raises(CohortError, match=said):
-            other_seeds([_run(tmp_path / str(i), config, folds)], results)
+            other_seeds([_run(tmp_path / str(i), config, folds, hashed)], results)
     (tmp_path / "empty").mkdir()
     with pytest.raises(CohortError, match=r"empty has no config\.json"):
         other_seeds([tmp_path / "empty"], results)

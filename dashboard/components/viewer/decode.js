@@ -5,8 +5,8 @@
  * @typedef {{width: number, height: number, channels: number, tile: number, levels: number, title: string, key: string, of: string,
  *   spacing: [number, number] | null, slope: number, intercept: number, unit: string, inverted: boolean,
  *   padding: [number, number] | null, window: [number, number], range: [number, number]}} PictureHead
- * `window`, `range`: low and high end, in values; `padding`: in stored steps; `key`: of these pixels; `of`: of the picture
- * they show, which may be shown grey.
+ * `window`, `range`: low and high end, in values; `padding`: in stored steps; `key`: of these pixels; `of`: of whose
+ * picture they are, which may be shown grey.
  * @typedef {{id: string, label: string, group: string, width: number, height: number, floor: number, reference: number,
  *   unit: string, semantics: string, signed: boolean, field: string, peak: number, values: Float32Array}} Layer
  * `peak`: the value farthest from 0.
@@ -16,7 +16,7 @@
  * @typedef {{id: string, url: string, pictures: PictureHead[], start: number, layerPicture: number, modality: string,
  *   colourMaps: Record<string, Uint8Array>, signedColours: [number[], number[]], layers: Layer[], brush: Brush | null,
  *   box: [number, number, number, number] | null, boxLabel: string, maxHeight: number, regionTool: boolean,
- *   panes: string[], follows: boolean, owner: string}} Scene
+ *   panes: string[], follows: boolean}} Scene
  */
 
 /** Waits before a request is tried again, ms: a connection that was cut comes back within seconds. */

@@ -132,12 +132,11 @@ function statistics(picture, mark) {
   return { n, mean: picture.value(mean), sd: Math.abs(head.slope) * Math.sqrt(Math.max(squares / n - mean * mean, 0)) };
 }
 
-/** Fills in a mark's text; asks for the pixels it needs. A lesion is marked on another page where it cannot be here.
- * @param {Picture} picture @param {Mark} mark @param {() => void} done @param {boolean} [marked] */
-function measure(picture, mark, done, marked = true) {
+/** Fills in a mark's text; asks for the pixels it needs. @param {Picture} picture @param {Mark} mark @param {() => void} done */
+function measure(picture, mark, done) {
   const { head } = picture;
   if (mark.kind === "length") { mark.text = [lengthText(head, mark)]; return; }
-  if (mark.kind === "region" || mark.kind === "outline") { mark.text = [marked ? "Lesion, marked by the reader" : "Outlined by the reader on Case"]; return; }
+  if (mark.kind === "region" || mark.kind === "outline") { mark.text = ["Lesion, marked by the reader"]; return; }
   const write = () => {
     const found = statistics(picture, mark), unit = head.unit ? ` ${head.unit}` : "";
     const numbers = !found ? "Reading full resolution" : found.n ? `Mean ${found.mean.toFixed(1)}, SD ${found.sd.toFixed(1)}${unit}` : "No pixel inside";
@@ -166,8 +165,9 @@ function drawMark(pane, g, f, head, mark, chosen) {
       g.fillRect(x - r, y - r, 2 * r, 2 * r); g.strokeRect(x - r, y - r, 2 * r, 2 * r);
     }
   }
-  const ends = mark.points.map(at), right = Math.max(...ends.map((p) => p[0])), bottom = Math.max(...ends.map((p) => p[1]));
+  const ends = mark.points.map(at), left = Math.min(...ends.map((p) => p[0])), top = Math.min(...ends.map((p) => p[1])), right = Math.max(...ends.map((p) => p[0])), bottom = Math.max(...ends.map((p) => p[1]));
   const w = pane.canvas.clientWidth, h = pane.canvas.clientHeight;
+  if (left > w || top > h || right < 0 || bottom < 0) return; // out of view: its label would only push others away
   g.font = "12px sans-serif";
   const wide = Math.max(...mark.text.map((t) => g.measureText(t).width), 0);
   const x = Math.min(Math.max(right + 6, 4), Math.max(w - wide - 4, 4)), last = h - LINE * mark.text.length;
@@ -181,6 +181,6 @@ function drawMark(pane, g, f, head, mark, chosen) {
  * @param {number} wide @param {number} lines @param {number} last the lowest first baseline */
 function clearLine(labels, x, y, wide, lines, last) {
   const free = (/** @type {number} */ at) => labels.every(([l, t, r, b]) => x >= r || x + wide <= l || at - 12 >= b || at - 12 + LINE * lines <= t);
-  const near = [0, ...Array.from({ length: 30 }, (_, i) => i + 1).flatMap((i) => [i * 5, -i * 5])].map((d) => y + d);
+  const near = [0, ...Array.from({ length: 18 }, (_, i) => i + 1).flatMap((i) => [i * 5, -i * 5])].map((d) => y + d);
   return near.find((at) => at >= 14 && at <= Math.max(last, 14) && free(at)) ?? y;
 }

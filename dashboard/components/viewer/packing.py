@@ -71,7 +71,7 @@ def pack(scene: Scene) -> PixelSource:
         "layers": [_layer(layer, blocks) for layer in scene.layers],
         "brush": _brush(scene.brush, blocks) if scene.brush else None,
         "box": scene.box, "boxLabel": scene.box_label, "maxHeight": scene.height, "regionTool": scene.region_tool,
-        "follows": scene.follows, "owner": hashlib.sha256(scene.owner.encode()).hexdigest()[:16],
+        "follows": scene.follows,
     }  # fmt: skip
     digest = hashlib.sha256(bytes(blocks.bytes) + json.dumps(head, sort_keys=True).encode())
     text = json.dumps(head | {"id": digest.hexdigest()[:16]}, ensure_ascii=False).encode()
@@ -85,13 +85,18 @@ def picture_key(pixels: DisplayImage) -> str:
     The browser keeps the pixels it has where a later scene shows the same picture with more maps.
     """
     rows = np.ascontiguousarray(pixels[:: max(1, len(pixels) // 8)])
-    return hashlib.sha256(repr(pixels.shape).encode() + rows.data).hexdigest()[:16]
+    return _hash(repr(pixels.shape).encode() + rows.data)
+
+
+def _hash(of: bytes) -> str:
+    return hashlib.sha256(of).hexdigest()[:16]
 
 
 def _shown(scene: Scene) -> list[str]:
-    """What each picture of a scene is of. Pictures that look the same, as blank slices do, are kept apart."""
+    """Which picture of whose each one is. Those that look the same, as blank slices do, are kept apart."""
     keys = [picture_key(p.pixels if p.source is None else p.source) for p in scene.pictures]
-    return [key if keys.count(key) == 1 else f"{key} {i}" for i, key in enumerate(keys)]
+    whose = _hash(scene.owner.encode())
+    return [f"{whose} {key}" if keys.count(key) == 1 else f"{whose} {key} {i}" for i, key in enumerate(keys)]
 
 
 def _layer(layer: Layer, blocks: _Blocks) -> dict[str, object]:

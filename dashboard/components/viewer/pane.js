@@ -123,7 +123,8 @@ class Pane {
     if (own && view.boxes && scene.box) this.shape(g, f, head, corners(scene.box), "#7fe0c3", [6, 4]);
     if (view.boxes && viewer.look?.[4] === index && !viewer.marks.lesion) this.shape(g, f, head, corners(viewer.look), "#7fe0c3", [6, 4]);
     this.labels = [];
-    for (const mark of viewer.marks.drawn(index)) drawMark(this, g, f, head, mark, mark === viewer.marks.chosen);
+    const shown = viewer.outlines.filter((/** @type {Mark} */ m) => m.slice === index);
+    for (const mark of [...viewer.marks.drawn(index), ...shown]) drawMark(this, g, f, head, mark, mark === viewer.marks.chosen);
     if (viewer.place && own) this.pin(g, ...Pane.place(f, viewer.place.u, viewer.place.v));
     this.scaleBar(g, f, head);
     if (cursor) this.cross(g, ...Pane.place(f, cursor.u, cursor.v));

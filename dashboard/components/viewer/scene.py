@@ -160,8 +160,8 @@ class Scene:
         brush: What links places and fields, or None.
         follows: True where window, zoom and what is drawn on a picture go with it to other scenes that say so, on
             whichever page.
-        owner: Whose scene it is, where the same pictures are shown to several readings: what was done in one is not
-            seen in another. The browser is told a hash of it.
+        owner: The case or the reading it belongs to: what is done in one is not seen in another, though they show the
+            same picture. The browser is told a hash of it.
         source: Of the one picture; see `Picture`.
     """
 

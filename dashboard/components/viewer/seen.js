@@ -15,7 +15,7 @@ const DRAWN = new Map();
 const OUTLINES = new Map();
 /** The viewers of this page. @type {Set<Viewer>} */
 const LIVE = new Set();
-const MOST_SCENES = 20, MOST_PICTURES = 5000;
+const MOST_SCENES = 60, MOST_PICTURES = 5000;
 
 /** @template V @param {Map<string, V>} map @param {string} key @param {V} value @param {number} most */
 function put(map, key, value, most) {
@@ -79,27 +79,43 @@ function handOn(viewer) {
       if (outline) put(OUTLINES, head.of, copyTo(outline, 0), MOST_PICTURES); else OUTLINES.delete(head.of);
     });
   }
-  for (const other of LIVE) if (other !== viewer && follow(other)) other.followed();
+  for (const other of LIVE) {
+    if (!other.root.isConnected) LIVE.delete(other);
+    else if (other !== viewer && other.scene?.follows) {
+      const drawn = other.shared?.marks, lines = JSON.stringify(other.outlines);
+      if (follow(other)) other.followed(other.shared?.marks !== drawn || JSON.stringify(other.outlines) !== lines);
+    }
+  }
 }
 
-/** Takes over how the picture on screen was looked at last, and what was drawn on the scene's pictures.
- * The lesion is marked where it can be; elsewhere its outline is only shown. @param {Viewer} viewer */
-function follow(viewer) {
-  const { scene, view, marks } = viewer, head = scene?.pictures[view.slice];
-  if (!scene?.follows || !head) return false;
-  const before = told(view, marks), look = LOOKS.get(head.of);
-  if (look) {
-    const { zoom, x, y, turn, flip, invert } = look;
-    const window = look.window && windowIn({ window: look.window, windowOf: 0 }, [look.head], head);
-    Object.assign(view, { zoom, x, y, turn, flip, invert, window, windowOf: view.slice });
+/** How any of a scene's pictures was looked at last, and its place among them. @param {Scene} scene */
+function lastLook(scene) {
+  const places = new Map(scene.pictures.map((p, i) => [p.of, i]));
+  for (const [of, look] of [...LOOKS].reverse()) { const at = places.get(of); if (at !== undefined) return { look, at }; }
+  return null;
+}
+
+/** Takes over how the scene's pictures were looked at last, and what was drawn on them.
+ * The lesion is marked where it can be; elsewhere its outline is only shown.
+ * @param {Viewer} viewer @param {boolean} [anew] where nothing of the scene itself was kept @returns {boolean} whether it changed anything */
+function follow(viewer, anew = false) {
+  const { scene, view, marks } = viewer, last = scene?.follows ? lastLook(scene) : null;
+  viewer.outlines = [];
+  if (!scene?.follows) return false;
+  const before = told(view, marks);
+  if (last) {
+    const { zoom, x, y, turn, flip, invert } = last.look, head = scene.pictures[last.at];
+    const window = last.look.window && windowIn({ window: last.look.window, windowOf: 0 }, [last.look.head], head);
+    Object.assign(view, { zoom, x, y, turn, flip, invert, window, windowOf: last.at });
   }
   const list = scene.pictures.flatMap((p, slice) => {
     const own = marks.list.filter((m) => m.slice === slice), outline = OUTLINES.get(p.of);
     const drawn = DRAWN.get(p.of)?.map((m) => copyTo(m, slice)) ?? own.filter((m) => !isLesion(m));
-    return [...drawn, ...(scene.regionTool ? own.filter(isLesion) : outline ? [copyTo(outline, slice)] : [])];
+    if (outline && !scene.regionTool) viewer.outlines.push({ ...copyTo(outline, slice), text: ["Outlined by the reader on Case"] });
+    return [...drawn, ...own.filter(isLesion), ...(outline && scene.regionTool && anew ? [copyTo(outline, slice)] : [])];
   });
   const order = (/** @type {Mark[]} */ all) => JSON.stringify(all.map((m) => JSON.stringify([m.kind, m.slice, m.points])).sort());
   if (order(list) !== order(marks.list)) Object.assign(marks, { list, past: [], chosen: null }); // else undo goes on
   viewer.shared = told(view, marks);
-  return viewer.shared.look !== before.look || viewer.shared.marks !== before.marks;
+  return viewer.shared.look !== before.look || viewer.shared.marks !== before.marks || viewer.outlines.length > 0;
 }

@@ -34,6 +34,7 @@ class Viewer {
     this.frames = 0;
     this.firstPixel = 0;
     /** @type {(() => void)[]} */ this.markers = [];
+    /** The lesion as the reader outlined it where it can be marked; here it is only shown. @type {Mark[]} */ this.outlines = [];
     /** What other scenes of the pictures know of this one. @type {{look: string, marks: string} | null} */ this.shared = null;
     LIVE.add(this);
     this.observer = new ResizeObserver(() => this.resize());
@@ -83,7 +84,7 @@ class Viewer {
   /** @param {Scene} scene */
   open(scene) {
     handOn(this); keepScene(this);
-    const before = this.scene, same = before && before.owner === scene.owner && before.pictures.length === scene.pictures.length && before.pictures.every((p, i) => p.key === scene.pictures[i].key);
+    const before = this.scene, same = before && before.pictures.length === scene.pictures.length && before.pictures.every((p, i) => p.of === scene.pictures[i].of);
     const kept = keptScene(scene, this);
     this.scene = scene;
     this.cleared = false;
@@ -100,7 +101,7 @@ class Viewer {
     this.contours.clear();
     if (kept) { this.view = { ...kept.view }; this.marks = kept.marks.copy(); this.place = kept.place; }
     else if (!same) { this.view = { ...freshView(), slice: scene.start }; this.marks = new Marks(); this.place = null; }
-    follow(this);
+    follow(this, !kept && !same);
     if (!scene.layers.some((l) => l.id === this.view.layer)) this.view.layer = scene.layers[0]?.id ?? "";
     if (!this.view.field || !scene.layers.some((l) => l.field === this.view.field)) this.view.field = this.strongestField();
     if (!scene.brush) this.place = null;
@@ -113,11 +114,11 @@ class Viewer {
     this.resize(); this.tell(); this.ask(this.place, null);
   }
 
-  /** Another viewer changed what is seen here. */
-  followed() { this.measureAll(); this.tell(); this.redraw(); }
+  /** Another viewer changed what is seen here. @param {boolean} drawn whether marks changed too */
+  followed(drawn) { if (drawn) this.measureAll(); this.resize(); this.tell(); }
 
   /** What marks say, of this scene's own values. */
-  measureAll() { for (const m of this.marks.list) measure(this.pictures[m.slice], m, () => this.redraw(), /** @type {Scene} */ (this.scene).regionTool); }
+  measureAll() { for (const m of this.marks.list) measure(this.pictures[m.slice], m, () => this.redraw()); }
 
   strongestField() {
     const fields = [...(this.scene?.brush?.fields ?? [])].sort((a, b) => Math.abs(b.contribution) - Math.abs(a.contribution));
@@ -440,7 +441,6 @@ class Viewer {
 
   /** The lesion's box, its outline and its picture, to the server. */
   reportLesion() {
-    if (!this.scene?.regionTool) return; // an outline that is only shown here
     const mark = this.marks.lesion;
     this.cleared = !mark;
     this.send("region", mark ? { box: boxOf(mark), picture: mark.slice, outline: mark.kind === "outline" ? mark.points : null } : { cleared: true });
