@@ -50,8 +50,8 @@ lint: setup
 	$(BIN)/mypy
 
 # pytest comes last, so that its summary closes the output. Two processes with one thread each: the tests' networks are
-# small, and browser tests mostly wait. A file stays in one process, for its server; files with long tests come first
-# (tests/conftest.py), not those with many.
+# small, and browser tests mostly wait. A file stays in one process, for its server; those with long tests are
+# spread over the run (tests/conftest.py).
 test: export OMP_NUM_THREADS ?= 1
 test: setup browser lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST)

@@ -13,9 +13,17 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with long tests come first, so that no process takes one when the others are nearly done."""
+    """Spreads the files with long tests over the run, none near its end.
+
+    Two processes take file after file. Two browsers at once slow each other down, and a long file at the end runs alone.
+    """
+    files = list(dict.fromkeys(item.path for item in items))
     long = {item.path for item in items if any(map(item.get_closest_marker, ("browser", "slow")))}
-    items.sort(key=lambda item: item.path not in long)
+    short = [f for f in files if f not in long]
+    every = max(1, int(0.8 * len(short) / max(len(long), 1)))
+    place = {f: (every * i, 0) for i, f in enumerate(f for f in files if f in long)}
+    place |= {f: (i, 1) for i, f in enumerate(short)}
+    items.sort(key=lambda item: place[item.path])
 
 
 def data_root() -> Path:
