@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Spreads the files with long tests over the run, none near its end.
 
-    Two processes take file after file. Two browsers at once slow each other down, and a long file at the end runs alone.
+    Two processes take file after file. Two browsers at once slow each other down, and a long last file runs alone.
     """
     files = list(dict.fromkeys(item.path for item in items))
     long = {item.path for item in items if any(map(item.get_closest_marker, ("browser", "slow")))}
