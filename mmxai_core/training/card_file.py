@@ -106,7 +106,7 @@ def rewrite_card(path: Path, cohort: Cohort, *, pretrain: Cohort | None = None, 
 
     Raises:
         BundleError: The bundle cannot be read.
-        CohortError: It is of another cohort; or see `other_seeds`.
+        CohortError: It is of another cohort, of other cases or of another task; or see `other_seeds`.
     """
     bundle = load_bundle(path)
     results = dict(bundle.results())

@@ -9,6 +9,7 @@ import base64
 import hashlib
 import json
 import zlib
+from collections import Counter
 
 import numpy as np
 from matplotlib.colors import to_rgb
@@ -59,10 +60,11 @@ def pack(scene: Scene) -> PixelSource:
     blocks = _Blocks()
     pictures = scene.pictures
     rasters = tuple(p.raster() for p in pictures)
+    keys = [_picture_key(p.pixels) for p in pictures]
     head: dict[str, object] = {
         "pictures": [
-            p.head(r) | {"key": picture_key(p.pixels), "of": of}
-            for p, r, of in zip(pictures, rasters, _shown(scene), strict=True)
+            p.head(r) | {"key": key, "of": of}
+            for p, r, key, of in zip(pictures, rasters, keys, _shown(scene, keys), strict=True)
         ],
         "start": scene.start, "layerPicture": scene.start, "modality": scene.modality or "",
         "panes": [f"image:{i}" for i in scene.side_by_side],
@@ -79,7 +81,7 @@ def pack(scene: Scene) -> PixelSource:
     return PixelSource(b"MXV2" + len(coded).to_bytes(4, "little") + coded + bytes(blocks.bytes), rasters)
 
 
-def picture_key(pixels: DisplayImage) -> str:
+def _picture_key(pixels: DisplayImage) -> str:
     """Tells pictures of a session apart by a few of their rows, which costs nothing for a long series.
 
     The browser keeps the pixels it has where a later scene shows the same picture with more maps.
@@ -92,11 +94,14 @@ def _hash(of: bytes) -> str:
     return hashlib.sha256(of).hexdigest()[:16]
 
 
-def _shown(scene: Scene) -> list[str]:
+def _shown(scene: Scene, keys: list[str]) -> list[str]:
     """Which picture of whose each one is. Those that look the same, as blank slices do, are kept apart."""
-    keys = [picture_key(p.pixels if p.source is None else p.source) for p in scene.pictures]
-    whose = _hash(scene.owner.encode())
-    return [f"{whose} {key}" if keys.count(key) == 1 else f"{whose} {key} {i}" for i, key in enumerate(keys)]
+    sources = [
+        key if p.source is None or p.source is p.pixels else _picture_key(p.source)
+        for p, key in zip(scene.pictures, keys, strict=True)
+    ]
+    whose, count = _hash(scene.owner.encode()), Counter(sources)
+    return [f"{whose} {key}" if count[key] == 1 else f"{whose} {key} {i}" for i, key in enumerate(sources)]
 
 
 def _layer(layer: Layer, blocks: _Blocks) -> dict[str, object]:
