@@ -14,8 +14,9 @@ from mmxai_core.evaluation.explanation_metrics import BARS
 from mmxai_core.model.bundle import Bundle, load_bundle
 from mmxai_core.model.reference import load_reference
 from mmxai_core.results.standing import warnings
-from mmxai_core.training.config import TrainConfig, build_settings, load_config
+from mmxai_core.training.config import TrainConfig
 from mmxai_core.training.missing import LEVELS
+from mmxai_core.training.settings_file import build_settings, load_config
 
 SAMPLES = ROOT / "assets" / "samples"
 #: Bundle, cohort, folder of the data, its planes, samples, cases.

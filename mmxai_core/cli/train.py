@@ -65,9 +65,9 @@ def run(args: argparse.Namespace) -> None:
 def _lead(args: argparse.Namespace, team: Team) -> None:
     from mmxai_core.cohorts.registry import load_cohort
     from mmxai_core.comparison.cohort import with_fields
-    from mmxai_core.training.config import load_config
     from mmxai_core.training.metrics_log import TensorBoardLog
     from mmxai_core.training.recipe import RunLog
+    from mmxai_core.training.settings_file import load_config
     from mmxai_core.training.train import train_bundle, train_folds
 
     if args.folds is not None and args.run_dir is None:

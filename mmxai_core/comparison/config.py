@@ -10,14 +10,8 @@ from mmxai_core.errors import CohortError
 from mmxai_core.model.config import Architecture
 from mmxai_core.preprocessing.incomplete import EMBED, check_choice
 from mmxai_core.preprocessing.settings import PreprocessSettings
-from mmxai_core.training.config import (
-    DropConfig,
-    LossConfig,
-    StageConfig,
-    build_settings,
-    check_range,
-    check_refinement,
-)
+from mmxai_core.training.config import DropConfig, LossConfig, StageConfig, check_range, check_refinement
+from mmxai_core.training.settings_file import build_settings
 from mmxai_core.types import Json
 
 UNITS = ("patient", "image")
@@ -113,6 +107,10 @@ class CompareConfig:
         check_range(self, "replicates", 1, 10**6)
         check_choice(self.incomplete)
         check_refinement(self.arch, self.loss)
+        if self.arch.finder:
+            raise CohortError(
+                "Training setting arch.finder is for `train`: the encoders of a comparison find the lesion themselves."
+            )
         if self.unit not in UNITS:
             raise CohortError(f"Training setting unit must be one of {', '.join(UNITS)}; got {self.unit!r}.")
         if self.amp not in ("none", "bf16"):

@@ -19,7 +19,8 @@ from mmxai_core.comparison.models import IMAGE_LEVEL, SHIPPED, SHIPPED_IMAGE, le
 from mmxai_core.comparison.units import Localised, Scores, Unit, write_unit
 from mmxai_core.errors import CohortError
 from mmxai_core.evaluation.calibration import youden_threshold
-from mmxai_core.training.config import TrainConfig, load_config
+from mmxai_core.training.config import TrainConfig
+from mmxai_core.training.settings_file import load_config
 from mmxai_core.types import Json
 
 if TYPE_CHECKING:

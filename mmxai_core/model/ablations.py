@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mmxai_core.model.config import Architecture
-from mmxai_core.model.encoders import ImageEncoder, ImageState
+from mmxai_core.model.encoders import ImageEncoder, ImageState, Maps
 
 
 class PatchEncoder(ImageEncoder):
@@ -38,8 +38,8 @@ class WholeEncoder(ImageEncoder):
 
     def forward(
         self, canvas: Tensor, *, boxes: Tensor | None = None, lesion_logits: Tensor | None = None,
-        map_both: bool = False,
+        maps: Maps = "found",
     ) -> ImageState:  # fmt: skip
         """See `ImageEncoder.forward`; `boxes` is not read, not in training either."""
         whole = canvas.new_tensor([[0.5, 0.5, 1.0]]).expand(len(canvas), -1)
-        return super().forward(canvas, boxes=whole, lesion_logits=lesion_logits, map_both=map_both)
+        return super().forward(canvas, boxes=whole, lesion_logits=lesion_logits, maps=maps)

@@ -23,6 +23,8 @@ class Architecture:
         dropout: Dropout rate in training.
         classes: Number of classes K.
         refine: How often the lesion is sought once more, on the second glance itself, before that glance is read.
+        finder: Whether a network of its own finds the lesion, see `lesion_map.LesionFinder`; else the map of the image
+            branch's CNN does.
     """
 
     backbone: str = "efficientnet_lite0"
@@ -35,6 +37,7 @@ class Architecture:
     dropout: float = 0.1
     classes: int = 2
     refine: int = 0
+    finder: bool = False
 
     def __post_init__(self) -> None:
         for name, low in (
@@ -63,8 +66,8 @@ class Architecture:
         return self.glance // 16
 
     def to_json(self) -> Json:
-        """A plain dict; without `refine` where it is 0, as bundles and cached encoders from before it have it."""
-        return {k: v for k, v in asdict(self).items() if k != "refine" or v}
+        """A plain dict; without what came later where it is off, as bundles and cached encoders from before have it."""
+        return {k: v for k, v in asdict(self).items() if k not in ("refine", "finder") or v}
 
     @classmethod
     def from_json(cls, values: Json) -> Architecture:

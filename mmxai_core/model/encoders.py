@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
-import timm
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from mmxai_core.clinical import ClinicalSchema
 from mmxai_core.model.attention import Block, attend, attention_weights
 from mmxai_core.model.config import Architecture
 from mmxai_core.model.glance import find_boxes, lesion_glance, whole_glance
+from mmxai_core.model.lesion_map import GlanceCnn, LesionFinder
+
+#: Lesion maps that a pass can be asked for: see `ImageEncoder.forward`.
+Maps = Literal["found", "first", "both"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,22 +61,19 @@ def _sincos(grid: int, width: int) -> Tensor:
     return torch.cat([rows, cols], -1).reshape(grid * grid, width)
 
 
-class ImageEncoder(nn.Module):
-    """CNN to stride 16, lesion map, second glance, Transformer over the tokens of both glances, pooling, image head."""
+class ImageEncoder(GlanceCnn):
+    """CNN to stride 16, lesion map, second glance, Transformer over the tokens of both glances, pooling, image head.
+
+    With `arch.finder`, a network of its own says where the lesion is (`finder`), and the map of this one's CNN only
+    helps to train it: what tells benign from malignant is learned in a few epochs, and then by heart; to outline a
+    lesion takes many more.
+    """
 
     position: Tensor
 
     def __init__(self, arch: Architecture) -> None:
-        super().__init__()
-        self.arch = arch
+        super().__init__(arch)
         d = arch.width
-        self.cnn = timm.create_model(arch.backbone, pretrained=False, features_only=True, in_chans=1)
-        c4, c8, c16, c32 = self.cnn.feature_info.channels()[-4:]
-        self.neck16 = nn.Sequential(nn.Conv2d(c16, d, 1, bias=False), nn.BatchNorm2d(d))
-        self.neck32 = nn.Sequential(nn.Conv2d(c32, d, 1, bias=False), nn.BatchNorm2d(d))
-        self.lesion8 = nn.Sequential(nn.Conv2d(d + c8, 64, 3, padding=1, bias=False), nn.BatchNorm2d(64), nn.ReLU())
-        self.lesion4 = nn.Sequential(nn.Conv2d(64 + c4, 32, 3, padding=1, bias=False), nn.BatchNorm2d(32), nn.ReLU())
-        self.lesion_out = nn.Conv2d(32, 1, 1)
         self.register_buffer("position", _sincos(arch.grid, d), persistent=False)
         self.glance_code = nn.Parameter(torch.randn(2, 1, d) * 0.02)
         self.token_norm = nn.LayerNorm(d)
@@ -84,25 +84,11 @@ class ImageEncoder(nn.Module):
         self.pool_k, self.pool_v = nn.Linear(d, d), nn.Linear(d, d)
         self.pool_out = nn.Sequential(nn.LayerNorm(2 * d), nn.Linear(2 * d, d), nn.GELU(), nn.Dropout(arch.dropout))
         self.head = nn.Linear(d, arch.classes)
-
-    def _cnn(self, glances: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """(B, 1, S, S) -> ((B, d, g, g) ReLU features, [stride-4, stride-8] maps)."""
-        f4, f8, f16, f32 = self.cnn(glances.contiguous(memory_format=torch.channels_last))[-4:]
-        deep = F.interpolate(self.neck32(f32), scale_factor=2, mode="bilinear", align_corners=False)
-        return F.relu(self.neck16(f16) + deep), [f4, f8]
-
-    def _lesion(self, features: Tensor, lateral: list[Tensor]) -> Tensor:
-        """(B, 1, 4g, 4g) lesion logits of what the glances show."""
-        f4, f8 = lateral
-        x = F.interpolate(features, scale_factor=2, mode="bilinear", align_corners=False)
-        x = self.lesion8(torch.cat([x, f8], 1))
-        x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
-        logits: Tensor = self.lesion_out(self.lesion4(torch.cat([x, f4], 1)))
-        return logits
+        self.finder = LesionFinder(arch) if arch.finder else None
 
     def forward(
         self, canvas: Tensor, *, boxes: Tensor | None = None, lesion_logits: Tensor | None = None,
-        map_both: bool = False,
+        maps: Maps = "found",
     ) -> ImageState:  # fmt: skip
         """Encodes a batch of canvases once.
 
@@ -111,12 +97,17 @@ class ImageEncoder(nn.Module):
             boxes: (B, 3) where the second glance looks; None: the model's own lesion map decides. Training gives
                 boxes, so that both glances share one batch and batch norm sees the mixture that it meets later.
             lesion_logits: Handed on where the boxes are given too: the lesion map only says where to look.
-            map_both: With boxes: the lesion map of the second glance as well, which training compares to the mask.
+            maps: What the state has for a lesion map: "found", the one that says where the lesion is; or, with boxes,
+                what training compares to the mask: this CNN's own map of the "first" glance, or of "both".
         """
         if boxes is not None and lesion_logits is not None:
             return self.read_features(self.glance_features(canvas, boxes), boxes=boxes, lesion_logits=lesion_logits)
         size, b = self.arch.glance, len(canvas)
         whole = whole_glance(canvas, size)
+        if self.finder is not None and maps == "found":
+            lesion_logits = self.finder(whole)
+            boxes = self._refined(canvas, find_boxes(lesion_logits)) if boxes is None else boxes
+            return self.read_features(self.glance_features(canvas, boxes), boxes=boxes, lesion_logits=lesion_logits)
         if boxes is None:
             f_whole, lateral = self._cnn(whole)
             lesion_logits = self._lesion(f_whole, lateral)
@@ -125,10 +116,10 @@ class ImageEncoder(nn.Module):
         else:
             both, lateral = self._cnn(torch.cat([whole, lesion_glance(canvas, boxes, size)]))
             f_whole, f_lesion = both[:b], both[b:]
-            if map_both:
-                maps = self._lesion(both, lateral)
-                state = self.read_features(torch.stack([f_whole, f_lesion], 1), boxes=boxes, lesion_logits=maps[:b])
-                return replace(state, second_lesion_logits=maps[b:])
+            if maps == "both":
+                drawn = self._lesion(both, lateral)
+                state = self.read_features(torch.stack([f_whole, f_lesion], 1), boxes=boxes, lesion_logits=drawn[:b])
+                return replace(state, second_lesion_logits=drawn[b:])
             lesion_logits = self._lesion(f_whole, [x[:b] for x in lateral])
         return self.read_features(torch.stack([f_whole, f_lesion], 1), boxes=boxes, lesion_logits=lesion_logits)
 

@@ -30,44 +30,50 @@ class Batch:
     lesion: Tensor
 
 
-def _uniform(rng: torch.Generator, b: int, low: float, high: float) -> Tensor:
+def uniform(rng: torch.Generator, b: int, low: float, high: float) -> Tensor:
+    """(B,) numbers from low to high."""
     return torch.rand(b, generator=rng) * (high - low) + low
 
 
-def _warp_grid(b: int, size: int, rng: torch.Generator) -> Tensor:
+def warp_grid(b: int, size: int, rng: torch.Generator) -> Tensor:
     """(B, S, S, 2) sampling grid: rotation, scale, shear, shift, flip, and a smooth elastic field."""
-    angle = _uniform(rng, b, -0.26, 0.26)
-    sx, sy = _uniform(rng, b, 0.8, 1.25), _uniform(rng, b, 0.8, 1.25)
+    angle = uniform(rng, b, -0.26, 0.26)
+    sx, sy = uniform(rng, b, 0.8, 1.25), uniform(rng, b, 0.8, 1.25)
     flip = torch.where(torch.rand(b, generator=rng) < 0.5, -1.0, 1.0)
     cos, sin = angle.cos(), angle.sin()
     theta = torch.stack(
         [
-            torch.stack([cos * sx * flip, -sin * sy, _uniform(rng, b, -0.12, 0.12)], 1),
-            torch.stack([sin * sx * flip, cos * sy, _uniform(rng, b, -0.12, 0.12)], 1),
+            torch.stack([cos * sx * flip, -sin * sy, uniform(rng, b, -0.12, 0.12)], 1),
+            torch.stack([sin * sx * flip, cos * sy, uniform(rng, b, -0.12, 0.12)], 1),
         ],
         1,
     )
     grid = F.affine_grid(theta, [b, 1, size, size], align_corners=False)
+    return grid + elastic(b, size, rng)
+
+
+def elastic(b: int, size: int, rng: torch.Generator) -> Tensor:
+    """(B, S, S, 2) smooth random shifts, in halves of the canvas's side."""
     field = torch.randn(b, 2, 6, 6, generator=rng) * 0.02
-    return grid + F.interpolate(field, size=(size, size), mode="bicubic", align_corners=False).permute(0, 2, 3, 1)
+    return F.interpolate(field, size=(size, size), mode="bicubic", align_corners=False).permute(0, 2, 3, 1)
 
 
-def _appearance(grey: Tensor, rng: torch.Generator) -> Tensor:
+def appearance(grey: Tensor, rng: torch.Generator) -> Tensor:
     """Gamma, gain over depth, multiplicative and additive noise, blur."""
     b, _, size, _ = grey.shape
-    x = grey.clamp(0, 1).pow(torch.exp(_uniform(rng, b, -0.5, 0.5))[:, None, None, None])
+    x = grey.clamp(0, 1).pow(torch.exp(uniform(rng, b, -0.5, 0.5))[:, None, None, None])
     depth = torch.linspace(-1, 1, size)[None, None, :, None]
-    x = x * (1 + _uniform(rng, b, -0.35, 0.35)[:, None, None, None] * depth)
+    x = x * (1 + uniform(rng, b, -0.35, 0.35)[:, None, None, None] * depth)
     coarse = torch.randn(b, 1, size // 4, size // 4, generator=rng)
     grain = F.interpolate(coarse, size=(size, size), mode="bilinear", align_corners=False)
-    x = x * (1 + _uniform(rng, b, 0, 0.25)[:, None, None, None] * grain)
-    x = x + _uniform(rng, b, 0, 0.04)[:, None, None, None] * torch.randn(x.shape, generator=rng)
+    x = x * (1 + uniform(rng, b, 0, 0.25)[:, None, None, None] * grain)
+    x = x + uniform(rng, b, 0, 0.04)[:, None, None, None] * torch.randn(x.shape, generator=rng)
     blurred = F.avg_pool2d(x, 3, stride=1, padding=1)
-    part = torch.where(torch.rand(b, generator=rng) < 0.4, _uniform(rng, b, 0, 1), torch.zeros(b))[:, None, None, None]
+    part = torch.where(torch.rand(b, generator=rng) < 0.4, uniform(rng, b, 0, 1), torch.zeros(b))[:, None, None, None]
     return torch.lerp(x, blurred, part)
 
 
-def _markers(grey: Tensor, lesion: Tensor, rng: torch.Generator) -> None:
+def draw_markers(grey: Tensor, lesion: Tensor, rng: torch.Generator) -> None:
     """Draws calliper crosses, dotted lines and text-like blocks on some images, in place."""
     size = grey.shape[-1]
     for i in range(len(grey)):
@@ -102,13 +108,13 @@ def augment(batch: Batch, rng: torch.Generator) -> Batch:
     """One random view of each canvas; the lesion mask follows the geometry."""
     b, _, size, _ = batch.grey.shape
     stacked = torch.cat([batch.grey, batch.content, batch.lesion], 1)
-    warped = F.grid_sample(stacked, _warp_grid(b, size, rng), mode="bilinear", align_corners=False)
+    warped = F.grid_sample(stacked, warp_grid(b, size, rng), mode="bilinear", align_corners=False)
     lesion = (warped[:, 2:] > 0.5).float()
     keep = lesion.sum(dim=(1, 2, 3)) > 0.5 * batch.lesion.sum(dim=(1, 2, 3))  # a view that lost its lesion is not used
     warped = torch.where(keep[:, None, None, None], warped, stacked)
     lesion = (warped[:, 2:] > 0.5).float()
-    grey = _appearance(warped[:, :1], rng)
-    _markers(grey, lesion, rng)
+    grey = appearance(warped[:, :1], rng)
+    draw_markers(grey, lesion, rng)
     content = (warped[:, 1:2] > 0.5).float()
     return Batch(grey.clamp(0, 1) * content, content, lesion)
 

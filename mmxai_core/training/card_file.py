@@ -17,8 +17,9 @@ from mmxai_core.model.bundle import Bundle, load_bundle, refresh_hashes
 from mmxai_core.model.bundle_format import MODEL_CARD, RESULTS, dump_json
 from mmxai_core.training.card import model_card
 from mmxai_core.training.common_scale import on_one_scale
-from mmxai_core.training.config import TrainConfig, build_settings
+from mmxai_core.training.config import TrainConfig
 from mmxai_core.training.enrich import read_folds
+from mmxai_core.training.settings_file import build_settings
 from mmxai_core.training.split import split_hash
 from mmxai_core.types import Json
 

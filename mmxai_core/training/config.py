@@ -1,12 +1,9 @@
-"""Training settings in one frozen object, read from one TOML file and stored with the bundle."""
+"""Training settings in one frozen object, read from one TOML file (`settings_file`) and stored with the bundle."""
 
 from __future__ import annotations
 
-import json
-import tomllib
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, get_type_hints
 
 import timm
 
@@ -152,6 +149,14 @@ def _image() -> StageConfig:
     return StageConfig(epochs=8, lr=2e-4, samples=480, ema=0.98, patience=3)
 
 
+def _finder() -> StageConfig:
+    return StageConfig(epochs=20, lr=1.5e-3, ema=0.99)
+
+
+def _finder_tune() -> StageConfig:
+    return StageConfig(epochs=6, lr=3e-4, samples=480, ema=0.98, patience=2)
+
+
 def _fusion() -> StageConfig:
     return StageConfig(epochs=80, batch=32, lr=1e-3, weight_decay=0.05, ema=0.98, patience=20)
 
@@ -192,6 +197,9 @@ class TrainConfig:
             way the views do not depend on how a batch is split.
         checkpoint_steps: Steps between checkpoints within an epoch of an image stage; 0: at the end of epochs only.
         arch: Architecture.
+        finder: Training of the network that finds the lesion, where `arch.finder` asks for one, before the image stage
+            of the pretraining cohort, or of a fold's own cases where there is none.
+        finder_tune: The same on the cohort itself, from the pretraining cohort's, with pretraining cases mixed in.
         pretrain: Image stage on the pretraining cohort.
         image: Image stage on the cohort itself, with pretraining cases mixed in.
         fusion: Fusion stage on cached tokens.
@@ -220,6 +228,8 @@ class TrainConfig:
     draws: str = "batch"
     checkpoint_steps: int = 0
     arch: Architecture = field(default_factory=Architecture)
+    finder: StageConfig = field(default_factory=_finder)
+    finder_tune: StageConfig = field(default_factory=_finder_tune)
     pretrain: StageConfig = field(default_factory=_pretrain)
     image: StageConfig = field(default_factory=_image)
     fusion: StageConfig = field(default_factory=_fusion)
@@ -250,6 +260,11 @@ class TrainConfig:
         check_refinement(self.arch, self.loss)
         if self.watch == "lesion" and self.loss.lesion == 0:
             raise CohortError('Training setting watch = "lesion" needs loss.lesion above 0; got 0.')
+        if self.arch.finder and self.watch != "class":
+            raise CohortError(
+                f'Training setting watch must be "class" with arch.finder, whose map no image stage changes; got '
+                f'"{self.watch}".'
+            )
         _check_choice(self, "pretrain_cohort", ("", *cohort_names()))
         if self.init not in ("imagenet", "none") and Path(self.init).suffix not in WEIGHT_FILES:
             endings = ", ".join(WEIGHT_FILES)
@@ -266,69 +281,5 @@ class TrainConfig:
 
     def to_json(self) -> Json:
         """A plain dict. Choices that came later and are left alone are left out: earlier runs' settings stay equal."""
-        return asdict(self) | {"arch": self.arch.to_json(), "loss": self.loss.to_json()}
-
-
-def build_settings(kind: type[Any], values: Json, where: str, default: Any) -> Any:
-    """A settings dataclass from a TOML table; what it leaves out keeps the default's value.
-
-    Args:
-        kind: The dataclass.
-        values: The table.
-        where: Prefix of the settings' names in messages, with its dot.
-        default: An instance that gives the other values.
-
-    Raises:
-        CohortError: A setting does not exist, or is of another type or out of range.
-    """
-    known = {f.name: f for f in fields(kind)}
-    hints = get_type_hints(kind)
-    out = {f: getattr(default, f) for f in known}
-    for key, value in values.items():
-        if key not in known:
-            raise CohortError(f"Unknown training setting {where}{key}; known: {', '.join(known)}.")
-        wanted = hints[key]
-        if is_dataclass(wanted):
-            if not isinstance(value, dict):
-                raise CohortError(f"Training setting {where}{key} must be a table; got {value!r}.")
-            out[key] = build_settings(wanted, value, f"{where}{key}.", getattr(default, key))  # type: ignore[arg-type]
-        else:
-            if wanted is float and isinstance(value, int):
-                value = float(value)
-            if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
-                raise CohortError(f"Training setting {where}{key} must be {wanted.__name__}; got {value!r}.")
-            out[key] = value
-    return kind(**out)
-
-
-def load_config(path: Path | None) -> TrainConfig:
-    """Settings from a TOML file; what it leaves out keeps its default.
-
-    Raises:
-        CohortError: The file is missing or malformed, or names a setting that does not exist.
-    """
-    if path is None:
-        return TrainConfig()
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise CohortError(f"Cannot read the training settings {path.name}: {error}.") from error
-    config: TrainConfig = build_settings(TrainConfig, values, "", TrainConfig())
-    return config
-
-
-def save_config(config: TrainConfig, path: Path) -> None:
-    """Writes all settings as TOML that `load_config` reads back to an equal object."""
-    path.write_text("\n".join(_lines(config.to_json(), "")) + "\n", encoding="utf-8")
-
-
-def _lines(table: Json, name: str) -> list[str]:
-    """One TOML table: plain values first, then the tables within."""
-    plain = {k: v for k, v in table.items() if not isinstance(v, dict)}
-    out = [f"[{name}]"] if name else []
-    # A JSON string is a TOML basic string (toml.io 1.0), and Python writes numbers as both do.
-    out += [f"{k} = {json.dumps(v, ensure_ascii=False)}" for k, v in plain.items()]
-    for key, value in table.items():
-        if isinstance(value, dict):
-            out += ["", *_lines(value, f"{name}.{key}" if name else key)]
-    return out
+        values = asdict(self) | {"arch": self.arch.to_json(), "loss": self.loss.to_json()}
+        return {k: v for k, v in values.items() if self.arch.finder or k not in ("finder", "finder_tune")}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -13,17 +13,19 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mmxai_core.errors import CohortError
-from mmxai_core.model.encoders import ImageEncoder, ImageState
+from mmxai_core.model.encoders import ImageEncoder, ImageState, Maps
 from mmxai_core.training.augment import Batch, augment, lesion_boxes
 from mmxai_core.training.config import StageConfig, TrainConfig
 from mmxai_core.training.data import CohortArrays, content_masks, standardise_batch
 from mmxai_core.training.depthwise import QuickDepthwise
-from mmxai_core.training.execution import AMP_TYPES, Execution, check_amp
+from mmxai_core.training.execution import AMP_TYPES
 from mmxai_core.training.loop import Hooks, fit
 from mmxai_core.training.losses import image_terms, lesion_loss
+from mmxai_core.training.placement import device_of, execution_of, without_patients
 from mmxai_core.training.stepper import follow_stage
 from mmxai_core.training.teacher import taught_targets
 from mmxai_core.training.team import Team
+from mmxai_core.training.views import CaseViews, draw_views
 
 
 def make_batch(data: CohortArrays, index: Sequence[int] | Tensor) -> Batch:
@@ -97,9 +99,9 @@ def weighted_numbers(
 class _ImageTerms(nn.Module):
     """The encoder with the terms of its loss."""
 
-    def __init__(self, encoder: ImageEncoder, *, smoothing: float, amp: str, map_both: bool) -> None:
+    def __init__(self, encoder: ImageEncoder, *, smoothing: float, amp: str, maps: Maps) -> None:
         super().__init__()
-        self.encoder, self.smoothing, self.amp, self.map_both = encoder, smoothing, amp, map_both
+        self.encoder, self.smoothing, self.amp, self.maps = encoder, smoothing, amp, maps
 
     def forward(
         self, canvas: Tensor, boxes: Tensor, labels: Tensor, lesion: Tensor, has_mask: Tensor
@@ -108,38 +110,8 @@ class _ImageTerms(nn.Module):
             torch.autocast(canvas.device.type, dtype=AMP_TYPES.get(self.amp), enabled=self.amp in AMP_TYPES),
             QuickDepthwise(),
         ):
-            state = self.encoder(canvas, boxes=boxes, map_both=self.map_both)
+            state = self.encoder(canvas, boxes=boxes, maps=self.maps)
         return image_terms(state, labels, lesion, has_mask, smoothing=self.smoothing)
-
-
-@dataclass(frozen=True, eq=False)
-class _Views:
-    """Augmented views of a batch's cases, drawn together or, with `seeds`, each from its own when it is asked for."""
-
-    objective: ImageObjective
-    index: Tensor
-    view: Batch | None = None
-    boxes: Tensor | None = None
-    seeds: Tensor | None = None
-
-    def part(self, cases: slice) -> tuple[Tensor, ...]:
-        objective, index = self.objective, self.index[cases]
-        if self.view is not None and self.boxes is not None:
-            view = Batch(self.view.grey[cases], self.view.content[cases], self.view.lesion[cases])
-            boxes = self.boxes[cases]
-        else:
-            assert self.seeds is not None
-            drawn = [
-                objective.view(i[None], torch.Generator().manual_seed(int(seed)))
-                for i, seed in zip(index, self.seeds[cases], strict=True)
-            ]
-            view = Batch(*(torch.cat([getattr(v, n) for v, _ in drawn]) for n in ("grey", "content", "lesion")))
-            boxes = torch.cat([b for _, b in drawn])
-        tensors = (
-            standardise_batch(view.grey, view.content), boxes, objective.labels[index], view.lesion,
-            objective.has_mask[index],
-        )  # fmt: skip
-        return tuple(t.to(objective.device) for t in tensors)
 
 
 class ImageObjective:
@@ -159,7 +131,9 @@ class ImageObjective:
                 taught_targets(data.labels, data.assessed, classes=config.arch.classes, weight=config.teacher)
             )
         loss, second = config.loss, config.loss.second_lesion > 0
-        self.terms: nn.Module = _ImageTerms(encoder, smoothing=loss.smoothing, amp=config.amp, map_both=second)
+        self.terms: nn.Module = _ImageTerms(
+            encoder, smoothing=loss.smoothing, amp=config.amp, maps="both" if second else "first"
+        )
         self.names: tuple[str, ...] = ("ce", "lesion", "coherence")
         self.weights: tuple[float, ...] = (config.class_weight, loss.lesion, loss.coherence)
         if second:
@@ -171,16 +145,19 @@ class ImageObjective:
         masked = float(self.has_mask[index].sum())
         return float(len(index)), *[masked] * (len(self.names) - 1)
 
-    def view(self, index: Tensor, rng: torch.Generator) -> tuple[Batch, Tensor]:
-        """One augmented view of each case, and the box of its second glance."""
+    def view(self, index: Tensor, rng: torch.Generator) -> tuple[Tensor, ...]:
+        """See `views.Drawing`: grey, content and lesion of the view, and the box of its second glance."""
         view = augment(make_batch(self.data, index), rng)
-        return view, lesion_boxes(view.lesion, rng)
+        return view.grey, view.content, view.lesion, lesion_boxes(view.lesion, rng)
 
-    def draw(self, index: Tensor, rng: torch.Generator) -> _Views:
+    def tensors(self, view: Sequence[Tensor], index: Tensor) -> tuple[Tensor, ...]:
+        """See `views.Drawing`."""
+        grey, content, lesion, boxes = view
+        return standardise_batch(grey, content), boxes, self.labels[index], lesion, self.has_mask[index]
+
+    def draw(self, index: Tensor, rng: torch.Generator) -> CaseViews:
         """See `objective.Objective`."""
-        if self.draws == "case":
-            return _Views(self, index, seeds=torch.randint(2**62, (len(index),), generator=rng))
-        return _Views(self, index, *self.view(index, rng))
+        return draw_views(self, index, rng, draws=self.draws)
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,33 +172,11 @@ class _ImageJob:
 
     def follow(self, team: Team) -> None:
         """See `team.Job`."""
-        where = _device(None)
+        where = device_of(None)
         encoder = self.encoder.to(where)
-        execution = _execution(self.config, team, where)
+        execution = execution_of(self.config, team, where)
         objective = ImageObjective(encoder, self.data, self.config)
         follow_stage(encoder, objective, config=self.stage, execution=execution, seed=self.seed)
-
-
-def _device(given: torch.device | None) -> torch.device:
-    return given or torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def _execution(config: TrainConfig, team: Team, device: torch.device) -> Execution:
-    check_amp(config.amp, device)
-    return Execution(config.amp, config.accumulate, config.batch_norm, config.checkpoint_steps, team)
-
-
-def _without_patients(data: CohortArrays, config: TrainConfig) -> CohortArrays:
-    empty = np.zeros((len(data), 0))
-    return replace(
-        data,
-        values=empty.astype(np.float32),
-        known=empty.astype(np.bool_),
-        case_ids=(),
-        patients=(),
-        records=(),
-        assessed=data.assessed if config.teacher else (),
-    )
 
 
 def train_image(
@@ -253,9 +208,9 @@ def train_image(
     """
     if config.watch == "lesion" and not validation.has_mask.any():
         raise CohortError('Training setting watch = "lesion" needs validation cases with a lesion mask; none has one.')
-    where = _device(device)
+    where = device_of(device)
     hooks = hooks or Hooks()
-    execution = _execution(config, hooks.team, where)
+    execution = execution_of(config, hooks.team, where)
     p = torch.ones(len(train)) if weights is None else torch.from_numpy(weights).float()
 
     def order(rng: torch.Generator) -> Tensor:
@@ -268,7 +223,9 @@ def train_image(
         parts = (0.0 if config.watch == "lesion" else config.class_weight, config.loss.lesion)
         return weighted_numbers(model, validation, weights=parts, device=where)
 
-    with hooks.team.job(_ImageJob(encoder, _without_patients(train, config), stage, config, seed)):
+    if encoder.finder is not None:
+        encoder.finder.requires_grad_(False)  # learned in its own stage
+    with hooks.team.job(_ImageJob(encoder, without_patients(train, config), stage, config, seed)):
         encoder.to(where)
         result = fit(
             encoder, config=stage, order=order, step=ImageObjective(encoder, train, config), validate=validate,

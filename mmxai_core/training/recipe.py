@@ -21,6 +21,7 @@ from mmxai_core.model.encoders import ImageEncoder
 from mmxai_core.model.network import FusedNetwork
 from mmxai_core.training.config import TrainConfig
 from mmxai_core.training.data import CohortArrays
+from mmxai_core.training.finder_stage import train_finder
 from mmxai_core.training.fusion_stage import StateCache, clinical_logits, fused_logits, train_clinical, train_fusion
 from mmxai_core.training.image_stage import image_logits, train_image
 from mmxai_core.training.initial_weights import load_initial_weights
@@ -119,6 +120,9 @@ def pretrain_encoder(
 ) -> ImageEncoder:  # fmt: skip
     """The image branch trained on some cases alone, split by patient; resumed, or reread if done.
 
+    Where the architecture has a finder, it is trained first: early stopping of the class then sees the glances that
+    will be looked at.
+
     Args:
         data: The pretraining cohort; without one, training cases of the cohort itself.
         config: Settings.
@@ -139,7 +143,8 @@ def pretrain_encoder(
     settings = json.dumps(
         [config.seed, config.init, config.amp, config.pretrain_validation, config.arch.to_json(),
          asdict(config.pretrain), config.loss.to_json(), split_hash(data.case_ids), *([changed] if changed else []),
-         *([split_hash(validation.case_ids)] if validation is not None else [])], sort_keys=True,
+         *([split_hash(validation.case_ids)] if validation is not None else []),
+         *([{"finder": asdict(config.finder)}] if config.arch.finder else [])], sort_keys=True,
     )  # fmt: skip
     done = log.folder / f"pretrained-{hashlib.sha256(settings.encode()).hexdigest()[:12]}.pt"
     if done.is_file():
@@ -148,6 +153,14 @@ def pretrain_encoder(
     if validation is None:
         first, held = hold_out(data.labels, data.patients, part=config.pretrain_validation, seed=config.seed)
         data, validation = data.take(first), data.take(held)
+    if encoder.finder is not None:
+        load_initial_weights(encoder.finder.cnn, config.init, backbone=config.arch.backbone)
+        encoder.finder.to(memory_format=torch.channels_last)
+        found = train_finder(
+            encoder.finder, data, validation, stage=config.finder, config=config, seed=config.seed,
+            hooks=log.hooks(f"{name} finder"),
+        )  # fmt: skip
+        log.write(f"{name} finder", {"initial_weights": source, **found})
     result = train_image(
         encoder, data, validation, stage=config.pretrain, config=config, seed=config.seed,
         hooks=log.hooks(name),
@@ -165,7 +178,10 @@ def blend(pretrained: ImageEncoder, tuned: ImageEncoder, mix: float) -> ImageEnc
     """
     start, out = pretrained.state_dict(), copy.deepcopy(tuned)
     out.load_state_dict(
-        {k: torch.lerp(start[k], v, mix) if v.is_floating_point() else v for k, v in tuned.state_dict().items()}
+        {
+            k: torch.lerp(start[k], v, mix) if v.is_floating_point() and not k.startswith("finder.") else v
+            for k, v in tuned.state_dict().items()
+        }
     )
     return out.eval()
 
@@ -180,6 +196,8 @@ def fit_split(
     Early stopping and temperature come from the validation cases; with `config.refit`, fusion and sibling are then
     trained once more on training and validation cases together, for as many epochs as early stopping chose.
 
+    A finder is tuned before them, with the same mixture of cases; it is not blended.
+
     Args:
         train: Training cases.
         validation: Cases for early stopping and temperature; no patient of which is in `train`.
@@ -190,8 +208,8 @@ def fit_split(
         log: Log and checkpoints.
         name: Name of the split in the log.
         seed: Seed.
-        keep_epochs: Epoch to keep of "image", "fusion" and "clinical", instead of early stopping: for the last fit on
-            all cases. Validation numbers and temperatures then mean nothing, and the caller replaces them.
+        keep_epochs: Epoch to keep of "finder", "image", "fusion" and "clinical", instead of early stopping: for the
+            last fit on all cases. Validation numbers and temperatures then mean nothing, and the caller replaces them.
     """
     keep = dict(keep_epochs or {})
     schema = fence_schema(schema, train)
@@ -205,6 +223,11 @@ def fit_split(
         pool = CohortArrays.concatenate([train, replay.encoded(schema)])
         weights = np.concatenate([weights, np.ones(len(replay))])
     stages = {}
+    if encoder.finder is not None and replay is not None:  # without another cohort it has learned from these cases
+        stages["finder"] = train_finder(
+            encoder.finder, pool, validation, stage=config.finder_tune, config=config, seed=seed, weights=weights,
+            keep_epoch=keep.get("finder"), hooks=log.hooks(f"{name} finder"),
+        )  # fmt: skip
     stages["image"] = train_image(
         encoder, pool, validation, stage=config.image, config=config, seed=seed, weights=weights,
         keep_epoch=keep.get("image"), hooks=log.hooks(f"{name} image"),

@@ -20,7 +20,7 @@ from mmxai_core.model.encoders import ImageEncoder
 from mmxai_core.training.background import synthetic_background
 from mmxai_core.training.card import model_card
 from mmxai_core.training.common_scale import on_one_scale
-from mmxai_core.training.config import TrainConfig, build_settings, save_config
+from mmxai_core.training.config import TrainConfig
 from mmxai_core.training.crossval import at_threshold, cross_validate, summarise
 from mmxai_core.training.data import CohortArrays, load_arrays
 from mmxai_core.training.enrich import Setting, Source, enrich
@@ -30,6 +30,7 @@ from mmxai_core.training.phantoms import score_phantoms
 from mmxai_core.training.purpose import intended_use, purpose_of
 from mmxai_core.training.recipe import RunLog, fit_split, pretrain_encoder
 from mmxai_core.training.saliency_scale import saliency_reference
+from mmxai_core.training.settings_file import build_settings, save_config
 from mmxai_core.training.split import hold_out, split_hash
 from mmxai_core.types import Json
 
@@ -62,7 +63,8 @@ def _same_run(path: Path, config: TrainConfig, inputs: Json) -> bool:
 
 def _kept_epochs(folds: list[Json]) -> dict[str, int]:
     """Median best epoch of each stage over the folds: how long the last fit on all cases runs."""
-    return {s: int(np.median([f["stages"][s]["best_epoch"] for f in folds])) for s in ("image", "fusion", "clinical")}
+    stages = [s for s in ("finder", "image", "fusion", "clinical") if s in folds[0]["stages"]]
+    return {s: int(np.median([f["stages"][s]["best_epoch"] for f in folds])) for s in stages}
 
 
 def _calibration(folds: list[Json]) -> tuple[float, float, Json]:

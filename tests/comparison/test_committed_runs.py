@@ -15,7 +15,8 @@ from mmxai_core.comparison import files
 from mmxai_core.comparison.config import load_compare_config
 from mmxai_core.comparison.models import SHIPPED, SHIPPED_IMAGE
 from mmxai_core.comparison.units import read_units
-from mmxai_core.training.config import TrainConfig, build_settings
+from mmxai_core.training.config import TrainConfig
+from mmxai_core.training.settings_file import build_settings
 from mmxai_core.types import Json
 
 PRETRAINED = Path(__file__).resolve().parents[2] / "pretrained"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from mmxai_core.training.augment import Batch, _appearance, _warp_grid, augment, lesion_boxes
+from mmxai_core.training.augment import Batch, appearance, augment, lesion_boxes, warp_grid
 from mmxai_core.training.data import standardise_batch
 
 
@@ -54,7 +54,7 @@ def test_boxes_hold_the_lesion_and_lie_on_the_canvas() -> None:
 def test_a_view_is_affine_and_elastic() -> None:
     """What no affine map explains of the sampling grid is the elastic part: there, smooth, and small."""
     size = 64
-    grid = _warp_grid(4, size, torch.Generator().manual_seed(2))
+    grid = warp_grid(4, size, torch.Generator().manual_seed(2))
     y, x = torch.meshgrid(torch.linspace(-1, 1, size), torch.linspace(-1, 1, size), indexing="ij")
     plane = torch.stack([x, y, torch.ones_like(x)], -1).reshape(-1, 3)
     for view in grid:
@@ -68,6 +68,6 @@ def test_a_view_is_affine_and_elastic() -> None:
 def test_contrast_changes_beyond_what_standardising_undoes() -> None:
     """A gain and an offset would be undone by the canvas's own mean and SD; a gamma is not."""
     ramp = torch.linspace(0.05, 0.95, 64)[None, None, None].expand(6, 1, 64, 64).contiguous()
-    seen = _appearance(ramp, torch.Generator().manual_seed(0)).mean(2)[:, 0]
+    seen = appearance(ramp, torch.Generator().manual_seed(0)).mean(2)[:, 0]
     middle = (seen[:, 28:36].mean(1) - seen[:, :4].mean(1)) / (seen[:, -4:].mean(1) - seen[:, :4].mean(1))
     assert float(middle.max() - middle.min()) > 0.1

@@ -10,7 +10,8 @@ import pytest
 
 from mmxai_core.errors import CohortError, MmxaiError
 from mmxai_core.model.config import Architecture
-from mmxai_core.training.config import DropConfig, LossConfig, StageConfig, TrainConfig, load_config, save_config
+from mmxai_core.training.config import DropConfig, LossConfig, StageConfig, TrainConfig
+from mmxai_core.training.settings_file import load_config, save_config
 
 SHIPPED = Path(__file__).resolve().parents[2] / "pretrained" / "breast-us" / "training" / "config.toml"
 

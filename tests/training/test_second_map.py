@@ -64,7 +64,7 @@ def _second_loss(model: ImageEncoder, config: TrainConfig) -> float:
     canvas, _, _, lesion, has_mask = objective.draw(torch.arange(8), torch.Generator().manual_seed(1)).part(slice(0, 8))
     boxes = lesion_boxes(lesion, None)
     with torch.no_grad():
-        logits = model(canvas, boxes=boxes, map_both=True).second_lesion_logits
+        logits = model(canvas, boxes=boxes, maps="both").second_lesion_logits
     assert logits is not None
     return float(lesion_loss(logits, lesion_glance_mask(lesion, boxes, logits.shape[-1]), has_mask))
 

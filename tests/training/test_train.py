@@ -17,9 +17,10 @@ from mmxai_core.errors import CancelledError, CohortError
 from mmxai_core.model.bundle import load_bundle
 from mmxai_core.model.config import Architecture
 from mmxai_core.training.card_file import other_seeds
-from mmxai_core.training.config import StageConfig, TrainConfig, load_config
+from mmxai_core.training.config import StageConfig, TrainConfig
 from mmxai_core.training.missing import LEVELS
 from mmxai_core.training.recipe import RunLog
+from mmxai_core.training.settings_file import load_config
 from mmxai_core.training.train import train_bundle, train_folds
 
 pytestmark = pytest.mark.slow
