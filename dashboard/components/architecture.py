@@ -31,6 +31,12 @@ WORDS: dict[str, tuple[str, str]] = {
     "logits": ("Joint head", "One score a class, from both branches and what they took from each other."),
 }  # fmt: skip
 
+#: The step's words where a network of its own draws the map.
+FINDER = (
+    "Where a CNN of its own sees a lesion; it places the second look. The image branch draws one in training only, "
+    "which is counted too."
+)
+
 
 @dataclass(frozen=True)
 class AnswerFacts:
@@ -95,15 +101,20 @@ def architecture_svg(shapes: NetworkShapes, schema: ClinicalSchema, answer: Answ
     box(10, 32, 120, 74, "Image", of("canvas"), fill=image_fill)
     box(166, 32, 140, 74, "Two looks", of("glances"), "whole, lesion", fill=image_fill)
     box(342, 32, 170, 74, "CNN", answer.backbone, of("features"), fill=image_fill)
-    box(342, 142, 170, 56, "Lesion map", of("lesion_map"), fill=image_fill)
+    own = ("CNN of its own",) if shapes.finder else ()
+    box(342, 142, 170, 74 if own else 56, "Lesion map", *own, of("lesion_map"), fill=image_fill)
     box(548, 32, 160, 74, "Transformer", f"{shapes.blocks} blocks", f"{of('tokens')} tokens", fill=image_fill)
     box(744, 32, 176, 74, "Image summaries", of("summary"), fill=image_fill)
     arrow("M130 69 H164")
     arrow("M306 69 H340")
     arrow("M512 69 H546")
     arrow("M708 69 H742")
-    arrow("M427 106 V140")
-    arrow("M342 170 H236 V108", "places the second look", (176, 190), dashed=True)
+    if own:
+        arrow("M70 106 V202 H340")
+        arrow("M342 166 H236 V108", "places the second look", (176, 188), dashed=True)
+    else:
+        arrow("M427 106 V140")
+        arrow("M342 170 H236 V108", "places the second look", (176, 190), dashed=True)
     parts.append(f'<text x="10" y="332" font-weight="600" fill="{ink}">Clinical branch</text>')
     box(10, 344, 120, 74, "Clinical form", f"{of('fields')} fields", fill=clinical_fill)
     box(166, 344, 346, 74, "Known, or unknown", ", ".join(grouped) or "no field", fill=clinical_fill)
@@ -142,7 +153,9 @@ def architecture_rows(shapes: NetworkShapes) -> list[dict[str, str]]:
     """The same as a table: step, what it does, shape, learned numbers."""
     return [
         {
-            "Step": WORDS[s.key][0], "What it does": WORDS[s.key][1], "Shape": shape_words(s.shape),
+            "Step": WORDS[s.key][0],
+            "What it does": FINDER if shapes.finder and s.key == "lesion_map" else WORDS[s.key][1],
+            "Shape": shape_words(s.shape),
             "Learned numbers": f"{s.parameters:,}" if s.parameters else "none",
         }
         for s in shapes.stages

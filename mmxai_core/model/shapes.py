@@ -35,12 +35,14 @@ class NetworkShapes:
         heads: Attention heads.
         blocks: Transformer blocks.
         parameters: Learned numbers of the whole network.
+        finder: Whether the lesion map is that of a network of its own.
     """
 
     stages: tuple[Stage, ...]
     heads: int
     blocks: int
     parameters: int
+    finder: bool = False
 
     def __getitem__(self, key: str) -> Stage:
         """The step of that key."""
@@ -69,7 +71,8 @@ def network_shapes(network: FusedNetwork, schema: ClinicalSchema) -> NetworkShap
             torch.zeros(1, fields, device=device), torch.zeros(1, fields, dtype=torch.bool, device=device)
         )
         fused, terms = network.fuse(image, tokens)
-    deep = (encoder.lesion8, encoder.lesion4, encoder.lesion_out)
+    finder = () if encoder.finder is None else (encoder.finder,)
+    deep = (encoder.lesion8, encoder.lesion4, encoder.lesion_out, *finder)
     pooling = (encoder.queries, encoder.pool_k, encoder.pool_v, encoder.pool_out)
     across = (fusion.field_norm, fusion.image_norm, fusion.q, fusion.k, fusion.v, fusion.seen)
     back = (fusion.summary_norm, fusion.back_q, fusion.back_k, fusion.back_v)
@@ -91,4 +94,4 @@ def network_shapes(network: FusedNetwork, schema: ClinicalSchema) -> NetworkShap
         Stage("gate", tuple(fused.gate.shape[1:]), _count(fusion.gate)),
         Stage("logits", tuple(fused.logits.shape[1:]), _count(fusion.clinical_head, fusion.joint)),
     )  # fmt: skip
-    return NetworkShapes(stages, arch.heads, len(encoder.blocks), _count(network))
+    return NetworkShapes(stages, arch.heads, len(encoder.blocks), _count(network), encoder.finder is not None)

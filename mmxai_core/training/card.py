@@ -131,6 +131,13 @@ def _planes(cohort: Cohort) -> list[str]:
     ]
 
 
+#: What finds the lesion, by whether there is a network of its own.
+_FINDS = {
+    False: "its own lesion map finds",
+    True: "a network of its own finds, trained for nothing else",
+}
+
+
 def model_card(name: str, cohort: Cohort, pretrain: Cohort | None, config: TrainConfig, results: dict[str, Any]) -> str:
     """Markdown after Mitchell et al. 2019, "Model Cards for Model Reporting"."""
     sources, purpose = [c for c in (cohort, pretrain) if c], purpose_of(cohort)
@@ -145,9 +152,10 @@ def model_card(name: str, cohort: Cohort, pretrain: Cohort | None, config: Train
         f"Probability that {purpose.question}, from {purpose.image} and up to {len(cohort.schema.fields)} clinical "
         "fields; every field, and the image, may be unknown.",
         *_planes(cohort),
-        f"Image branch: {config.arch.backbone} to stride 16 over two glances (whole frame, and the lesion that its own "
-        f"lesion map finds), then {config.arch.depth} Transformer blocks of width {config.arch.width}. Clinical "
-        "branch: one token a field. Fusion: cross-attention in both directions, additive over fields before the head.",
+        f"Image branch: {config.arch.backbone} to stride 16 over two glances (whole frame, and the lesion that "
+        f"{_FINDS[config.arch.finder]}), then {config.arch.depth} Transformer blocks of width {config.arch.width}. "
+        "Clinical branch: one token a field. Fusion: cross-attention in both directions, additive over fields before "
+        "the head.",
         f"The fused network's image branch lies {100 * config.image_mix:.0f} % of the way from the weights "
         f"pretrained on {pretrain.name if pretrain else 'the same training cases'} to those fine-tuned on "
         f"{cohort.name}; the image-only sibling is the fine-tuned one. "

@@ -61,6 +61,17 @@ def test_another_network_is_another_drawing() -> None:
     assert "7 image summaries" in equations(shapes) and "$d = 64$" in equations(shapes)
 
 
+def test_a_network_that_finds_the_lesion_is_drawn_and_counted() -> None:
+    plain, own = (network_shapes(tiny_network(replace(ARCH, finder=on)), SCHEMA) for on in (False, True))
+    assert own.parameters == sum(s.parameters for s in own.stages)
+    more = own["lesion_map"].parameters - plain["lesion_map"].parameters
+    assert more == own.parameters - plain.parameters > plain["features"].parameters
+    said = [texts(architecture_svg(s, SCHEMA, FACTS, theme="dark")) for s in (plain, own)]
+    assert "CNN of its own" in said[1] and "CNN of its own" not in said[0]
+    told = [next(r for r in architecture_rows(s) if r["Step"] == "Lesion map")["What it does"] for s in (plain, own)]
+    assert "of its own" in told[1] and "of its own" not in told[0]
+
+
 def test_both_themes_differ_in_ink_alone() -> None:
     shapes = network_shapes(tiny_network(), SCHEMA)
     dark, light = (architecture_svg(shapes, SCHEMA, FACTS, theme=t) for t in ("dark", "light"))
