@@ -26,6 +26,14 @@ def square_box(x0: float, y0: float, x1: float, y1: float, *, context: float = C
     return cx, cy, side
 
 
+def square_overlap(a: Tensor, b: Tensor) -> Tensor:
+    """(B, 3) and (B, 3) squares (centre x, centre y, side) -> (B,) intersection over union."""
+    low = torch.maximum(a[:, :2] - a[:, 2:] / 2, b[:, :2] - b[:, 2:] / 2)
+    high = torch.minimum(a[:, :2] + a[:, 2:] / 2, b[:, :2] + b[:, 2:] / 2)
+    both = (high - low).clamp_min(0).prod(1)
+    return both / (a[:, 2] ** 2 + b[:, 2] ** 2 - both)
+
+
 def find_boxes(lesion_logits: Tensor, *, within: Tensor | None = None) -> Tensor:
     """Where the lesion map says the lesion is.
 

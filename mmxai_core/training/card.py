@@ -7,6 +7,7 @@ from typing import Any
 from mmxai_core.cohorts.case import Cohort
 from mmxai_core.results.typography import listed
 from mmxai_core.training.config import TrainConfig
+from mmxai_core.training.marked import MISSED
 from mmxai_core.training.purpose import intended_use, purpose_of
 from mmxai_core.types import Json
 
@@ -138,6 +139,28 @@ _FINDS = {
 }
 
 
+def _marked_lines(marked: Any, cohort: Cohort) -> list[str]:
+    """What it is worth that a reader marks the lesion."""
+    if not marked:
+        return []
+    rows = {k: v for k, v in marked["models"].items() if k == "image" or _has_fields(k, cohort)}
+    return [
+        f"Where the second look falls, out of fold, {marked['n']} cases with an outline: overlap (IoU) with the square "
+        f"around the expert's outline {_cell(marked['overlap'])}; elsewhere (overlap below {MISSED:g}) in "
+        f"{_cell(marked['missed'])} of the cases. A reader who marks the lesion places it.",
+        "",
+        "| AUC, the lesion | found by the model | marked by the expert's outline | difference | p |",
+        "|---|---|---|---|---|",
+        *(
+            f"| {_model_name(k)} | {_cell(v['found'])} | {_cell(v['marked'])} | {_cell(v['difference'])} | "
+            + ("undefined" if v["difference"]["p"] is None else f"{v['difference']['p']:.3g}")
+            + " |"
+            for k, v in rows.items()
+        ),
+        "",
+    ]
+
+
 def model_card(name: str, cohort: Cohort, pretrain: Cohort | None, config: TrainConfig, results: dict[str, Any]) -> str:
     """Markdown after Mitchell et al. 2019, "Model Cards for Model Reporting"."""
     sources, purpose = [c for c in (cohort, pretrain) if c], purpose_of(cohort)
@@ -228,6 +251,7 @@ def model_card(name: str, cohort: Cohort, pretrain: Cohort | None, config: Train
         f"overlap (IoU) at the lesion's area {_cell(loc['iou'])}; "
         f"share of the map inside the lesion {_cell(loc['energy'])}.",
         "",
+        *_marked_lines(cv.get("marked"), cohort),
     ]
     for title, tables in results.get("external_test", {}).items():
         lines += [f"## External test: {title}"]

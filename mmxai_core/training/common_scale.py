@@ -57,6 +57,9 @@ def _move(fold: Json, model: str, temperature: float) -> None:
     for part in ("probabilities", "image_altered"):
         kept = fold.get(part, {})
         fold[part] = {k: moved(p) if _model_of(k, part) == model else p for k, p in kept.items()}
+    if marked := fold.get("marked"):
+        told = {k: moved(p) if _model_of(k, "marked") == model else p for k, p in marked["probabilities"].items()}
+        fold["marked"] = {**marked, "probabilities": told}
 
 
 def _model_of(key: str, part: str) -> str:

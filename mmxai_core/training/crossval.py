@@ -24,6 +24,7 @@ from mmxai_core.training.config import TrainConfig
 from mmxai_core.training.data import CohortArrays
 from mmxai_core.training.fusion_stage import StateCache, clinical_logits, fused_logits
 from mmxai_core.training.image_stage import image_logits
+from mmxai_core.training.marked import score_marked, summarise_marked
 from mmxai_core.training.missing import LEVELS, level_mask
 from mmxai_core.training.recipe import Fitted, RunLog, fit_split, pretrain_encoder
 from mmxai_core.training.saliency_scale import case_maps
@@ -112,7 +113,8 @@ def cross_validate(
     Returns:
         One dict a fold: case ids, labels, probabilities by model, localisation, temperatures; ids, labels and logits of
         its validation cases, those of the siblings apart; what the image-only one says with parts of the image taken
-        out. Each is calibrated by its own validation cases: see `common_scale.on_one_scale` before they are pooled.
+        out; what the models say where the expert's outline places the second glance. Each is
+        calibrated by its own validation cases: see `common_scale.on_one_scale` before they are pooled.
     """
     out = []
     for k, (rest, held) in enumerate(patient_folds(data.labels, data.patients, folds=folds, seed=config.seed)):
@@ -154,6 +156,7 @@ def cross_validate(
                 "validation_labels": fitted.validation_labels.tolist(),
                 "stages": {n: dict(v) for n, v in fitted.stages.items()},
                 "image_altered": score_altered(fitted, test),
+                "marked": score_marked(fitted, test),
             }
             partial = path.with_suffix(".part")
             partial.write_text(json.dumps(result), encoding="utf-8")
@@ -216,7 +219,7 @@ def summarise(folds: list[Json], *, seed: int, replicates: int = 2000) -> Json:
         "localization": {"n": len(rows)} | {m: _interval([r[m] for r in rows], seed) for m in ("hit", "iou", "energy")}
         if rows
         else None,
-    }
+    } | ({} if (marked := summarise_marked(folds, seed=seed, replicates=replicates)) is None else {"marked": marked})
 
 
 def at_threshold(folds: list[Json], threshold: float, *, seed: int, replicates: int = 2000) -> Json:

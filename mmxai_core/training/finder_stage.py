@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mmxai_core.errors import CohortError
-from mmxai_core.model.glance import find_boxes, whole_glance
+from mmxai_core.model.glance import find_boxes, square_overlap, whole_glance
 from mmxai_core.model.lesion_map import LesionFinder
 from mmxai_core.training.augment import lesion_boxes
 from mmxai_core.training.config import StageConfig, TrainConfig
@@ -29,14 +29,6 @@ from mmxai_core.training.views import CaseViews, draw_views
 
 #: Images a pass of validation.
 BATCH = 16
-
-
-def box_overlap(a: Tensor, b: Tensor) -> Tensor:
-    """(B, 3) and (B, 3) squares (centre x, centre y, side) -> (B,) intersection over union."""
-    low = torch.maximum(a[:, :2] - a[:, 2:] / 2, b[:, :2] - b[:, 2:] / 2)
-    high = torch.minimum(a[:, :2] + a[:, 2:] / 2, b[:, :2] + b[:, 2:] / 2)
-    both = (high - low).clamp_min(0).prod(1)
-    return both / (a[:, 2] ** 2 + b[:, 2] ** 2 - both)
 
 
 @torch.no_grad()
@@ -61,7 +53,7 @@ def finder_numbers(
         maps.append(finder(glance).float().cpu())
         masks.append(batch.lesion)
     found, lesion = torch.cat(maps), torch.cat(masks)
-    overlap = box_overlap(find_boxes(found), lesion_boxes(lesion, None))
+    overlap = square_overlap(find_boxes(found), lesion_boxes(lesion, None))
     return {
         "loss": float(lesion_loss(found, lesion, torch.ones(len(found), dtype=torch.bool))),
         "iou": float(overlap.mean()),

@@ -39,11 +39,16 @@ class StateCache:
     rest: ImageState
 
     @classmethod
-    def build(cls, encoder: ImageEncoder, data: CohortArrays, *, views: int, seed: int) -> StateCache:
-        """The plain image as view 0, then `views` augmented ones; the lesion is found by the model in each."""
+    def build(
+        cls, encoder: ImageEncoder, data: CohortArrays, *, views: int, seed: int, marked: bool = False
+    ) -> StateCache:
+        """The plain image as view 0, then `views` augmented ones; the lesion is found by the model in each.
+
+        `marked`: see `image_stage.encode_cases`.
+        """
         encoder.eval()
         rngs = [None, *(torch.Generator().manual_seed(seed * 1000 + v) for v in range(views))]
-        return cls.read(encode_cases(encoder, data, rng=rng) for rng in rngs)
+        return cls.read(encode_cases(encoder, data, rng=rng, marked=marked) for rng in rngs)
 
     @classmethod
     def read(cls, views: Iterable[Iterable[ImageState]]) -> StateCache:

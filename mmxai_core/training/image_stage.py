@@ -39,7 +39,7 @@ def make_batch(data: CohortArrays, index: Sequence[int] | Tensor) -> Batch:
 @torch.no_grad()
 def encode_cases(
     encoder: ImageEncoder, data: CohortArrays, *, batch: int = 16, rng: torch.Generator | None = None,
-    device: torch.device | None = None,
+    device: torch.device | None = None, marked: bool = False,
 ) -> Iterator[ImageState]:  # fmt: skip
     """Image states, a batch at a time, in order: as deployed (no mask is read), or of one augmented view each.
 
@@ -52,18 +52,23 @@ def encode_cases(
         batch: Images a pass.
         rng: Seed of an augmented view; None: the plain image, lesion found by the model.
         device: Where to run.
+        marked: Whether the second glance is where the mask says, as if a reader had marked the lesion; every case then
+            needs one.
     """
     for index in torch.split(torch.arange(len(data)), batch):
         part = make_batch(data, index)
         if rng is not None:
             part = augment(part, rng)
         canvas = standardise_batch(part.grey, part.content).to(device)
-        yield encoder(canvas).detach()
+        boxes = lesion_boxes(part.lesion, None).to(canvas.device) if marked else None
+        yield encoder(canvas, boxes=boxes).detach()
 
 
-def image_logits(encoder: ImageEncoder, data: CohortArrays, *, device: torch.device | None = None) -> Tensor:
-    """(N, K) image-branch logits, as deployed."""
-    return torch.cat([s.logits.float().cpu() for s in encode_cases(encoder, data, device=device)])
+def image_logits(
+    encoder: ImageEncoder, data: CohortArrays, *, device: torch.device | None = None, marked: bool = False
+) -> Tensor:
+    """(N, K) image-branch logits, as deployed; `marked`: see `encode_cases`."""
+    return torch.cat([s.logits.float().cpu() for s in encode_cases(encoder, data, device=device, marked=marked)])
 
 
 def validation_numbers(logits: Tensor, labels: NDArray[np.int64]) -> dict[str, float]:

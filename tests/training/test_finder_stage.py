@@ -15,10 +15,11 @@ from mmxai_core.comparison.config import CompareConfig
 from mmxai_core.errors import CohortError
 from mmxai_core.model.config import Architecture
 from mmxai_core.model.encoders import ImageEncoder
+from mmxai_core.model.glance import square_overlap
 from mmxai_core.model.lesion_map import LesionFinder
 from mmxai_core.training.config import StageConfig, TrainConfig
 from mmxai_core.training.data import CohortArrays
-from mmxai_core.training.finder_stage import FinderObjective, box_overlap, finder_numbers, train_finder
+from mmxai_core.training.finder_stage import FinderObjective, finder_numbers, train_finder
 from mmxai_core.training.image_stage import train_image
 from mmxai_core.training.objective import add_gradient
 from mmxai_core.training.recipe import RunLog, blend, fit_split, pretrain_encoder
@@ -69,7 +70,7 @@ def test_it_learns_to_find_discs_it_has_not_seen() -> None:
 def test_overlap_of_squares() -> None:
     a = torch.tensor([[0.5, 0.5, 0.4], [0.5, 0.5, 0.4], [0.2, 0.2, 0.2], [0.5, 0.5, 0.4]])
     b = torch.tensor([[0.5, 0.5, 0.4], [0.7, 0.5, 0.4], [0.8, 0.8, 0.2], [0.5, 0.5, 0.2]])
-    assert box_overlap(a, b).tolist() == pytest.approx([1.0, 1 / 3, 0.0, 0.25])
+    assert square_overlap(a, b).tolist() == pytest.approx([1.0, 1 / 3, 0.0, 0.25])
 
 
 def test_cases_without_a_mask_are_left_out_and_none_at_all_is_refused() -> None:
