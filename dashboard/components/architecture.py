@@ -110,8 +110,8 @@ def architecture_svg(shapes: NetworkShapes, schema: ClinicalSchema, answer: Answ
     arrow("M512 69 H546")
     arrow("M708 69 H742")
     if own:
-        arrow("M70 106 V202 H340")
-        arrow("M342 166 H236 V108", "places the second look", (176, 188), dashed=True)
+        arrow("M280 106 V160 H340")
+        arrow("M342 196 H192 V108", "places the second look", (192, 214), dashed=True)
     else:
         arrow("M427 106 V140")
         arrow("M342 170 H236 V108", "places the second look", (176, 190), dashed=True)

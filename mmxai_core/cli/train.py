@@ -66,7 +66,7 @@ def _lead(args: argparse.Namespace, team: Team) -> None:
     from mmxai_core.cohorts.registry import load_cohort
     from mmxai_core.comparison.cohort import with_fields
     from mmxai_core.training.metrics_log import TensorBoardLog
-    from mmxai_core.training.recipe import RunLog
+    from mmxai_core.training.run_log import RunLog
     from mmxai_core.training.settings_file import load_config
     from mmxai_core.training.train import train_bundle, train_folds
 

@@ -20,7 +20,7 @@ from mmxai_core.training.config import StageConfig, TrainConfig
 from mmxai_core.training.data import CohortArrays
 from mmxai_core.training.image_stage import train_image
 from mmxai_core.training.initial_weights import load_initial_weights
-from mmxai_core.training.recipe import RunLog
+from mmxai_core.training.run_log import RunLog
 from mmxai_core.training.split import split_hash
 from mmxai_core.types import Json
 

@@ -32,7 +32,8 @@ from mmxai_core.training.altered_inputs import altered_inputs
 from mmxai_core.training.data import CohortArrays
 from mmxai_core.training.image_stage import image_logits
 from mmxai_core.training.missing import level_mask
-from mmxai_core.training.recipe import RunLog, blend, fence_schema
+from mmxai_core.training.recipe import blend, fence_schema
+from mmxai_core.training.run_log import RunLog
 from mmxai_core.training.saliency_scale import case_maps
 from mmxai_core.types import Json
 

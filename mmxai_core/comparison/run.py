@@ -26,7 +26,7 @@ from mmxai_core.comparison.shipped import shipped_seeds
 from mmxai_core.comparison.units import Unit, read_unit, unit_path, write_unit
 from mmxai_core.errors import CancelledError, CohortError
 from mmxai_core.training.data import LUMINANCE, CohortArrays
-from mmxai_core.training.recipe import RunLog
+from mmxai_core.training.run_log import RunLog
 from mmxai_core.training.split import split_hash
 from mmxai_core.types import Json
 

@@ -26,12 +26,16 @@ def _mirrored(boxes: Tensor) -> Tensor:
 def mirrored_state(network: FusedNetwork, canvas: Tensor, image: ImageState) -> ImageState:
     """The state of the mirrored canvases, the second glance at the mirrored place. One forward pass an image.
 
+    The lesion map is the mirrored one of `image`: it only says where to look, and that is given.
+
     Args:
         network: In evaluation mode.
         canvas: (B, 1, S, S) standardised, as `image` was encoded from.
         image: Their state.
     """
-    return network.encode_image(canvas.flip(-1), boxes=_mirrored(image.boxes))
+    return network.encode_image(
+        canvas.flip(-1), boxes=_mirrored(image.boxes), lesion_logits=image.lesion_logits.flip(-1)
+    )
 
 
 @torch.no_grad()

@@ -51,6 +51,13 @@ class Architecture:
         ):
             if getattr(self, name) < low:
                 raise BundleError(f"Architecture setting {name} must be at least {low}; got {getattr(self, name)}.")
+        if not isinstance(self.finder, bool):
+            raise BundleError(f"Architecture setting finder must be true or false; got {self.finder!r}.")
+        if self.finder and self.refine:
+            raise BundleError(
+                "Architecture setting refine seeks the lesion on the image branch's own map; with finder it must be 0; "
+                f"got {self.refine}."
+            )
         if not 0 <= self.dropout < 1:
             raise BundleError(f"Architecture setting dropout must be from 0 to below 1; got {self.dropout:g}.")
         if self.width % self.heads or self.width % 4:

@@ -98,7 +98,8 @@ class ImageEncoder(GlanceCnn):
                 boxes, so that both glances share one batch and batch norm sees the mixture that it meets later.
             lesion_logits: Handed on where the boxes are given too: the lesion map only says where to look.
             maps: What the state has for a lesion map: "found", the one that says where the lesion is; or, with boxes,
-                what training compares to the mask: this CNN's own map of the "first" glance, or of "both".
+                what training compares to the mask: this CNN's own map of the "first" glance, or of "both". A map
+                that is handed on stays.
         """
         if boxes is not None and lesion_logits is not None:
             return self.read_features(self.glance_features(canvas, boxes), boxes=boxes, lesion_logits=lesion_logits)
@@ -106,7 +107,7 @@ class ImageEncoder(GlanceCnn):
         whole = whole_glance(canvas, size)
         if self.finder is not None and maps == "found":
             lesion_logits = self.finder(whole)
-            boxes = self._refined(canvas, find_boxes(lesion_logits)) if boxes is None else boxes
+            boxes = find_boxes(lesion_logits) if boxes is None else boxes
             return self.read_features(self.glance_features(canvas, boxes), boxes=boxes, lesion_logits=lesion_logits)
         if boxes is None:
             f_whole, lateral = self._cnn(whole)

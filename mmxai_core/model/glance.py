@@ -12,6 +12,8 @@ from torch.nn import functional as F
 CONTEXT = 1.5
 #: Smallest crop side as a part of the canvas: below it a crop is only blur.
 MIN_PART = 0.2
+#: The second glance is elsewhere where it overlaps the lesion's own square by less.
+MISSED = 0.1
 
 
 def square_box(x0: float, y0: float, x1: float, y1: float, *, context: float = CONTEXT) -> tuple[float, float, float]:

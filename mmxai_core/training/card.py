@@ -5,12 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from mmxai_core.cohorts.case import Cohort
+from mmxai_core.model.glance import MISSED
 from mmxai_core.results.typography import listed
 from mmxai_core.training.config import TrainConfig
-from mmxai_core.training.marked import MISSED
 from mmxai_core.training.purpose import intended_use, purpose_of
 from mmxai_core.types import Json
 
+#: What finds the lesion, by whether there is a network of its own.
+_FINDS = {
+    False: "its own lesion map finds",
+    True: "a network of its own finds, trained for nothing else",
+}
 _LEVEL_NAMES = {
     "history": "history",
     "history+descriptor": "history + descriptors",
@@ -132,24 +137,23 @@ def _planes(cohort: Cohort) -> list[str]:
     ]
 
 
-#: What finds the lesion, by whether there is a network of its own.
-_FINDS = {
-    False: "its own lesion map finds",
-    True: "a network of its own finds, trained for nothing else",
-}
-
-
 def _marked_lines(marked: Any, cohort: Cohort) -> list[str]:
     """What it is worth that a reader marks the lesion."""
     if not marked:
         return []
     rows = {k: v for k, v in marked["models"].items() if k == "image" or _has_fields(k, cohort)}
-    return [
-        f"Where the second look falls, out of fold, {marked['n']} cases with an outline: overlap (IoU) with the square "
-        f"around the expert's outline {_cell(marked['overlap'])}; elsewhere (overlap below {MISSED:g}) in "
-        f"{_cell(marked['missed'])} of the cases. A reader who marks the lesion places it.",
+    said = [
+        f"Where the fused model's second look falls, out of fold, {marked['n']} cases with an expert's outline or box: "
+        f"overlap (IoU) with the square that this gives, context included, {_cell(marked['overlap'])}; elsewhere "
+        f"(overlap below {MISSED:g}) in a share of {_cell(marked['missed'])}. Where a reader marks the lesion, the "
+        "second look goes there instead.",
         "",
-        "| AUC, the lesion | found by the model | marked by the expert's outline | difference | p |",
+    ]
+    if not rows:
+        return said
+    return [
+        *said,
+        "| AUC, pooled; second look placed by | the model | the expert's mark | difference (DeLong, clustered) | p |",
         "|---|---|---|---|---|",
         *(
             f"| {_model_name(k)} | {_cell(v['found'])} | {_cell(v['marked'])} | {_cell(v['difference'])} | "

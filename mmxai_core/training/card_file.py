@@ -67,7 +67,7 @@ def other_seeds(runs: Sequence[Path], results: Mapping[str, Any]) -> Json:
                 f"The run folder {run.name} has no config.json that `train` wrote for {results['cohort']}."
             ) from error
         theirs = build_settings(TrainConfig, settings, "", TrainConfig()).to_json()
-        if other := sorted(k for k in own if k not in _FREE and own[k] != theirs[k]):
+        if other := sorted(k for k in own.keys() | theirs.keys() if k not in _FREE and own.get(k) != theirs.get(k)):
             raise CohortError(f"The run {run.name} is of another recipe than the bundle: {', '.join(other)} differ.")
         seed = int(theirs["seed"])
         if seed == own["seed"] or seed in found:

@@ -198,7 +198,7 @@ class TrainConfig:
         checkpoint_steps: Steps between checkpoints within an epoch of an image stage; 0: at the end of epochs only.
         arch: Architecture.
         finder: Training of the network that finds the lesion, where `arch.finder` asks for one, before the image stage
-            of the pretraining cohort, or of a fold's own cases where there is none.
+            of the pretraining cohort, or of a fold's own cases where there is none. Needs lesion masks in every cohort.
         finder_tune: The same on the cohort itself, from the pretraining cohort's, with pretraining cases mixed in.
         pretrain: Image stage on the pretraining cohort.
         image: Image stage on the cohort itself, with pretraining cases mixed in.
@@ -282,4 +282,5 @@ class TrainConfig:
     def to_json(self) -> Json:
         """A plain dict. Choices that came later and are left alone are left out: earlier runs' settings stay equal."""
         values = asdict(self) | {"arch": self.arch.to_json(), "loss": self.loss.to_json()}
-        return {k: v for k, v in values.items() if self.arch.finder or k not in ("finder", "finder_tune")}
+        unused = {} if self.arch.finder else {"finder": _finder(), "finder_tune": _finder_tune()}
+        return {k: v for k, v in values.items() if k not in unused or getattr(self, k) != unused[k]}

@@ -26,13 +26,15 @@ from mmxai_core.training.fusion_stage import StateCache, clinical_logits, fused_
 from mmxai_core.training.image_stage import image_logits
 from mmxai_core.training.marked import score_marked, summarise_marked
 from mmxai_core.training.missing import LEVELS, level_mask
-from mmxai_core.training.recipe import Fitted, RunLog, fit_split, pretrain_encoder
+from mmxai_core.training.pretrain import pretrain_encoder
+from mmxai_core.training.recipe import Fitted, fit_split
+from mmxai_core.training.run_log import RunLog
 from mmxai_core.training.saliency_scale import case_maps
 from mmxai_core.training.split import hold_out, patient_folds, split_hash
 from mmxai_core.types import Json
 
 #: The entry of a fold's file that came last.
-NEWEST = "clinical_validation_logits"
+NEWEST = "marked"
 
 
 def _probability(logits: torch.Tensor, temperature: float) -> list[float]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mmxai_core.errors import CohortError
-from mmxai_core.model.glance import find_boxes, square_overlap, whole_glance
+from mmxai_core.model.glance import MISSED, find_boxes, square_overlap, whole_glance
 from mmxai_core.model.lesion_map import LesionFinder
 from mmxai_core.training.augment import lesion_boxes
 from mmxai_core.training.config import StageConfig, TrainConfig
@@ -44,7 +44,7 @@ def finder_numbers(
 
     Returns:
         "loss": of the lesion map; "iou": mean overlap of the second glance's square with the one that the mask gives;
-        "missed": part of the cases in which it is below 0.1.
+        "missed": part of the cases in which it is below `MISSED`.
     """
     maps, masks = [], []
     for index in torch.split(torch.arange(len(data)), BATCH):
@@ -57,7 +57,7 @@ def finder_numbers(
     return {
         "loss": float(lesion_loss(found, lesion, torch.ones(len(found), dtype=torch.bool))),
         "iou": float(overlap.mean()),
-        "missed": float((overlap < 0.1).float().mean()),
+        "missed": float((overlap < MISSED).float().mean()),
     }
 
 
@@ -99,12 +99,12 @@ class FinderObjective:
         return (float(len(index)),)
 
     def view(self, index: Tensor, rng: torch.Generator) -> tuple[Tensor, ...]:
-        """See `views.Drawing`: grey, content and lesion of the view."""
+        """See `views.Drawing`: grey, content and lesion of the view, each (B, 1, S, S)."""
         view = reframed(make_batch(self.data, index), rng)
         return view.grey, view.content, view.lesion
 
     def tensors(self, view: Sequence[Tensor], index: Tensor) -> tuple[Tensor, ...]:
-        """See `views.Drawing`."""
+        """See `views.Drawing`: (B, 1, glance, glance) whole glances, (B, 1, S, S) lesions."""
         grey, content, lesion = view
         return whole_glance(standardise_batch(grey, content), self.size), lesion
 
@@ -133,9 +133,11 @@ class _FinderJob:
 
 
 def _masked(data: CohortArrays, what: str) -> CohortArrays:
-    if not data.has_mask.any():
+    """Cases whose lesion is outlined or boxed, and large enough to be seen on the canvas."""
+    outlined = data.lesion.any(axis=(1, 2))
+    if not outlined.any():
         raise CohortError(f"Training setting arch.finder needs {what} cases with a lesion mask; none has one.")
-    return data.take(np.flatnonzero(data.has_mask))
+    return data.take(np.flatnonzero(outlined))
 
 
 def train_finder(
@@ -164,7 +166,7 @@ def train_finder(
         CohortError: No training or no validation case has a mask; or the device cannot do `config.amp`.
     """
     if weights is not None:
-        weights = weights[train.has_mask]
+        weights = weights[train.lesion.any(axis=(1, 2))]
     train, validation = _masked(train, "training"), _masked(validation, "validation")
     where, hooks = device_of(device), hooks or Hooks()
     execution = execution_of(config, hooks.team, where)

@@ -53,7 +53,7 @@ def encode_cases(
         rng: Seed of an augmented view; None: the plain image, lesion found by the model.
         device: Where to run.
         marked: Whether the second glance is where the mask says, as if a reader had marked the lesion; every case then
-            needs one.
+            needs one that is not empty.
     """
     for index in torch.split(torch.arange(len(data)), batch):
         part = make_batch(data, index)

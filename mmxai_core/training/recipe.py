@@ -1,12 +1,10 @@
-"""The recipe: pretrain the image branch, fine-tune it on the cohort, train fusion and clinical-only sibling on top."""
+"""The recipe on a pretrained image branch: fine-tune it on the cohort, train fusion and sibling on top."""
 
 from __future__ import annotations
 
 import copy
-import hashlib
-import json
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,61 +22,7 @@ from mmxai_core.training.data import CohortArrays
 from mmxai_core.training.finder_stage import train_finder
 from mmxai_core.training.fusion_stage import StateCache, clinical_logits, fused_logits, train_clinical, train_fusion
 from mmxai_core.training.image_stage import image_logits, train_image
-from mmxai_core.training.initial_weights import load_initial_weights
-from mmxai_core.training.loop import Hooks
-from mmxai_core.training.metrics_log import MetricsCsv, TensorBoardLog
-from mmxai_core.training.split import hold_out, split_hash
-from mmxai_core.training.team import SOLO, Team
-
-
-@dataclass(frozen=True)
-class RunLog:
-    """Where a run writes its rows and how it is watched.
-
-    Attributes:
-        folder: Checkpoints and log lie here; a run started again in the same folder resumes.
-        progress: Called with (stage in words, done, all).
-        cancelled: True when the run should stop.
-        team: The processes that share the image stages.
-        tensorboard: Where each epoch's numbers are written besides; None: nowhere.
-        metrics: The folder's metrics.csv.
-    """
-
-    folder: Path
-    progress: Callable[[str, int, int], None] = lambda stage, done, total: None
-    cancelled: Callable[[], bool] = lambda: False
-    team: Team = SOLO
-    tensorboard: TensorBoardLog | None = None
-    metrics: MetricsCsv = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "metrics", MetricsCsv(self.folder / "metrics.csv"))
-
-    def write(self, stage: str, row: Mapping[str, float | int | str]) -> None:
-        """Appends one row to log.jsonl, and the numbers of an epoch to metrics.csv."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.metrics.write(stage, row)
-        if self.tensorboard is not None:
-            self.tensorboard.write(stage, row)
-        with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"stage": stage, **row}) + "\n")
-
-    def seconds(self) -> int:
-        """Time of all logged epochs, over every session of the run."""
-        rows = (json.loads(line) for line in (self.folder / "log.jsonl").read_text(encoding="utf-8").splitlines())
-        return round(sum(float(row.get("seconds", 0)) for row in rows))
-
-    def hooks(self, stage: str) -> Hooks:
-        """Hooks of one stage, with its checkpoint."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        name = stage.replace(" ", "-").replace("/", "-")
-        return Hooks(
-            log=lambda row: self.write(stage, row),
-            progress=lambda done, total: self.progress(stage, done, total),
-            cancelled=self.cancelled,
-            checkpoint=self.folder / f"{name}.checkpoint",
-            team=self.team,
-        )
+from mmxai_core.training.run_log import RunLog
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,62 +56,6 @@ def fence_schema(schema: ClinicalSchema, train: CohortArrays) -> ClinicalSchema:
         values = np.array([float(r.values[f.id]) for r in train.records if f.id in r.values and f.kind == "numeric"])
         fields.append(replace(f, fences=tukey_fences(values)) if len(values) >= 8 else f)
     return ClinicalSchema(tuple(fields))
-
-
-def pretrain_encoder(
-    data: CohortArrays, *, config: TrainConfig, log: RunLog, name: str = "pretrain",
-    validation: CohortArrays | None = None,
-) -> ImageEncoder:  # fmt: skip
-    """The image branch trained on some cases alone, split by patient; resumed, or reread if done.
-
-    Where the architecture has a finder, it is trained first: early stopping of the class then sees the glances that
-    will be looked at.
-
-    Args:
-        data: The pretraining cohort; without one, training cases of the cohort itself.
-        config: Settings.
-        log: Log and checkpoints.
-        name: Of the stage in the log.
-        validation: Cases for early stopping, no patient of which is in `data`; None: held out of `data`.
-    """
-    torch.manual_seed(config.seed)
-    encoder = ImageEncoder(config.arch)
-    source = load_initial_weights(encoder.cnn, config.init, backbone=config.arch.backbone)
-    encoder = encoder.to(memory_format=torch.channels_last)
-    usual = TrainConfig()
-    changed = {
-        k: v
-        for k in ("accumulate", "batch_norm", "draws", "watch", "class_weight", "teacher")
-        if (v := getattr(config, k)) != getattr(usual, k)
-    }
-    settings = json.dumps(
-        [config.seed, config.init, config.amp, config.pretrain_validation, config.arch.to_json(),
-         asdict(config.pretrain), config.loss.to_json(), split_hash(data.case_ids), *([changed] if changed else []),
-         *([split_hash(validation.case_ids)] if validation is not None else []),
-         *([{"finder": asdict(config.finder)}] if config.arch.finder else [])], sort_keys=True,
-    )  # fmt: skip
-    done = log.folder / f"pretrained-{hashlib.sha256(settings.encode()).hexdigest()[:12]}.pt"
-    if done.is_file():
-        encoder.load_state_dict(torch.load(done, weights_only=True))
-        return encoder.eval()
-    if validation is None:
-        first, held = hold_out(data.labels, data.patients, part=config.pretrain_validation, seed=config.seed)
-        data, validation = data.take(first), data.take(held)
-    if encoder.finder is not None:
-        load_initial_weights(encoder.finder.cnn, config.init, backbone=config.arch.backbone)
-        encoder.finder.to(memory_format=torch.channels_last)
-        found = train_finder(
-            encoder.finder, data, validation, stage=config.finder, config=config, seed=config.seed,
-            hooks=log.hooks(f"{name} finder"),
-        )  # fmt: skip
-        log.write(f"{name} finder", {"initial_weights": source, **found})
-    result = train_image(
-        encoder, data, validation, stage=config.pretrain, config=config, seed=config.seed,
-        hooks=log.hooks(name),
-    )  # fmt: skip
-    log.write(name, {"initial_weights": source, **result})
-    torch.save(encoder.state_dict(), done)
-    return encoder.eval()
 
 
 def blend(pretrained: ImageEncoder, tuned: ImageEncoder, mix: float) -> ImageEncoder:

@@ -78,7 +78,12 @@ def _shown_otherwise(grey: Tensor, rng: torch.Generator) -> Tensor:
 
 
 def reframed(batch: Batch, rng: torch.Generator) -> Batch:
-    """One random view of each canvas, most of them of another frame; the lesion mask follows the geometry."""
+    """One random view of each canvas, most of them of another frame; the lesion mask follows the geometry.
+
+    Args:
+        batch: B canvases of S x S.
+        rng: Of the draw.
+    """
     b, _, size, _ = batch.grey.shape
     new = (torch.rand(b, generator=rng) < FRAMED)[:, None, None, None]
     grid, shown = _new_frames(batch, rng)
@@ -89,7 +94,7 @@ def reframed(batch: Batch, rng: torch.Generator) -> Batch:
     )
     plain = torch.cat([batch.grey, batch.content, batch.lesion], 1)
     before = batch.lesion.sum(dim=(1, 2, 3)) * _magnification(grid)
-    keep = (warped[:, 2:] > 0.5).sum(dim=(1, 2, 3)) > 0.5 * before  # a view that lost its lesion is not used
+    keep = (warped[:, 2:] > 0.5).sum(dim=(1, 2, 3)) >= 0.5 * before  # a view that lost its lesion is not used
     warped = torch.where(keep[:, None, None, None], warped, plain)
     grey, content, lesion = warped[:, :1], (warped[:, 1:2] > 0.5).float(), (warped[:, 2:] > 0.5).float()
     grey = _shown_otherwise(grey, rng)

@@ -27,8 +27,10 @@ from mmxai_core.training.enrich import Setting, Source, enrich
 from mmxai_core.training.execution import check_amp
 from mmxai_core.training.image_stage import image_logits
 from mmxai_core.training.phantoms import score_phantoms
+from mmxai_core.training.pretrain import pretrain_encoder
 from mmxai_core.training.purpose import intended_use, purpose_of
-from mmxai_core.training.recipe import RunLog, fit_split, pretrain_encoder
+from mmxai_core.training.recipe import fit_split
+from mmxai_core.training.run_log import RunLog
 from mmxai_core.training.saliency_scale import saliency_reference
 from mmxai_core.training.settings_file import build_settings, save_config
 from mmxai_core.training.split import hold_out, split_hash
@@ -118,6 +120,12 @@ def _begin(
     source = read(pretrain) if pretrain else None
     if config.teacher and not any(a for part in (data, source) if part is not None for a in part.assessed):
         raise CohortError("Training setting teacher needs cases with a BI-RADS category; none has one.")
+    if config.arch.finder:
+        for cohort_, part in ((cohort, data), (pretrain, source)):
+            if cohort_ is not None and part is not None and not part.lesion.any():
+                raise CohortError(
+                    f"Training setting arch.finder needs cases with a lesion mask; {cohort_.name} has none."
+                )
     return data, source
 
 

@@ -37,7 +37,7 @@ class CaseViews:
     Attributes:
         drawing: Who draws.
         index: (B,) cases.
-        view: Their views, drawn together.
+        view: Their views as `Drawing.view` gives them, drawn together.
         seeds: (B,) seed of each case's view, drawn when it is asked for.
     """
 

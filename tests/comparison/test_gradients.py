@@ -27,7 +27,7 @@ from mmxai_core.comparison.gradients import (
 from mmxai_core.comparison.models import BY_NAME
 from mmxai_core.comparison.run import Comparison, plan_of
 from mmxai_core.training.data import CohortArrays, load_arrays
-from mmxai_core.training.recipe import RunLog
+from mmxai_core.training.run_log import RunLog
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from mmxai_core.comparison.units import read_units
 from mmxai_core.comparison.verdicts import verdicts
 from mmxai_core.errors import CohortError
 from mmxai_core.training.config import StageConfig, TrainConfig
-from mmxai_core.training.recipe import RunLog
+from mmxai_core.training.run_log import RunLog
 from mmxai_core.training.settings_file import save_config
 from mmxai_core.training.train import train_bundle
 from mmxai_core.types import Json

@@ -22,7 +22,7 @@ import torch
 from mmxai_core.model.encoders import ImageEncoder
 from mmxai_core.training.config import StageConfig
 from mmxai_core.training.image_stage import train_image
-from mmxai_core.training.recipe import RunLog
+from mmxai_core.training.run_log import RunLog
 from tests.training.image_cases import CONFIG, cases
 
 STAGE = StageConfig(epochs=3, batch=4, lr=1e-3, ema=0.9)  # 4 steps an epoch

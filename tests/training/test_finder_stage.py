@@ -12,7 +12,7 @@ import torch
 
 from mmxai_core.clinical import ClinicalSchema
 from mmxai_core.comparison.config import CompareConfig
-from mmxai_core.errors import CohortError
+from mmxai_core.errors import BundleError, CohortError
 from mmxai_core.model.config import Architecture
 from mmxai_core.model.encoders import ImageEncoder
 from mmxai_core.model.glance import square_overlap
@@ -22,8 +22,11 @@ from mmxai_core.training.data import CohortArrays
 from mmxai_core.training.finder_stage import FinderObjective, finder_numbers, train_finder
 from mmxai_core.training.image_stage import train_image
 from mmxai_core.training.objective import add_gradient
-from mmxai_core.training.recipe import RunLog, blend, fit_split, pretrain_encoder
+from mmxai_core.training.pretrain import pretrain_encoder
+from mmxai_core.training.recipe import blend, fit_split
+from mmxai_core.training.run_log import RunLog
 from mmxai_core.training.settings_file import load_config, save_config
+from mmxai_core.training.train import _kept_epochs
 from tests.training.image_cases import BACKBONE, cases
 
 ARCH = Architecture(
@@ -124,11 +127,11 @@ def test_the_recipe_trains_it_first_and_tunes_it_where_it_comes_from_another_coh
     log, data, schema = RunLog(tmp_path), _discs(), ClinicalSchema(())
     first = pretrain_encoder(data, config=CONFIG, log=log)
     stages = [json.loads(r)["stage"] for r in (tmp_path / "log.jsonl").read_text().splitlines()]
-    assert stages == ["pretrain finder"] * 2 + ["pretrain"] * 2
+    assert stages == ["pretrain finder", "pretrain", "pretrain finder", "pretrain"]  # an epoch each, then what came out
     again = pretrain_encoder(data, config=CONFIG, log=log)
     assert not _changed(first, again) and len((tmp_path / "log.jsonl").read_text().splitlines()) == 4
-    pretrain_encoder(data, config=replace(CONFIG, finder=replace(STAGE, lr=1e-3)), log=log)
-    assert len(list(tmp_path.glob("pretrained-*.pt"))) == 2
+    other = pretrain_encoder(data, config=replace(CONFIG, finder=replace(STAGE, lr=1e-3)), log=RunLog(tmp_path / "2"))
+    assert _changed(first, other) and not list(tmp_path.glob("2/" + next(tmp_path.glob("pretrained-*.pt")).name))
     for name, replay in (("own", None), ("other", data)):
         fitted = fit_split(
             data.take(range(8)), data.take(range(8, 16)), pretrained=first, replay=replay, schema=schema,
@@ -144,8 +147,9 @@ def test_settings_without_it_keep_their_form_and_with_it_go_round(tmp_path: Path
     usual = TrainConfig().to_json()
     assert not {"finder", "finder_tune"} & set(usual) and "finder" not in usual["arch"]
     config = replace(TrainConfig(), arch=replace(TrainConfig().arch, finder=True), finder=STAGE)
-    save_config(config, tmp_path / "c.toml")
-    assert load_config(tmp_path / "c.toml") == config
+    for settings in (config, replace(TrainConfig(), finder=STAGE)):  # a table for what is off is kept as well
+        save_config(settings, tmp_path / "c.toml")
+        assert load_config(tmp_path / "c.toml") == settings
     assert Architecture.from_json(config.arch.to_json()).finder
 
 
@@ -154,3 +158,22 @@ def test_what_does_not_go_with_it_is_refused() -> None:
         replace(CONFIG, watch="lesion")
     with pytest.raises(CohortError, match=r"arch\.finder is for `train`"):
         CompareConfig(arch=ARCH)
+    with pytest.raises(BundleError, match="with finder it must be 0; got 1"):
+        replace(ARCH, refine=1)
+    with pytest.raises(BundleError, match="finder must be true or false; got 'yes'"):
+        Architecture.from_json(ARCH.to_json() | {"finder": "yes"})
+
+
+def test_an_outline_that_vanishes_on_the_canvas_is_none() -> None:
+    data = cases(masked=8)
+    data.lesion[2:] = 0  # has_mask stays: there was a file
+    some, few = _finder(), _finder()
+    train_finder(some, data, data, stage=STAGE, config=CONFIG, seed=0)
+    train_finder(few, data.take(range(2)), data.take(range(2)), stage=STAGE, config=CONFIG, seed=0)
+    assert not _changed(some, few)
+
+
+def test_the_last_fit_keeps_the_folds_median_epoch_of_it_too() -> None:
+    stages = [{s: {"best_epoch": k} for s in ("finder", "image", "fusion", "clinical")} for k in (1, 5, 3)]
+    assert _kept_epochs([{"stages": s} for s in stages])["finder"] == 3
+    assert "finder" not in _kept_epochs([{"stages": {k: v for k, v in s.items() if k != "finder"}} for s in stages])

@@ -103,6 +103,21 @@ def test_the_summary_is_of_the_same_cases_and_paired() -> None:
         assert found[name]["low"] <= value <= found[name]["high"]
 
 
+def test_outlines_of_one_class_alone_give_no_auc(tmp_path: Path) -> None:
+    """Masks on cancers only: how often they are found can be told, what the mark is worth cannot."""
+    folds = _folds()
+    for one in folds:
+        keep = [j for j, c in enumerate(one["marked"]["case_ids"]) if one["labels"][one["case_ids"].index(c)] == 1]
+        one["marked"] = {
+            "case_ids": [one["marked"]["case_ids"][j] for j in keep],
+            "overlap": [one["marked"]["overlap"][j] for j in keep],
+            "probabilities": {"image": [one["marked"]["probabilities"]["image"][j] for j in keep]},
+        }
+    found = summarise_marked(folds, seed=0, replicates=50)
+    assert found is not None and found["models"] == {} and 0 < found["overlap"]["value"] < 1
+    assert "|---" not in "\n".join(_marked_lines(found, tiny_cohort(tmp_path, images=2)))
+
+
 def test_a_fold_of_an_earlier_version_has_none_and_says_nothing(tmp_path: Path) -> None:
     folds = _folds()
     del folds[1]["marked"]
@@ -110,7 +125,7 @@ def test_a_fold_of_an_earlier_version_has_none_and_says_nothing(tmp_path: Path) 
     cohort: Cohort = tiny_cohort(tmp_path, images=2)
     assert _marked_lines(None, cohort) == []
     lines = "\n".join(_marked_lines(summarise_marked(_folds(), seed=0, replicates=50), cohort))
-    assert "| Image only |" in lines and "marked by the expert's outline" in lines
+    assert "| Image only |" in lines and "| the expert's mark |" in lines
 
 
 def test_marked_scores_are_put_on_the_folds_scale_with_the_others() -> None:

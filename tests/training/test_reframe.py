@@ -1,4 +1,4 @@
-"""A view of another frame: mask and picture stay together, frames differ in form, and no lesion is cut away."""
+"""A view of another frame: mask and picture stay together, frames differ in form, and the lesion stays in."""
 
 from __future__ import annotations
 
@@ -62,7 +62,9 @@ def test_an_image_without_a_mask_and_a_lesion_that_fills_it_are_framed_too() -> 
     for case in (nothing, everything):
         view = reframed(case, torch.Generator().manual_seed(4))
         assert torch.isfinite(view.grey).all() and (view.content.sum(dim=(1, 2, 3)) > 0).all()
-    assert float(reframed(nothing, torch.Generator().manual_seed(4)).lesion.sum()) == 0
+    view = reframed(nothing, torch.Generator().manual_seed(4))
+    assert float(view.lesion.sum()) == 0
+    assert not torch.equal(view.content, nothing.content) and len({_form(c) for c in view.content}) > 2
 
 
 def test_a_view_is_reproducible() -> None:

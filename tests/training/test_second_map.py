@@ -18,7 +18,7 @@ from mmxai_core.training.config import LossConfig, StageConfig, TrainConfig
 from mmxai_core.training.image_stage import ImageObjective
 from mmxai_core.training.losses import lesion_glance_mask, lesion_loss
 from mmxai_core.training.objective import add_gradient
-from mmxai_core.training.recipe import RunLog
+from mmxai_core.training.run_log import RunLog
 from tests.training.image_cases import CONFIG, cases
 from tests.training.test_objective import close, encoder, gradient
 

@@ -16,7 +16,7 @@ from mmxai_core.training.checkpoint import read_checkpoint
 from mmxai_core.training.image_stage import image_logits
 from mmxai_core.training.team import SOLO, join_team
 from tests.training.image_cases import CONFIG, cases
-from tests.training.team_driver import train
+from tests.training.team_driver import FINDER, train
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Largest difference of a weight and of a logit after six steps of AdamW at 1e-3. Biases are not compared one by one:
@@ -55,6 +55,16 @@ def test_two_processes_give_the_parameters_of_one(ran: Path) -> None:
     assert not torch.allclose(first, _logits(start), atol=100 * TOLERANCE)
 
 
+def test_two_processes_train_the_finder_as_one_does(ran: Path) -> None:
+    two, one = load(ran / "finder.pt"), train(FINDER)
+    torch.manual_seed(1)
+    start = ImageEncoder(FINDER.arch).finder
+    assert start is not None and two.keys() == one.keys()
+    kernels = [k for k in one if one[k].ndim >= 2]
+    assert max(float((one[k] - start.state_dict()[k]).abs().max()) for k in kernels) > 10 * TOLERANCE
+    assert max(float((one[k] - two[k]).abs().max()) for k in kernels) < TOLERANCE
+
+
 def _logits(weights: dict[str, torch.Tensor]) -> torch.Tensor:
     """As deployed, running statistics included."""
     network = ImageEncoder(CONFIG.arch)
@@ -75,6 +85,7 @@ def test_only_rank_0_writes(ran: Path) -> None:
     assert (ran / "rank-1").stat().st_size == 0
     assert {p.name for p in ran.iterdir()} == {
         "plain.pt",
+        "finder.pt",
         "whole.pt",
         "resumed.pt",
         "stage.checkpoint",

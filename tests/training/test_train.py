@@ -19,7 +19,7 @@ from mmxai_core.model.config import Architecture
 from mmxai_core.training.card_file import other_seeds
 from mmxai_core.training.config import StageConfig, TrainConfig
 from mmxai_core.training.missing import LEVELS
-from mmxai_core.training.recipe import RunLog
+from mmxai_core.training.run_log import RunLog
 from mmxai_core.training.settings_file import load_config
 from mmxai_core.training.train import train_bundle, train_folds
 

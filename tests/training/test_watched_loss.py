@@ -16,7 +16,8 @@ from mmxai_core.training.config import StageConfig, TrainConfig
 from mmxai_core.training.image_stage import encode_cases, train_image, weighted_numbers
 from mmxai_core.training.loop import Hooks
 from mmxai_core.training.losses import lesion_loss
-from mmxai_core.training.recipe import RunLog, pretrain_encoder
+from mmxai_core.training.pretrain import pretrain_encoder
+from mmxai_core.training.run_log import RunLog
 from tests.training.image_cases import CONFIG, cases
 
 STAGE = StageConfig(epochs=3, batch=4, lr=3e-3, ema=0.0, patience=3)
