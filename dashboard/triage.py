@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from dashboard.batch import Batch, Line
 from dashboard.casebook import analysed, bundle_of
@@ -10,6 +11,7 @@ from dashboard.components.worklist_rows import prediction_words
 from dashboard.messages import sentence
 from mmxai_core.errors import CancelledError, MmxaiError, StudyReadError
 from mmxai_core.explain.explainer import Explainer
+from mmxai_core.explain.unmarked import unmarked
 from mmxai_core.explain.what_if import WhatIf
 from mmxai_core.predict import Predictor
 from mmxai_core.results import FirstAnswer
@@ -43,7 +45,10 @@ def answer_case(
     if study is not None:
         encoded = predictor.encode(study, roi=case.roi, roi_image=case.roi_image, cancelled=cancelled)
     prediction = predictor.predict(study, record, encoded=encoded, cancelled=cancelled)
-    first = explainer.first_answer(prediction, encoded, record)
+    first = replace(
+        explainer.first_answer(prediction, encoded, record),
+        unmarked=unmarked(predictor, encoded, record, cancelled=cancelled),
+    )
     asked = WhatIf(predictor, encoded, record, prediction=prediction, statistics=explainer.statistics)
     told = analysed(
         first, values=record.values, roi=case.roi, roi_image=case.roi_image, unknown=len(prediction.unknown_fields),

@@ -126,10 +126,12 @@ def changes(
     asked = {*values, *initial, *(analysed or {})}
     changed = {k for k in asked if is_changed(k, values.get(k), initial, analysed)}
     entered = len(values.keys() - initial.keys() - changed)
-    said = [f"{n} {what}" for n, what in ((entered, "entered"), (len(changed), "changed")) if n]
-    if len(prefilled) > BADGES:
+    listed = prefilled.keys() if len(prefilled) > BADGES else set[str]()
+    said = [f"{n} {what}" for n, what in ((entered, "entered"), (len(changed - listed), "changed")) if n]
+    if listed:
         origins = list(dict.fromkeys(prefilled.values()))
-        said.insert(0, f"{len(prefilled)} values {' and '.join(origins)}")
+        of_them = f" ({n} of them changed)" if (n := len(changed & listed)) else ""
+        said.insert(0, f"{len(prefilled)} values {' and '.join(origins)}{of_them}")
     return ", ".join(said)
 
 

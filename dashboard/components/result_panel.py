@@ -11,10 +11,12 @@ import streamlit as st
 from dashboard.components.base_rate import BaseRate
 from dashboard.components.gauge import gauge
 from dashboard.components.input_words import NOT_VALID, check_sentences, stated
+from dashboard.components.second_look import mark_told
 from dashboard.components.wording import cases_told, names, percent
 from dashboard.messages import markdown_safe
 from mmxai_core.clinical import ClinicalSchema
-from mmxai_core.results import FirstAnswer, InputCheck, Prediction, PredictionSet
+from mmxai_core.model.glance import MISSED
+from mmxai_core.results import FirstAnswer, InputCheck, Prediction, PredictionSet, Unmarked
 from mmxai_core.results.typography import listed
 
 #: More unknown fields than this are listed in the tooltip only.
@@ -119,6 +121,7 @@ def result_panel(
     prediction: Prediction, schema: ClinicalSchema, *, stale: bool, explained: bool = True,
     check: InputCheck | None = None, prediction_set: PredictionSet | None = None, calibrated: str = "",
     base: BaseRate | None = None, seconds: float | None = None, left_open: str = "", stopped: str = "",
+    own: Unmarked | None = None,
 ) -> None:  # fmt: skip
     """Shows a prediction.
 
@@ -134,6 +137,7 @@ def result_panel(
         seconds: What the whole analysis took, where it has ended.
         left_open: What the unknown fields leave open, or that it is still being computed; its line is kept for it.
         stopped: What Cancel left, or ""; said in the place of the time.
+        own: What the model says without the reader's mark.
     """
     valid = check is None or not check.flagged  # coverage is promised for the model's kind of input only
     if check is not None and not valid:
@@ -146,6 +150,9 @@ def result_panel(
         f'<div class="mmx-strip" data-testid="result" style="{look}">'
         f'<div class="mmx-verdict">{said}</div>{gauge(prediction, base)}</div>'
     )
+    if marked := mark_told(prediction, own):
+        far = own is not None and own.overlap < MISSED
+        st.caption(f":orange[{markdown_safe(marked)}]" if far else markdown_safe(marked))
     if prediction.known_fields and prediction.image_index is not None:
         st.html(branches(prediction))
     strip = scores(prediction)

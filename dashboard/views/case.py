@@ -20,7 +20,7 @@ from dashboard.components.study_input import Choice, choose_study
 from dashboard.components.study_scene import study_scene
 from dashboard.components.viewer import pack, viewer
 from dashboard.components.wording import left_open, open_range
-from dashboard.messages import boundary, markdown_safe, sentence
+from dashboard.messages import OPENINGS, boundary, markdown_safe, sentence
 from dashboard.sample_index import Sample, check_told
 from dashboard.views import model_or_stop, say_standing
 from dashboard.views.following import explains_answer, follow_job, stopped
@@ -42,7 +42,7 @@ def open_choice(choice: Choice, schema: ClinicalSchema) -> None:
             with st.spinner("Reading the study"):
                 study = io.read_files(choice.files)
         except StudyReadError as error:
-            refuse(error, len(choice.files))
+            refuse(error, [name for name, _ in choice.files])
             return
         values = header_values(study, schema)
         name = choice.files[0][0] if len(choice.files) == 1 else f"{len(choice.files)} files"
@@ -53,18 +53,21 @@ def open_choice(choice: Choice, schema: ClinicalSchema) -> None:
         )
 
 
-def refuse(error: StudyReadError, files: int) -> None:
+def refuse(error: StudyReadError, files: Sequence[str]) -> None:
     """Say why nothing was opened, and empty the chooser, so that a bad file does not spoil the next.
 
     Args:
         error: Why.
-        files: How many were chosen.
+        files: Names of those that were chosen.
     """
     session = state.current()
     said = sentence(error)
-    if files > 1:
+    if len(files) == 1 and files[0] not in said:
+        said = sentence(error, opening=f"{OPENINGS[StudyReadError]} {files[0]}:")
+    if len(files) > 1:
         said += (
-            f" The {files} files were read as one study; to open each as a case of its own, add them on the Worklist."
+            f" The {len(files)} files were read as one study; to open each as a case of its own, add them on the "
+            "Worklist."
         )
     if session.refused >= 2:
         said += (
@@ -142,6 +145,7 @@ def show_result(problems: list[str]) -> None:
             check=session.first.input_check, prediction_set=session.first.prediction_set,
             calibrated=calibration(results, session.first, schema=schema), base=base_rate(results),
             seconds=timed.seconds if timed is not None else None, left_open=open_line(session), stopped=said,
+            own=session.first.unmarked,
         )  # fmt: skip
     elif session.job is None:
         no_result(

@@ -27,6 +27,7 @@ from mmxai_core.explain.joint import joint_accounts
 from mmxai_core.explain.mirror import mirrored_grad_cam_pp
 from mmxai_core.explain.parts import PARTS, Case, background_rows, case_tensors
 from mmxai_core.explain.regions import Partition
+from mmxai_core.explain.unmarked import unmarked
 from mmxai_core.explain.what_if import WhatIf
 from mmxai_core.model.encoded import EncodedStudy, check_encoded
 from mmxai_core.model.field_statistics import bundle_statistics
@@ -142,6 +143,9 @@ class Explainer:
             _check_prediction(prediction, record, encoded, bundle.sha256)
         with _timed(seconds, "input_check"):
             first = self.first_answer(prediction, encoded, record)
+        if encoded is not None and encoded.roi is not None:
+            with _timed(seconds, "unmarked"):
+                first = replace(first, unmarked=unmarked(predictor, encoded, record, cancelled=cancelled))
         if on_first is not None:
             on_first(first)
         request = Request(

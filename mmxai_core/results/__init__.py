@@ -7,7 +7,7 @@ from mmxai_core.results.attribution import MAX_RESIDUAL, Attribution
 from mmxai_core.results.audit import AttentionAudit
 from mmxai_core.results.certainty import BranchAccount, Questions
 from mmxai_core.results.explanation import Explanation
-from mmxai_core.results.first import FirstAnswer
+from mmxai_core.results.first import FirstAnswer, Unmarked
 from mmxai_core.results.input_check import InputCheck
 from mmxai_core.results.joint import REGION_LABELS, JointAccount
 from mmxai_core.results.maps import CrossModal, SaliencyMap
@@ -38,5 +38,6 @@ __all__ = [
     "SaliencyMap",
     "SourceGrid",
     "UnifiedMap",
+    "Unmarked",
     "Versions",
 ]

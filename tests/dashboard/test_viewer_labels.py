@@ -7,7 +7,7 @@ from itertools import combinations
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 from viewer_browser import Hands, serve
 
 from tests.dashboard.test_viewer_tools import browser, page  # noqa: F401  (fixtures)
@@ -37,3 +37,18 @@ def test_no_label_lies_over_another(page: Page, address: str) -> None:  # noqa: 
             assert l1 >= r2 or l2 >= r1 or t1 >= b2 or t2 >= b1
         width, height = hands.run("[v.panes[0].canvas.clientWidth, v.panes[0].canvas.clientHeight]")
         assert all(left >= 0 and top >= 0 and r <= width and b <= height for left, top, r, b in labels)
+
+
+def test_a_mark_that_was_kept_can_be_cleared_and_undone(page: Page, address: str) -> None:  # noqa: F811
+    """The page was opened again: the mark came from the server, not from the reader's hand."""
+    hands = Hands(page, "ramp", address)
+    clear = page.get_by_role("button", name="Clear mark")
+    expect(clear).to_be_hidden()
+    for undo in ("u", "k"):
+        hands.run("v.restore([60, 50, 90, 80, 0])")
+        hands.settle()
+        expect(clear).to_be_visible()
+        hands.canvas().focus()
+        hands.press(undo)
+        expect(clear).to_be_hidden()
+        assert hands.run("v.marks.lesion") is None and hands.run("v.cleared"), "the server is told"

@@ -348,6 +348,7 @@ def test_a_bad_upload_empties_the_chooser_and_several_in_a_row_get_a_hint() -> N
         chooser = app.file_uploader[0]
         chooser.set_value((f"notes-{turn}.dcm", b"plain text, renamed", "application/dicom")).run()
         assert "This study cannot be opened." in said(app) and not session(app).opened
+        assert said(app).count(f"notes-{turn}.dcm") == 1, "which file is told, once"
         assert ("3 uploads refused in a row" in said(app)) == (turn == 2)
     good = (APP.parents[1] / "assets" / "samples" / "phantom-b.dcm").read_bytes()
     app.file_uploader[0].set_value(("b.dcm", good, "application/dicom")).run()

@@ -194,7 +194,12 @@ def test_the_form_marks_what_changed_and_says_the_usual_range() -> None:
     assert mark_of(age, 41.0, {}, {"age": 40.0}, {"age": 41.0}) == ":orange-badge[changed]", "the file said 40"
     many = dict.fromkeys(SCHEMA.ids, "from sample")
     assert mark_of(lump, True, many, {"palpable": True}) == ""
-    assert changes({"age": 41.0}, many, {"age": 40.0, "palpable": True}) == "5 values from sample, 2 changed"
+    assert changes({"age": 41.0}, many, {"age": 40.0, "palpable": True}) == "5 values from sample (2 of them changed)"
+    sample = {"age": 40.0, "palpable": True, "nipple_discharge": False, "birads": "4", "margin": "spiky"}
+    del many["margin"]
+    some = {**sample, "palpable": False, "margin": "smooth"}
+    said = changes(some, many | {"echo": "from sample"}, {k: v for k, v in sample.items() if k != "margin"})
+    assert said == "5 values from sample (1 of them changed), 1 entered"
     assert changes({}, {}, {}) == ""
     assert changes({"age": 41.0, "palpable": True}, {}, {}) == "2 entered"
     assert changes({"age": 42.0, "palpable": True}, {}, {}, {"age": 41.0, "palpable": True}) == "1 entered, 1 changed"

@@ -448,8 +448,9 @@ class Viewer {
 
   /** A region the server knows: this page was opened again. @param {number[]} box */
   restore(box) {
-    this.marks.list.push({ kind: "region", slice: box[4] ?? this.view.slice, points: [[box[0], box[1]], [box[2], box[3]]], text: ["Lesion, marked by the reader"] });
-    this.redraw();
+    this.marks.add({ kind: "region", slice: box[4] ?? this.view.slice, points: [[box[0], box[1]], [box[2], box[3]]], text: ["Lesion, marked by the reader"] });
+    this.marks.chosen = null;
+    this.tell(); this.redraw();
   }
 
   help() {
