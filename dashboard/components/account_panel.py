@@ -12,7 +12,7 @@ from dashboard import state
 from dashboard.components.charts import chart, clickable_chart
 from dashboard.messages import markdown_safe
 from mmxai_core.explain.interventional import MAX_REGIONS
-from mmxai_core.figures.account import say
+from mmxai_core.figures.account import passes, say
 from mmxai_core.figures.interaction_network import SMALL, Pair, image_synergy, network_figure, strongest_pairs
 from mmxai_core.figures.interactions import interaction_figure
 from mmxai_core.figures.waterfall import waterfall_figure
@@ -173,6 +173,21 @@ def withheld(account: Attribution) -> bool:
     return account.withheld
 
 
+def what_bars_are(account: Attribution) -> str:
+    """What the bars are in probability, where a reader may take the sums between them for predictions; else "".
+
+    Args:
+        account: The account.
+    """
+    if account.space != "probability":
+        return ""
+    past = ", and here some pass 0 or 100 %" if passes(account) else ""
+    return (
+        "Each bar is a mean over all orders of the inputs; only both ends are predictions, the sums in between are not"
+        f"{past}. "
+    )
+
+
 def waterfall_panel(
     account: Attribution, labels: Mapping[str, str], *, target: str, on_click: Callable[[], None], highlight: str = ""
 ) -> None:  # fmt: skip
@@ -193,8 +208,8 @@ def waterfall_panel(
     clickable_chart(figure, key=WATERFALL, alt=alt, on_click=on_click)
     st.caption(certificate(account))
     st.caption(
-        f"Click a bar: the viewer shows where its field looks. {account.semantics} Orange, plain: toward {target}; "
-        "blue, hatched: away from it."
+        f"{what_bars_are(account)}Click a bar: the viewer shows where its field looks. {account.semantics} Orange, "
+        f"plain: toward {target}; blue, hatched: away from it."
     )
 
 
@@ -215,7 +230,8 @@ def interactions_panel(
     pairs = strongest_pairs(account, regions=regions, most=6)
     with left:
         chart(
-            interaction_figure(account, labels, target=target), key="interactions",
+            interaction_figure(account, labels, target=target, light=st.context.theme.type == "light"),
+            key="interactions",
             alt=f"Heatmap of {len(account.players)} inputs: own parts on the diagonal, interactions off it",
         )  # fmt: skip
     with right:

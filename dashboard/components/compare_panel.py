@@ -9,6 +9,34 @@ import streamlit as st
 
 from dashboard.comparing import View
 from dashboard.components.wording import percent
+from mmxai_core.results.what_if import points_apart
+
+
+def difference(base: float, p: float) -> str:
+    """How far two probabilities lie apart as `percent` prints them; "unchanged" where it prints them alike.
+
+    Args:
+        base: What `p` is measured against, in [0, 1].
+        p: In [0, 1].
+    """
+    if percent(base) == percent(p):
+        return "unchanged"
+    (low, high), (base_low, base_high) = _printed(p), _printed(base)
+    least, most = low - base_high, high - base_low
+    if least == most:
+        return points_apart(base, p, digits=0)
+    size = min(abs(least), abs(most))
+    said = f"more than {size} point{'' if size == 1 else 's'}" if size else "less than 1 point"
+    return f"{said} {'higher' if p > base else 'lower'}"
+
+
+def _printed(value: float) -> tuple[int, int]:
+    """Between which whole per cent lies what `percent` prints: two numbers for "below 1 %" and "above 99 %"."""
+    if 0 < value < 0.005:
+        return 0, 1
+    if 0.995 < value < 1:
+        return 99, 100
+    return round(100 * value), round(100 * value)
 
 
 def compare_table(views: Sequence[View]) -> str:
@@ -22,8 +50,7 @@ def compare_table(views: Sequence[View]) -> str:
             rows.append(f"<tr>{label}<td colspan='4'>no answer</td></tr>")
             continue
         same = p.positive_class == base.positive_class
-        points = 100 * (p.probability - base.probability)
-        change = "" if i == 0 or not same else "unchanged" if abs(points) < 0.5 else f"{points:+.0f} points"
+        change = "" if i == 0 or not same else difference(base.probability, p.probability)
         turned = " ⚠ other side" if i and p.predicted_class != base.predicted_class else ""
         rows.append(
             f"<tr>{label}<td class='bar'><div class='mmx-mini'><b style='width:{100 * p.probability:.1f}%'></b>"

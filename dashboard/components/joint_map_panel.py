@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import streamlit as st
 
 from dashboard.components.still import still
 from dashboard.messages import markdown_safe
 from mmxai_core.figures.account import say
-from mmxai_core.figures.colour import AWAY, TOWARD
 from mmxai_core.figures.toward import toward
 from mmxai_core.figures.unified import signed_blend
 from mmxai_core.results import Attribution, Explanation
 from mmxai_core.types import GreyImage
 
-_ALL = ""
+#: Colours that the scale is drawn from, odd: the middle one is that of nothing.
+_STEPS = 17
 
 
 def field_order(explanation: Explanation, account: Attribution) -> list[str]:
@@ -26,11 +27,14 @@ def field_order(explanation: Explanation, account: Attribution) -> list[str]:
 
 
 def scale_bar(reference: float, target: str) -> str:
-    """The signed colour scale, as HTML."""
+    """The signed colour scale, as HTML: the colours of the map over black, whatever the page's own ground."""
+    steps = np.linspace(-reference, reference, _STEPS, dtype=np.float32)[None]
+    drawn = signed_blend(np.zeros_like(steps), steps, reference=reference)[0]
+    stops = ",".join(f"rgb({r},{g},{b})" for r, g, b in drawn.tolist())
     return (
         f'<div class="mmx-scale" role="img" aria-label="Blue at -{reference:g}: against {target}; none at 0; orange at '
         f'+{reference:g}: for {target}"><span>against {target}, -{reference:g}</span>'
-        f'<i style="background:linear-gradient(90deg,{AWAY},transparent 50%,{TOWARD})"></i>'
+        f'<i style="background:linear-gradient(90deg,{stops})"></i>'
         f"<span>+{reference:g}, for {target}</span></div>"
     )
 

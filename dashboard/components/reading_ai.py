@@ -86,7 +86,10 @@ def _text_panel(name: str, explanation: Explanation, players: Mapping[str, str])
     elif name == "reliability":
         reliability_panel(explanation.reliability)
     elif name == "similar":
-        groups_panel(explanation.similar, positive=explanation.prediction.positive_class, running=False)
+        groups_panel(
+            explanation.similar, positive=explanation.prediction.positive_class, running=False,
+            check=explanation.input_check,
+        )  # fmt: skip
 
 
 def _waterfall(account: Attribution, players: Mapping[str, str], target: str, *, key: str) -> None:

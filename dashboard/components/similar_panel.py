@@ -7,8 +7,10 @@ from collections.abc import Mapping
 
 import streamlit as st
 
+from dashboard.components.input_words import NOT_VALID
 from dashboard.components.still import SMALL, still
 from dashboard.messages import markdown_safe
+from mmxai_core.results import InputCheck
 from mmxai_core.results.similar import SimilarCase, SimilarCases, SimilarGroup, SimilarGroups
 
 _COLOURS = ("#4a9fd8", "#d55e00", "#93a1b0", "#b08cc2")
@@ -36,14 +38,46 @@ def group_rows(group: SimilarGroup) -> str:
     return f'<table class="mmx-table"><tbody>{rows}</tbody></table>'
 
 
-def groups_panel(similar: SimilarGroups | None, *, positive: str, running: bool) -> None:
+def alike_of(group: SimilarGroup) -> str:
+    """How many of the case's known values are as in a group, in words."""
+    told = sum(f.agrees is not None for f in group.fields)
+    if not told:
+        return "No value is known to compare"
+    return f"{sum(f.agrees is True for f in group.fields)} of {told} known values are alike"
+
+
+def unlike_input(check: InputCheck | None) -> str:
+    """The reserve under which nearness stands where the input is not the model's kind; "" where it is.
+
+    Args:
+        check: The check of the input, or None.
+    """
+    if check is None or not check.flagged:
+        return ""
+    rules = {f.rule for image in check.images for f in image.findings}
+    how = (
+        "unlike the images the model learned from" if "unlike training images" in rules
+        else "not the model's kind of input"
+    )  # fmt: skip
+    return (
+        f"{NOT_VALID}: this study is {how}. The model maps any input near some of its training cases, so nearness "
+        "below is no sign that this case is like them."
+    )
+
+
+def groups_panel(
+    similar: SimilarGroups | None, *, positive: str, running: bool, check: InputCheck | None = None
+) -> None:  # fmt: skip
     """The nearest groups side by side.
 
     Args:
         similar: From the explanation, or None.
         positive: The positive class.
         running: True while parts are still being computed.
+        check: The check of the input: where it does not let a reading stand, this is said first, and nothing is bold.
     """
+    if reserve := unlike_input(check):
+        st.warning(markdown_safe(reserve), icon=":material/warning:")
     if similar is None:
         st.info(
             "Comes at the end of the analysis." if running
@@ -51,19 +85,19 @@ def groups_panel(similar: SimilarGroups | None, *, positive: str, running: bool)
             icon=":material/info:",
         )  # fmt: skip
         return
-    st.markdown(f"**{markdown_safe(similar.sentence)}** :gray[Compared on {similar.level}.]")
+    said = markdown_safe(similar.sentence)
+    said = f":gray[By the model's own measure: {said[:1].lower()}{said[1:]}]" if reserve else f"**{said}**"
+    st.markdown(f"{said} :gray[Compared on {similar.level}.]")
     for number, (column, group) in enumerate(zip(st.columns(len(similar.groups)), similar.groups, strict=True), 1):
         with column, st.container(border=True):
             near = "this case lies within it" if group.inside else "this case lies outside it"
             st.markdown(
-                f"**Group {number}: {group.cases} cases**  \nDistance {group.distance:.1f}, {near}",
+                f"**Group {number}: {group.cases} cases**  \nDistance {group.distance:.2f}, {near}",
                 help="1 is the distance from the group's centre within which nine in ten of its own cases lie.",
             )
             st.html(outcome_bar(group.outcomes, positive))
             if group.fields:
-                alike = sum(f.agrees is True for f in group.fields)
-                told = sum(f.agrees is not None for f in group.fields)
-                with st.expander(f"{alike} of {told} known values are alike"):
+                with st.expander(alike_of(group)):
                     st.html(group_rows(group))
     st.caption(similar.semantics)
 

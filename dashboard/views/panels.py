@@ -219,7 +219,8 @@ def similar(analysis: Analysis) -> None:
     """Groups of training cases, and cases of a cohort on disk."""
     positive = analysis.prediction.positive_class
     running = state.current().job is not None
-    groups_panel(analysis.explanation.similar, positive=positive, running=running)
+    explanation = analysis.explanation
+    groups_panel(explanation.similar, positive=positive, running=running, check=explanation.input_check)
     st.subheader("Nearest cases, with their images", anchor=False)
     found = cohorts_on_disk()
     if not found:

@@ -71,18 +71,22 @@ def _view_sentence(
 ) -> str:
     said = f"With {'the ' if 'only' in inputs else ''}{inputs}: {100 * p:.0f} % {name}, uncertainty {bits:.2f}."
     if first is not None:
-        lost = bits - first.entropy_bits
+        lost = round(round(bits, 2) - round(first.entropy_bits, 2), 2)  # of the two that are printed
         gone = "clinical data" if inputs == "image only" else "image"
-        if lost > SMALL_BITS:
+        if lost > 0:
             said += f" Without the {gone} the uncertainty is {lost:.2f} higher."
-        elif lost < -SMALL_BITS:
+        elif lost < 0:
             said += f" Without the {gone} the uncertainty is {-lost:.2f} lower: the two branches disagree."
         else:
             said += f" Without the {gone} the certainty stays the same."
     if missing:
         fields = "1 unknown field" if missing == 1 else f"{missing} unknown fields"
-        said += f" What the {fields} turn{'s' if missing == 1 else ''} out to be may move it between "
-        said += f"{100 * low:.0f} and {100 * high:.0f} % (90 % range)."
+        said += f" What the {fields} turn{'s' if missing == 1 else ''} out to be "
+        start, end = f"{100 * low:.0f}", f"{100 * high:.0f}"
+        said += (
+            f"hardly moves it: about {start} % (90 % range)." if start == end
+            else f"may move it between {start} and {end} % (90 % range)."
+        )  # fmt: skip
     return said
 
 

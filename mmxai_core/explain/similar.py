@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -65,15 +67,37 @@ def similar_groups(
     distance = np.linalg.norm(prototypes.centroids[level] - point, axis=1) / prototypes.reach[level]
     nearest = np.argsort(distance, kind="stable")[:count]
     groups = tuple(_group(prototypes, int(g), float(distance[g]), record) for g in nearest)
-    first = groups[0]
-    if first.inside:
-        said = f"The case lies within a group of training cases: {first.sentence}"
-    else:
-        said = (
-            f"No group of training cases is near: the nearest lies {first.distance:.1f} times as far as nine in ten of "
-            f"its own cases. {first.sentence}"
+    within = prototypes.outcomes[distance <= 1]
+    return SimilarGroups(
+        groups, prototypes.levels[level], _say(within, float(distance.min()), len(groups), prototypes.classes),
+        f"{SEMANTICS} Cases: {prototypes.source}.",
+    )  # fmt: skip
+
+
+def _say(within: NDArray[np.integer], nearest: float, shown: int, classes: tuple[str, ...]) -> str:
+    """Over all groups that the case lies within: which of them is nearest says nothing of its class.
+
+    Args:
+        within: (G, K) cases by group and class, of every group that the case lies within.
+        nearest: Distance to the nearest group.
+        shown: How many groups are described.
+        classes: Names of the K classes.
+    """
+    if not len(within):
+        return (
+            f"No group of training cases is near: the nearest lies {nearest:.2f} times as far as nine in ten of its "
+            "own cases."
         )
-    return SimilarGroups(groups, prototypes.levels[level], said, f"{SEMANTICS} Cases: {prototypes.source}.")
+    total = _counts({c: int(n) for c, n in zip(classes, within.sum(0), strict=True)})
+    if len(within) == 1:
+        return f"The case lies within one group of training cases: {total}"
+    said = f"The case lies within {len(within)} groups of training cases, together {total}"
+    return said + (f" The nearest {shown} are described." if len(within) > shown else "")
+
+
+def _counts(outcomes: Mapping[str, int]) -> str:
+    """Cases by class in words."""
+    return f"{sum(outcomes.values())} cases, {', '.join(f'{n} {c}' for c, n in outcomes.items())}."
 
 
 def _level(prototypes: Prototypes, known: NDArray[np.bool_], image: bool) -> int:
@@ -91,9 +115,7 @@ def _group(prototypes: Prototypes, g: int, distance: float, record: ClinicalReco
         for i, field in enumerate(prototypes.schema.fields)
         if (summary := _summary(prototypes, g, i, field, record.get(field.id))) is not None
     )
-    size = sum(outcomes.values())
-    split = ", ".join(f"{n} {c}" for c, n in outcomes.items())
-    return SimilarGroup(size, outcomes, distance, fields, f"{size} cases, {split}.")
+    return SimilarGroup(sum(outcomes.values()), outcomes, distance, fields, _counts(outcomes))
 
 
 def _summary(prototypes: Prototypes, g: int, i: int, field: Field, own: Value | None) -> FieldSummary | None:

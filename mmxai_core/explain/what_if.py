@@ -27,7 +27,7 @@ from mmxai_core.predict import Predictor
 from mmxai_core.results import Prediction
 from mmxai_core.results.certainty import BranchAccount, Questions
 from mmxai_core.results.similar import SimilarGroups
-from mmxai_core.results.what_if import CounterfactualSearch, FieldResponse, ResponsePoint, WhatIfAnswer
+from mmxai_core.results.what_if import CounterfactualSearch, FieldResponse, ResponsePoint, WhatIfAnswer, points_apart
 
 T = TypeVar("T")
 
@@ -134,8 +134,9 @@ class WhatIf:
         )  # fmt: skip
 
     def _say(self, new: Prediction, turns: bool) -> str:
-        before, after = 100 * self.prediction.probability, 100 * new.probability
-        said = f"{after:.1f} % {new.positive_class} instead of {before:.1f} % ({after - before:+.1f} points); "
+        before, after = self.prediction.probability, new.probability
+        moved = points_apart(before, after, digits=1)
+        said = f"{100 * after:.1f} % {new.positive_class} instead of {100 * before:.1f} % ({moved}); "
         return said + (f"the decision turns to {new.predicted_class}." if turns else "the decision stays.")
 
     def response(self, field_id: str) -> FieldResponse:

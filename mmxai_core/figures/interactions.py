@@ -13,11 +13,17 @@ from mmxai_core.results import Attribution
 
 #: Colour at full strength: this many log-odds, or this much probability. Absolute, the same for every case.
 FULL_COLOUR = {"log_odds": 0.5, "probability": 0.1}
-#: The two directions, dark enough for white numbers (contrast at least 4.5), and none.
-_TOWARD, _AWAY, _PAPER = "#b04a00", "#2a6ea8", "#1a212a"
+#: Away, none and toward, and the numbers upon them (contrast at least 4.5): on a dark page and on a light one, so that
+#: nothing is as near to the page as no interaction is to none.
+PALETTES = {
+    False: ("#2a6ea8", "#1a212a", "#b04a00", "#ffffff"),
+    True: ("#79b6e4", "#eef2f5", "#f0954f", "#17212b"),
+}
 
 
-def interaction_figure(attribution: Attribution, labels: Mapping[str, str], *, target: str) -> Any:
+def interaction_figure(
+    attribution: Attribution, labels: Mapping[str, str], *, target: str, light: bool = False
+) -> Any:  # fmt: skip
     """A heatmap (plotly.graph_objects.Figure): off the diagonal the synergy of two players, on it each one's own part.
 
     The diagonal holds the Shapley value less half of the player's interactions, so that with every pair counted once
@@ -28,6 +34,7 @@ def interaction_figure(attribution: Attribution, labels: Mapping[str, str], *, t
         attribution: The account, with its interactions.
         labels: What to show by player.
         target: Name of the class explained.
+        light: Whether the page is light.
 
     Raises:
         ValueError: The account does not add up, so that it must be withheld.
@@ -38,10 +45,11 @@ def interaction_figure(attribution: Attribution, labels: Mapping[str, str], *, t
     pairs = np.asarray(attribution.interactions, np.float64)
     cells = pairs + np.diag(np.asarray(attribution.values, np.float64) - pairs.sum(1) / 2)
     full = FULL_COLOUR[space]
+    away, none, toward, ink = PALETTES[light]
     figure = go.Figure()
     figure.add_heatmap(
         z=cells, x=list(range(len(names))), y=list(range(len(names))), zmin=-full, zmax=full,
-        colorscale=[[0, _AWAY], [0.5, _PAPER], [1, _TOWARD]], textfont={"color": "#ffffff"}, xgap=1, ygap=1,
+        colorscale=[[0, away], [0.5, none], [1, toward]], textfont={"color": ink}, xgap=1, ygap=1,
         text=[[_cell(v, space) for v in row] for row in cells], texttemplate="%{text}",
         hovertext=[
             [_hover(names[i], names[j], float(cells[i, j]), space, target, own=i == j) for j in range(len(names))]
@@ -50,11 +58,16 @@ def interaction_figure(attribution: Attribution, labels: Mapping[str, str], *, t
         hovertemplate="%{hovertext}<extra></extra>",
         colorbar={"title": {"text": "Log-odds" if space == "log_odds" else "Probability"}, "thickness": 12},
     )  # fmt: skip
-    ticks = {"tickvals": list(range(len(names))), "ticktext": names, "automargin": True, "showgrid": False}
+    ticks = {
+        "tickvals": list(range(len(names))), "ticktext": names, "automargin": True, "showgrid": False,
+        "zeroline": False,  # row and column 0 are a player's: the line would show in the gaps of its cells
+    }  # fmt: skip
     figure.update_layout(
         height=160 + round(max(22, min(34, 400 / len(names))) * len(names)),
         margin={"l": 8, "r": 8, "t": 8, "b": 8}, dragmode=False,
-        hoverlabel={"align": "left"}, xaxis={**ticks, "ticktext": [_head(n) for n in names], "tickangle": -40},
+        hoverlabel={"align": "left"},
+        # Above: the foot of a matrix of many inputs is out of sight.
+        xaxis={**ticks, "ticktext": [_head(n) for n in names], "tickangle": -40, "side": "top"},
         yaxis={**ticks, "autorange": "reversed"},
     )  # fmt: skip
     return figure

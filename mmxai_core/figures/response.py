@@ -6,7 +6,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from mmxai_core.results.what_if import FieldResponse
+from mmxai_core.results.what_if import FieldResponse, points_apart
 
 _LINE, _FAINT, _NOW = "#6c8ebf", "#93a1b0", "#ffd479"
 
@@ -88,9 +88,7 @@ def _bars(figure: Any, response: FieldResponse) -> None:
 
 
 def _hover(text: str, probability: float, seen: bool, response: FieldResponse) -> str:
-    change = 100 * (probability - response.current_probability)
+    change = points_apart(response.current_probability, probability, digits=1)
+    change = "as in this case" if change == "unchanged" else f"{change} from this case"
     rare = "" if seen else "<br>not, or hardly, seen in training"
-    return (
-        f"<b>{response.label} {text}</b><br>{100 * probability:.1f} % {response.positive_class}<br>"
-        f"{change:+.1f} points from this case{rare}"
-    )
+    return f"<b>{response.label} {text}</b><br>{100 * probability:.1f} % {response.positive_class}<br>{change}{rare}"

@@ -29,7 +29,7 @@ _HEAD = 12
 def _hover(step: Step, space: str, target: str) -> str:
     way = "toward" if step.value > 0 else "away from"
     if space == "probability":
-        moved = f"{100 * step.start:.1f} % to {100 * step.end:.1f} %"
+        moved = f"running sum {100 * step.start:.1f} % to {100 * step.end:.1f} %"
     else:
         p0, p1 = probability_of(step.start), probability_of(step.end)
         moved = f"log-odds {step.start:.2f} to {step.end:.2f}<br>probability {100 * p0:.1f} % to {100 * p1:.1f} %"

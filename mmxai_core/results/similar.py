@@ -56,9 +56,9 @@ class SimilarGroups:
     """The nearest groups.
 
     Attributes:
-        groups: Nearest first.
+        groups: Nearest first; the case may lie within more of them.
         level: What the group centres were computed from, e.g. "image and history".
-        sentence: In words; says so when no group is near.
+        sentence: In words, over all groups that the case lies within; says so when no group is near.
         semantics: What nearness means and what it does not show.
     """
 

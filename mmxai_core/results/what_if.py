@@ -7,6 +7,18 @@ from dataclasses import dataclass
 from mmxai_core.results.prediction import Prediction
 
 
+def points_apart(before: float, after: float, *, digits: int) -> str:
+    """The difference of two probabilities that are printed beside it, as they are printed; "unchanged" where alike.
+
+    Args:
+        before: In [0, 1].
+        after: In [0, 1].
+        digits: Decimals of the per cent that both are printed with.
+    """
+    apart = round(round(100 * after, digits) - round(100 * before, digits), digits)
+    return f"{apart:+.{digits}f} point{'' if abs(apart) == 1 and not digits else 's'}" if apart else "unchanged"
+
+
 @dataclass(frozen=True)
 class FieldChange:
     """One field changed.

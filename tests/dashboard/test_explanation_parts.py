@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
-from synthetic_results import attribution, cross_modal, explanation, prediction
+from synthetic_results import LABELS, attribution, cross_modal, explanation, prediction
 
-from dashboard.components.account_panel import AccountChoice, certificate, chosen_account
+from dashboard.comparing import View
+from dashboard.components.account_panel import (
+    AccountChoice,
+    certificate,
+    chosen_account,
+    interactions_panel,
+    what_bars_are,
+)
 from dashboard.components.attention_panel import as_html, audit_order, audit_table
+from dashboard.components.compare_panel import compare_table, difference
 from dashboard.components.input_words import NOT_VALID, check_sentences, stated
 from dashboard.components.joint_map_panel import scale_bar
 from dashboard.components.methods_panel import MethodChoice
 from dashboard.components.reliability_words import PLAIN, checks_in_brief, figure, figures, plain_name, tally
-from dashboard.components.similar_panel import group_rows, outcome_bar, seen_before, unlike
+from dashboard.components.similar_panel import alike_of, group_rows, outcome_bar, seen_before, unlike, unlike_input
 from dashboard.components.turning_panel import TurningRequest, changes_table, tried_sentence
 from dashboard.components.what_if_panel import answer_gauge, is_seen, range_bar, seen_range
+from dashboard.messages import markdown_safe
 from mmxai_core.clinical import Field
+from mmxai_core.figures.interactions import PALETTES
+from mmxai_core.figures.unified import signed_blend
 from mmxai_core.results import AttentionAudit, InputCheck, JointAccount, PredictionSet, ReliabilityNumber
 from mmxai_core.results.input_check import ImageCheck, InputFinding, InputScore
-from mmxai_core.results.similar import FieldSummary, SimilarCase, SimilarCases, SimilarGroup
+from mmxai_core.results.similar import FieldSummary, SimilarCase, SimilarCases, SimilarGroup, SimilarGroups
 from mmxai_core.results.what_if import (
     Counterfactual,
     CounterfactualSearch,
@@ -80,6 +94,17 @@ def test_an_account_that_does_not_add_up_is_withheld_with_its_reason() -> None:
     app = AppTest.from_function(page, default_timeout=240).run()
     assert not app.exception and len(app.error) == 2
     assert "Withheld: the contributions miss the prediction by 0.01, more than 0.0001" in app.error[0].value
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_interactions_are_drawn_in_the_colours_of_the_page(theme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[str] = []
+    monkeypatch.setattr(type(st.context), "theme", SimpleNamespace(type=theme))
+    monkeypatch.setattr(
+        "dashboard.components.account_panel.chart", lambda figure, **_: drawn.append(figure.data[0].colorscale[1][1])
+    )
+    interactions_panel(attribution(), LABELS, target="malignant", regions=())
+    assert drawn == [PALETTES[theme == "light"][1]]
 
 
 def test_every_reliability_number_of_the_core_has_plain_words() -> None:
@@ -255,6 +280,76 @@ def test_groups_say_outcomes_and_likeness_in_words() -> None:
     bar = outcome_bar({"malignant": 3, "benign": 7}, "malignant")
     assert 'aria-label="7 benign, 3 malignant"' in bar and bar.index("flex:7") < bar.index("flex:3")
     assert "for malignant" in scale_bar(2.0, "malignant")
+
+
+def test_where_no_value_is_known_none_is_counted() -> None:
+    def said(*agree: bool | None) -> str:
+        fields = tuple(FieldSummary(f"f{i}", "F", "x", 9, a) for i, a in enumerate(agree))
+        return alike_of(SimilarGroup(10, {}, 0.9, fields, ""))
+
+    assert said(None, None) == "No value is known to compare"
+    assert said(True, False, None) == "1 of 2 known values are alike"
+
+
+@pytest.mark.parametrize("valid", [True, False])
+def test_nearness_of_another_kind_of_input_stands_under_reserve(valid: bool) -> None:
+    group = SimilarGroup(10, {"benign": 1, "malignant": 9}, 0.5, (), "")
+    similar = SimilarGroups((group,), "image only", "The case lies within one group.", "Nearness.")
+    app = AppTest.from_string(
+        "import streamlit as st\n"
+        "from dashboard.components.similar_panel import groups_panel\n"
+        "similar, check = st.session_state['case']\n"
+        "groups_panel(similar, positive='malignant', running=False, check=check)"
+    )
+    app.session_state["case"] = (similar, None if valid else flagged())
+    headline = app.run().markdown[0].value
+    assert not app.exception
+    if valid:
+        assert not app.warning and headline.startswith("**The case lies within one group.**")
+        return
+    first = app.main.children[0]
+    assert first.type == "warning" and first.value == markdown_safe(unlike_input(flagged())), "before anything else"
+    assert unlike_input(flagged()).startswith(f"{NOT_VALID}: this study is unlike the images the model learned from.")
+    assert headline.startswith(":gray[By the model's own measure: the case lies within") and "**" not in headline
+
+
+def test_another_kind_of_input_is_called_so() -> None:
+    other = replace(flagged(), images=(ImageCheck(0, "x", (), (InputFinding("modality", "stop", "A CT."),)),))
+    assert "this study is not the model's kind of input" in unlike_input(other)
+    assert unlike_input(None) == unlike_input(replace(other, flagged=False)) == ""
+
+
+def test_the_scale_of_the_joint_map_is_that_of_the_picture_on_every_page() -> None:
+    """The middle is the black ground of the picture, not the page's; both ends are what the map shows there."""
+    stops = re.findall(r"rgb\((\d+),(\d+),(\d+)\)", scale_bar(2.0, "malignant"))
+    assert stops[len(stops) // 2] == ("0", "0", "0") and len(stops) % 2 == 1
+    ends = signed_blend(np.zeros((1, 2), np.float32), np.array([[-2, 2]], np.float32), reference=2.0)[0]
+    assert [tuple(map(int, stops[i])) for i in (0, -1)] == [tuple(e) for e in ends.tolist()]
+
+
+def test_bars_in_probability_are_said_to_be_means() -> None:
+    assert what_bars_are(attribution()) == ""
+    points = attribution(space="probability")
+    assert what_bars_are(points).endswith("only both ends are predictions, the sums in between are not. ")
+    wild = replace(points, values=np.array([0.9, -0.9, 0.0, 0.0]), base_value=0.5, output=0.5)
+    assert "here some pass 0 or 100 %" in what_bars_are(wild)
+
+
+@pytest.mark.parametrize(
+    ("base", "p", "said"),
+    [
+        (0.9751, 0.9749, "-1 point"), (0.984, 0.976, "unchanged"), (0.4, 0.4, "unchanged"), (0.976, 0.965, "-2 points"),
+        (0.2, 0.35, "+15 points"), (0.997, 0.998, "unchanged"), (0.997, 0.993, "less than 1 point lower"),
+        (0.98, 0.998, "more than 1 point higher"), (0.97, 0.996, "more than 2 points higher"),
+        (0.002, 0.011, "less than 1 point higher"), (0.002, 0.999, "more than 98 points higher"),
+    ],
+)  # fmt: skip
+def test_a_difference_is_that_of_the_numbers_beside_it(base: float, p: float, said: str) -> None:
+    assert difference(base, p) == said
+    views = [View("All", prediction(probability=base)), View("Less", prediction(probability=p))]
+    cells = re.findall(r"<td>([^<]*)</td>", compare_table(views))
+    assert cells[2::3] == ["", said]
+    assert (cells[0] == cells[3]) == (said == "unchanged")
 
 
 def test_an_unlike_value_is_told_with_the_cases_own() -> None:

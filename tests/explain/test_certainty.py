@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import what_if_case as made
 from tiny_bundle import SCHEMA
 
-from mmxai_core.explain.certainty import branch_account, what_to_ask
+from mmxai_core.explain.certainty import _view_sentence, branch_account, what_to_ask
 from mmxai_core.explain.options import entropy_bits, positive_probability, softmax
 from mmxai_core.explain.plausible import OptionChances
 from mmxai_core.results.certainty import Questions
@@ -89,8 +91,21 @@ def test_branches_alone_equal_the_networks_own_pass(raw: dict[str, object], imag
     widths = {v.inputs: v.width for v in account.views}
     if "image only" in widths and "image and clinical data" in widths:
         assert widths["image only"] != widths["image and clinical data"]
-        lost = account.views[1].entropy_bits - account.views[0].entropy_bits
-        assert ("is lost" in account.views[1].sentence) == (lost > 0.01)
+        bits = [re.findall(r"uncertainty (?:is )?(\d\.\d\d)", v.sentence) for v in account.views]
+        lost = round(float(bits[1][0]) - float(bits[0][0]), 2)
+        assert bits[1][1:] == ([f"{abs(lost):.2f}"] if lost else []), "the difference of the two that are printed"
+        assert ("higher" in account.views[1].sentence) == (lost > 0)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        (0.9881, 0.9934, "What the 3 unknown fields turn out to be hardly moves it: about 99 % (90 % range)."),
+        (0.98, 0.99, "What the 3 unknown fields turn out to be may move it between 98 and 99 % (90 % range)."),
+    ],
+)
+def test_a_range_whose_ends_print_alike_is_none(low: float, high: float, said: str) -> None:
+    assert _view_sentence("image and clinical data", 0.99, 0.1, low, high, 3, None, "malignant").endswith(f" {said}")
 
 
 def test_a_full_record_leaves_no_range() -> None:

@@ -18,6 +18,7 @@ from mmxai_core.model.bundle import load_bundle
 from mmxai_core.model.encoded import EncodedStudy
 from mmxai_core.model.network import FusedNetwork
 from mmxai_core.predict import Predictor
+from mmxai_core.results import Prediction
 
 RAW = {"age": 60, "palpable": True, "nipple_discharge": False, "margin": "spiky"}
 
@@ -56,6 +57,28 @@ def test_an_answer_is_the_prediction_of_the_changed_record(predictor: Predictor,
     blind = what_if.answer(without_image=True)
     alone = predictor.predict(None, SCHEMA.record(RAW))
     assert blind.without_image and blind.prediction.probability == pytest.approx(alone.probability, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        (0.9916, 0.9634, "96.3 % malignant instead of 99.2 % (-2.9 points)"),
+        (0.99162, 0.99158, "99.2 % malignant instead of 99.2 % (unchanged)"),
+        (0.99152, 0.99148, "99.1 % malignant instead of 99.2 % (-0.1 points)"),
+        (0.4, 0.55, "55.0 % malignant instead of 40.0 % (+15.0 points)"),
+    ],
+)
+def test_a_difference_is_that_of_the_numbers_beside_it(
+    predictor: Predictor, monkeypatch: pytest.MonkeyPatch, before: float, after: float, said: str
+) -> None:
+    what_if = ask(predictor, None)
+
+    def at(p: float) -> Prediction:
+        return replace(what_if.prediction, probabilities={"benign": 1 - p, "malignant": p})
+
+    what_if.prediction, answered = at(before), at(after)
+    monkeypatch.setattr(predictor, "predict", lambda *_, **__: answered)
+    assert what_if.answer({"margin": "smooth"}).sentence.startswith(f"{said}; the decision ")
 
 
 def test_a_curve_is_the_prediction_at_every_value(predictor: Predictor, encoded: EncodedStudy) -> None:

@@ -33,6 +33,31 @@ def test_pairs_off_the_diagonal_and_own_parts_on_it() -> None:
     assert list(figure.layout.xaxis.ticktext) == ["Age", "Palpable lump", "Margin", "Image"]
 
 
+def luminance(colour: str) -> float:
+    """Relative luminance (WCAG 2.2)."""
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return float(np.dot([0.2126, 0.7152, 0.0722], linear))
+
+
+@pytest.mark.parametrize(("light", "page"), [(False, "#0c1116"), (True, "#f7f9fa")])
+def test_no_interaction_is_near_the_page_and_every_number_is_readable(light: bool, page: str) -> None:
+    heat = interaction_figure(made(), LABELS, target="malignant", light=light).data[0]
+    away, none, toward = (colour for _, colour in heat.colorscale)
+    ink = luminance(heat.textfont.color)
+    for colour in (away, none, toward):
+        dark, bright = sorted((luminance(colour), ink))
+        assert (bright + 0.05) / (dark + 0.05) >= 4.5
+    dark, bright = sorted((luminance(none), luminance(page)))
+    assert (bright + 0.05) / (dark + 0.05) < 1.3
+
+
+def test_the_columns_are_named_above_and_no_line_shows_in_the_gaps() -> None:
+    layout = interaction_figure(made(), LABELS, target="malignant").layout
+    assert layout.xaxis.side == "top"
+    assert layout.xaxis.zeroline is False and layout.yaxis.zeroline is False
+
+
 def test_an_account_against_a_background_starts_from_its_mean() -> None:
     account = replace(made(), interval=np.zeros((4, 2)), interval_from="95 % interval over the 9 background rows")
     names = waterfall_figure(account, LABELS, target="malignant").layout.yaxis.ticktext

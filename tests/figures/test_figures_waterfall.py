@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from synthetic_results import LABELS, attribution
 
-from mmxai_core.figures.account import probability_of, say, steps
+from mmxai_core.figures.account import passes, probability_of, say, steps
 from mmxai_core.figures.waterfall import waterfall_figure
 from mmxai_core.results import Attribution
 
@@ -59,6 +59,22 @@ def test_probability_space_speaks_in_points() -> None:
     assert "xaxis2" not in figure.layout.to_plotly_json()
 
 
+def test_bars_of_probability_wait_until_there_is_room() -> None:
+    """Largest first, 0.9 + 0.3 would pass 100 % before the other two bring it back."""
+    account = replace(
+        attribution(space="probability"), values=np.array([0.3, -0.25, 0.12, -0.2]), base_value=0.8, output=0.77
+    )  # fmt: skip
+    rows = steps(account, LABELS)
+    assert [r.player for r in rows] == ["palpable", "age", "image", "margin"]
+    assert all(0 <= r.end <= 1 for r in rows) and rows[-1].end == pytest.approx(account.output)
+    assert not passes(account)
+    assert steps(replace(account, space="log_odds"), LABELS)[0].player == "age", "log-odds have no end"
+    narrow = replace(account, values=np.array([0.9, -0.9, 0.0, 0.0]), base_value=0.5, output=0.5)
+    assert passes(narrow) and len(steps(narrow, LABELS)) == 4
+    hover = waterfall_figure(account, LABELS, target="malignant").data[0].hovertext
+    assert "running sum 80.0 % to 55.0 %" in hover[0]
+
+
 @pytest.mark.parametrize("seed", range(40))
 def test_no_line_crosses_a_number(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -106,4 +122,9 @@ def test_an_account_that_does_not_add_up_is_not_drawn() -> None:
 def test_words() -> None:
     assert say(-0.001, "log_odds", sign=True) == "+0.00"
     assert say(0.5, "probability") == "50.0 %"
+    assert say(0.004, "probability", sign=True) == "+0.4 points", "a bar of this length is seen"
+    assert say(-0.004, "probability", sign=True) == "-0.4 points" and say(0.004, "probability") == "0.4 %"
+    assert say(2e-4, "probability", sign=True) == say(-2e-4, "probability", sign=True) == "under 0.1 points"
+    assert say(0.0, "probability", sign=True) == "0.0 points" and say(0.0, "probability") == "0.0 %"
+    assert say(1e-4, "probability") == "below 0.1 %" and say(0.9999, "probability") == "above 99.9 %"
     assert probability_of(-800) == 0.0 and probability_of(800) == 1.0

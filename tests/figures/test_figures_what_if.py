@@ -56,6 +56,9 @@ def test_a_curve_marks_the_case_the_threshold_and_what_training_has_not_seen() -
     assert (50.0, 0) in lines and (0, 0.5) in lines
     assert figure.layout.xaxis.title.text == "Age (years)"
     assert "-40.0 points from this case" in every.hovertext[0] and "hardly" in every.hovertext[3]
+    assert "60.0 % malignant<br>as in this case" in every.hovertext[2]
+    close = response_figure(replace(CURVE, current_probability=0.6004)).data[0]
+    assert "as in this case" in close.hovertext[2], "what prints alike does not differ"
     unknown = response_figure(replace(CURVE, current=None))
     assert len(unknown.data) == 2 and 0.45 in {s.y0 for s in unknown.layout.shapes}
 
