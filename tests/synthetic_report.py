@@ -36,7 +36,7 @@ def report_case(*, image: bool = True, shape: tuple[int, int] = (60, 90), **chan
     seen = study(shape) if image else None
     given: dict[str, object] = {
         "explanation": made, "schema": SCHEMA, "record": RECORD, "study": seen, "code": case_code(seen, made),
-        "analysed_at": AT, "calibration": "temperature 1.30", "settings": {"image players": "lesion"},
+        "analysed_at": AT, "calibration": "temperature 1.30", "settings": {"second look": "found by the model"},
     }  # fmt: skip
     return ReportCase(**(given | changes))  # type: ignore[arg-type]
 

@@ -65,9 +65,7 @@ def report_case(analysis: Analysis, bundle: Bundle, code: str = "") -> ReportCas
     """
     explanation = analysis.explanation
     by_hash = case_code(analysis.study, explanation)
-    settings = ReplaySettings.of(explanation, roi=analysis.roi, roi_image=analysis.roi_image)
     told = {
-        "class explained": explanation.target_class, "image players": settings.partition,
         "parts": ", ".join(explanation.parts),
         "second look": "marked by the reader" if analysis.roi is not None else "found by the model",
         **({"in the ratings": by_hash} if code else {}),

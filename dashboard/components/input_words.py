@@ -12,7 +12,7 @@ NOT_VALID = "Not valid for this image"
 _PARTS = {
     "picture": "the look of the picture",
     "whole glance": "the image as a whole",
-    "lesion glance": "the lesion region",
+    "lesion glance": "the region of the second look",  # of another kind of image no lesion is spoken of
 }
 
 

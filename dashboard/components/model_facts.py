@@ -14,6 +14,8 @@ from mmxai_core.report.wording import class_name, percent
 
 #: Where training writes what it measured at the operating threshold.
 AT_THRESHOLD = "at_operating_threshold"
+#: The fused model where no field is known: another network than the one trained on images alone.
+NO_FIELD = "none (the fused model sees the image alone)"
 #: Cases enough for as many calibration bins as a comparison's run ever has.
 _MANY = 100_000
 
@@ -32,6 +34,18 @@ def card_section(card: str, heading: str) -> str:
         elif inside:
             lines.append(line)
     return "\n".join(lines).strip()
+
+
+def never_read(card: str) -> str:
+    """The columns that a model card lists as never read, as it lists them; "" where it lists none.
+
+    Args:
+        card: Markdown, as training writes it.
+    """
+    for line in card.splitlines():
+        if line.startswith("- Never read"):
+            return line.partition(": ")[2].strip().removesuffix(".")
+    return ""
 
 
 def operating_point(bundle: Bundle) -> str:
@@ -55,7 +69,9 @@ def operating_rows(results: Any, bundle: Bundle) -> list[dict[str, str]]:
         if last not in ("", "image") and all(f.group != last for f in bundle.schema.fields):
             continue  # a group without fields repeats the row above
         cells = {k.upper() if k in ("ppv", "npv") else k.capitalize(): interval(v) for k, v in entry.items()}
-        rows.append({"Known fields": name.partition("|")[2].replace("+", ", ") or "image alone", **cells})
+        level = name.partition("|")[2]
+        known = NO_FIELD if level == "image" else level.replace("+", ", ") or "image alone"
+        rows.append({"Known fields": known, **cells})
     return rows
 
 

@@ -13,6 +13,7 @@ from dashboard.components.performance_words import (
     levels_of,
     metric,
     number,
+    reference_name,
     reference_of,
     source,
     tests_at,
@@ -164,7 +165,8 @@ def difference_forest(run: Run, level: str | None = None) -> Forest | None:
                   family(entry) if entry else "")
         )  # fmt: skip
     return Forest(
-        "auc_differences", "AUC of ours minus each other model's" + (f", {level_words(level)}" if level else ""),
+        "auc_differences",
+        f"AUC of {reference_name(run, level)} minus each other model's" + (f", {level_words(level)}" if level else ""),
         "Difference in AUC", tuple(points), source(run, "tests.json"), 0.0, "no difference; left of it the other wins",
         run.tests.status,
     )  # fmt: skip

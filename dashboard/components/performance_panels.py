@@ -39,12 +39,20 @@ from dashboard.messages import markdown_safe
 Rate = Literal["auc", "sensitivity", "specificity"]
 
 
-def models_panel(run: Run, level: str) -> None:
-    """AUC of every model, and Table 2."""
+def models_panel(run: Run, level: str, *, seeds: str = "") -> None:
+    """AUC of every model, and Table 2.
+
+    Args:
+        run: The run.
+        level: Known fields.
+        seeds: Of which seeds its figures are, and where others stand; "" where there are no others.
+    """
     for lead in leads(run):
         if lead.level == level:
             mark = ":material/warning:" if lead.ahead else ":material/check:"
             st.markdown(f"{mark} {markdown_safe(lead.sentence)}")
+    if seeds:
+        st.caption(markdown_safe(seeds))
     if any(r.metrics for r in rows_at(run, level)):
         show(auc_forest(run, level), key="auc-forest")
     else:
@@ -156,9 +164,9 @@ def findings_panel(run: Run) -> None:
         show_section(section, key=section.id)
 
 
-def cohort_panel(run: Run) -> None:
-    """Table 1."""
-    show(cohort_table(run), key="cohort")
+def cohort_panel(run: Run, *, never_read: str = "") -> None:
+    """Table 1; `never_read` as `cohort_table` takes it."""
+    show(cohort_table(run, never_read=never_read), key="cohort")
 
 
 def explanations_panel(run: Run | None, measured: Any) -> None:

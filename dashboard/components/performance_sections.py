@@ -57,11 +57,11 @@ def first_lines(run: Run) -> tuple[str, ...]:
     return tuple(x for x in told if x)
 
 
-def run_sections(run: Run) -> tuple[Section, ...]:
-    """Everything a run holds."""
+def run_sections(run: Run, *, never_read: str = "") -> tuple[Section, ...]:
+    """Everything a run holds; `never_read` as `cohort_table` takes it."""
     return (
         Section("verdict", "Who is ahead", first_lines(run) or ("Nothing was measured yet.",), (auc_forest(run),)),
-        Section("cohort", "Cohort", (), (cohort_table(run), models_table(run))),
+        Section("cohort", "Cohort", (), (cohort_table(run, never_read=never_read), models_table(run))),
         Section("performance", "Performance", (), (performance_table(run), folds_table(run))),
         _curves(run),
         Section("ablation", "Ablation", (), (ablation_table(run),)),
@@ -157,7 +157,7 @@ def _measured_title(m: Measurement, kind: str) -> str:
 
 
 def all_sections(
-    run: Run | None, measured: Sequence[Measurement], bundle_results: Any, sha256: str
+    run: Run | None, measured: Sequence[Measurement], bundle_results: Any, sha256: str, *, never_read: str = ""
 ) -> tuple[Section, ...]:
     """Everything, for the report.
 
@@ -166,9 +166,11 @@ def all_sections(
         measured: Other measurements of the bundle.
         bundle_results: What results.json holds.
         sha256: Of the bundle in use.
+        never_read: As `cohort_table` takes it.
     """
     return (
-        *(run_sections(run) if run else ()), *measured_sections(measured, sha256), shipped_section(bundle_results),
+        *(run_sections(run, never_read=never_read) if run else ()), *measured_sections(measured, sha256),
+        shipped_section(bundle_results),
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dashboard.components.model_facts import ece_bins_note, ece_note
+from dashboard.components.performance_rounding import agreeing
 from dashboard.components.performance_source import cohort_name
 from dashboard.components.performance_words import level_words
 from dashboard.components.results_tables import as_table, tables
@@ -30,7 +31,8 @@ def shipped_forest(results: Mapping[str, Any]) -> Forest | None:
         auc = entry.get("auc") if isinstance(entry, Mapping) else None
         if isinstance(auc, Mapping) and auc.get("value") is not None:
             branch, _, level = name.partition("|")
-            label = branch + (f", {level_words(level)} known" if level else "")
+            known = "no field" if level == "image" else level_words(level)
+            label = branch + (f", {known} known" if level else "")
             found.append(Point(f"{label}: n = {cv.get('n', 0)}", Number(auc["value"], auc.get("low"), auc.get("high")),
                                branch))  # fmt: skip
     if not found:
@@ -55,9 +57,10 @@ def shipped_headline(results: Mapping[str, Any]) -> str:
             compared += 1
             ours, other = models[name]["auc"]["value"], models[rival]["auc"]["value"]
             if ours is not None and other is not None and other > ours:
-                words = f"{rival.partition('|')[0]} only {other:.3f} against {ours:.3f} ({level_words(level)} known"
                 test = tests.get(f"{name} - {rival}")
-                words += f"; difference {test['value']:+.3f}, 95 % interval {test['low']:+.3f} to " if test else ""
+                first, second, gap, _ = agreeing(ours, other, test["value"] if test else ours - other)
+                words = f"{rival.partition('|')[0]} only {second} against {first} ({level_words(level)} known"
+                words += f"; difference {gap}, 95 % interval {test['low']:+.3f} to " if test else ""
                 behind.append(words + (f"{test['high']:+.3f}, p = {test['p']:.3f})" if test else ")"))
     if behind:
         return f"A branch alone is ahead of the fused model in {len(behind)} of {compared} comparisons: " + "; ".join(

@@ -34,6 +34,7 @@ def summary_lines(run: Run | None, results: Any) -> tuple[str, ...]:
     aucs = _of_run(run) if run is not None else _of_bundle(told)
     lines = [
         _ranking(run, told, aucs),
+        which_seeds(run, told) if here and run is not None else "",
         _at_chance(aucs),
         "" if here else f"These are the run's models, not the one that answers. Of that one{of}:",
         _one_seed(run, told) if here else "",
@@ -101,8 +102,10 @@ def _ranking(run: Run | None, results: Mapping[str, Any], aucs: list[_Auc]) -> s
         cv = results["cross_validation"]
         cohort = f"{cohort_name(str(results['cohort']))}, " if results.get("cohort") else ""
         what, folds = f"{cohort}n = {cases_told(cv.get('n', 0), cv.get('patients'))}", f"{cv.get('folds', 0)} folds"
+        folds += f", seed {results['seed']} alone" if "seed" in results else ""
+    say = level_words if run is not None else _fused_words
     each = [
-        f"{name}: {'; '.join(f'{level_words(level)} {interval(auc)}' for level, _, auc in of)}."
+        f"{name}: {'; '.join(f'{say(level)} {interval(auc)}' for level, _, auc in of)}."
         for name, of in groupby(aucs, key=lambda a: a[1])
     ]
     return (
@@ -124,6 +127,23 @@ def _one_seed(run: Run | None, results: Mapping[str, Any]) -> str:
     return f"What follows is of the bundle's own cross-validation, with seed {results['seed']} alone."
 
 
+def which_seeds(run: Run, results: Any, *, page: str = "Performance") -> str:
+    """Why Performance and the Model page have two AUCs of one recipe, said beside either; "" where they have not.
+
+    Args:
+        run: A run.
+        results: What the bundle's results.json holds.
+        page: Where it is said: "Performance" or "Model".
+    """
+    measured = any(r.model == SHIPPED and r.metrics for r in run.metrics.models)
+    if not is_own(run, results) or "seed" not in results or _seeds(run) < 2 or not measured:
+        return ""
+    mean, one = f"the mean over {_seeds(run)} seeds", f"seed {results['seed']} alone, that of the model that answers"
+    if page == "Model":
+        return f"AUC here: {one}. The Performance page has {mean} of the same recipe."
+    return f"AUC of the shipped recipe here: {mean}. The Model page has {one}."
+
+
 def _at_chance(aucs: list[_Auc]) -> str:
     """Levels at which ours is not shown to be better than guessing."""
     flat = [level_words(level) for level, _, auc in aucs if auc.get("low") is not None and auc["low"] <= 0.5]
@@ -140,10 +160,18 @@ def _at_threshold(results: Mapping[str, Any]) -> str:
     for level, e in sorted(rows, key=lambda r: (r[0] != "image", r[0].count("+"))):
         text = f"{interval(e['sensitivity'])} and {interval(e['specificity'])}"
         if not each or each[-1][1] != text:
-            each.append((level_words(level), text))
+            each.append((_fused_words(level), text))
     said = "; ".join(f"{level} {text}" for level, text in each)
     of = _counted(results["cross_validation"])
-    return f"Sensitivity and specificity at its operating threshold of {found['threshold']:.3f} ({of}): {said}."
+    return (
+        f"Sensitivity and specificity of the fused model at its operating threshold of {found['threshold']:.3f} "
+        f"({of}): {said}."
+    )
+
+
+def _fused_words(level: str) -> str:
+    """A level of the fused model: without a field it is not the network that was trained on images alone."""
+    return "no field known" if level == "image" else level_words(level)
 
 
 def _tests(results: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:

@@ -7,6 +7,7 @@ from dashboard.components.performance_outlines import OUTLINES
 from dashboard.components.performance_source import Run, cohort_name
 from dashboard.components.performance_words import (
     METRIC_NAMES,
+    ablated_name,
     counted,
     family,
     label_of,
@@ -14,6 +15,7 @@ from dashboard.components.performance_words import (
     levels_of,
     metric,
     number,
+    reference_name,
     reference_of,
     source,
     test_of,
@@ -36,8 +38,14 @@ _OUTSIDE = (
 )
 
 
-def cohort_table(run: Run) -> Table:
-    """Table 1: what was asked of whom."""
+def cohort_table(run: Run, *, never_read: str = "") -> Table:
+    """Table 1: what was asked of whom.
+
+    Args:
+        run: The run.
+        never_read: Where the run is of the bundle's own cohort: the columns that its card lists as never read. These
+            are of every cohort it learned from, the run's file knows those of its own alone.
+    """
     c, raw = run.config, run.config.raw
     fields: dict[str, list[str]] = {}
     for f in raw.get("fields", ()):
@@ -53,7 +61,7 @@ def cohort_table(run: Run) -> Table:
         *((f"Fields, {group}", f"{len(names)}: {', '.join(names)}") for group, names in fields.items()),
         *([] if fields else [("Fields", "none")]),
         ("Left out", "; ".join(f"{n:,}: {why}" for why, n in raw.get("dropped", ())) or "none"),
-        ("Not used, because they leak the outcome", ", ".join(map(str, raw.get("leaks", ()))) or "none stated"),
+        ("Never read, because they leak the outcome", _leaks(run, never_read)),
         ("Image input", c.image_input),
         ("Lesion reference", c.lesion_reference),
         ("What the models share", c.shared_encoder),
@@ -67,6 +75,17 @@ def cohort_table(run: Run) -> Table:
         "table1_cohort", "Table 1. Cohort", ("What", "Value"), tuple(rows),
         f"Computed from {run.name}/config.json.", run.metrics.status,
     )  # fmt: skip
+
+
+def _leaks(run: Run, never_read: str) -> str:
+    """The columns of the card first, then those that only the run names."""
+    own = [str(x) for x in run.config.raw.get("leaks", ())]
+    if not never_read:
+        return ", ".join(own) or "none stated"
+    more = [x for x in own if x not in never_read.split(", ")]
+    start = cohort_name(str((run.config.raw.get("source") or {}).get("cohort", "")))
+    of = f" (of {cohort_name(run.config.cohort)} and of {start}, where the image branch starts)" if start else ""
+    return ", ".join([never_read, *more]) + of
 
 
 def branch_of(model: ModelEntry) -> str:
@@ -181,7 +200,7 @@ def ablation_table(run: Run, level: str | None = None) -> Table:
                 continue
             test = test_of(run, at, name, of=ours)
             whole = name == ours
-            mark = " (ours)" if ours == reference_of(run, at) else " (whole)"
+            mark = " (ours)" if ours == reference_of(run, at) else " (whole; the comparison's own)"
             hit = row.localisation.hit if row.localisation else None
             rows.append(
                 (
@@ -191,25 +210,31 @@ def ablation_table(run: Run, level: str | None = None) -> Table:
                     number(hit) if hit else "not measured here", by_name[name].about,
                 )
             )  # fmt: skip
+    own = ablated_name(run, level)
+    title = f"Table 3. Ablation of {own}, the comparison's own model, not of the shipped recipe" if own else (
+        "Table 3. Ablation"
+    )  # fmt: skip
     return Table(
-        "table3_ablation", "Table 3. Ablation", ("Variant", "Known fields", "AUC", "Ours minus variant",
-                                                 "p, Holm", "Pointing game", "What is changed"),
+        "table3_ablation", title,
+        ("Variant", "Known fields", "AUC", f"{own or 'Ours'} minus variant", "p, Holm", "Pointing game",
+         "What is changed"),
         tuple(rows), source(run, "metrics.json and tests.json"), run.metrics.status,
         (*_not_ablated(run, level),
-         "“Ours” is here our best variant on the shared image branches, by the AUC on validation cases: the whole of "
-         "which a part is taken out. A variant may have fewer seeds: the difference is then measured on the seeds that "
-         "both have."),
+         f"{own or 'Ours'}, the whole of which a part is taken out, is our best variant on the shared image branches, "
+         "by the AUC on validation cases. A variant may have fewer seeds: the difference is then measured on the seeds "
+         "that both have. AUC and difference are rounded each by itself."),
     )  # fmt: skip
 
 
 def _not_ablated(run: Run, level: str | None) -> tuple[str, ...]:
     """Whose parts are taken out, where that is not the model that answers."""
-    levels = levels_of(run) if level is None else (level,)
-    wholes = dict.fromkeys(v for at in levels if (v := variant_of(run, at)) and v != reference_of(run, at))
-    others = [label_of(run, v) for v in wholes]
-    if not others:
+    own = ablated_name(run, level)
+    if not own:
         return ()
-    return (f"The shipped recipe itself was not ablated: the whole is {listed(others, joint='or')}.",)
+    return (
+        f"The shipped recipe itself was not ablated: the whole is {own}. The figure of differences and Table 4 are of "
+        f"{reference_name(run, level)}: their differences from the same variants are other ones.",
+    )
 
 
 def paired_table(run: Run, level: str | None = None) -> Table | None:
@@ -229,13 +254,14 @@ def paired_table(run: Run, level: str | None = None) -> Table | None:
             )
         )  # fmt: skip
     return Table(
-        "table4_tests", "Table 4. Paired tests of the AUC, with Holm correction",
+        "table4_tests", f"Table 4. Paired tests of the AUC of {reference_name(run, level)}, with Holm correction",
         ("Known fields", "Ours", "Against", "Difference, bootstrap", "p, bootstrap", "p, Holm", "Difference, DeLong",
          "p, DeLong", "p DeLong, Holm", "In words"),
         tuple(rows), source(run, "tests.json"), run.tests.status,
-        ("Difference: AUC of ours minus the other's, on the same cases. Bootstrap draws patients; DeLong is clustered "
-         "by patient (Obuchowski 1997). Holm corrects for all tests of a level (Holm 1979), the intervals are "
-         "not corrected: one that leaves out 0 may be “within chance”, which goes by the corrected bootstrap.",),
+        (f"Difference: AUC of {reference_name(run, level)} minus the other's, on the same cases. Bootstrap draws "
+         "patients; DeLong is clustered by patient (Obuchowski 1997). Holm corrects for all tests of a level (Holm "
+         "1979), the intervals are not corrected: one that leaves out 0 may be “within chance”, which goes by the "
+         "corrected bootstrap.",),
     )  # fmt: skip
 
 

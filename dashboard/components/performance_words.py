@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from dashboard.components.performance_rounding import verdict_sentence
 from dashboard.components.performance_source import Run, cohort_name
 from mmxai_core.comparison.curves import Estimate
 from mmxai_core.comparison.results import ModelEntry, ModelResult, PairedTest, Verdict
 from mmxai_core.figures.performance_parts import Form, Number
 from mmxai_core.report.wording import class_name
+from mmxai_core.results.typography import listed
 
 #: A difference with a Holm-adjusted p below this is said to be beyond chance.
 ALPHA = 0.05
@@ -103,6 +105,27 @@ def variant_of(run: Run, level: str) -> str | None:
     return next((t.a for t in rows if t.level == level and t.a != ours), ours)
 
 
+def reference_name(run: Run, level: str | None) -> str:
+    """What the model that stands for the project is called at a level, or at all: never "ours" alone."""
+    levels = levels_of(run) if level is None else (level,)
+    names = dict.fromkeys(label_of(run, m) for at in levels if (m := reference_of(run, at)))
+    return listed(list(names), joint="or") or "our model"
+
+
+def ablated_name(run: Run, level: str | None) -> str:
+    """What the model is called of which the ablations take a part, where it is not the reference; else "".
+
+    Args:
+        run: The run.
+        level: A level; None: all.
+    """
+    levels = levels_of(run) if level is None else (level,)
+    names = dict.fromkeys(
+        label_of(run, m) for at in levels if (m := variant_of(run, at)) and m != reference_of(run, at)
+    )
+    return listed(list(names), joint="or")
+
+
 def tests_at(run: Run, level: str | None, *, of: str | None = None) -> list[PairedTest]:
     """The paired tests of a model at a level, or at all levels; None: of the reference."""
     rows = run.tests.rows if run.tests else ()
@@ -146,7 +169,7 @@ def leads(run: Run) -> tuple[Lead, ...]:
         beyond = any(
             wins(t) == "ours lower" and kinds.get(t.b, "rival") == kind for t in tests_at(run, v.level, of=v.reference)
         )
-        found.append(Lead(v.level, f"{level_words(v.level).capitalize()}: {v.sentence}", kind, beyond))
+        found.append(Lead(v.level, f"{level_words(v.level).capitalize()}: {verdict_sentence(run, v)}", kind, beyond))
     order = {"rival": 0, "variant": 1, "": 2}
     return tuple(sorted(found, key=lambda x: (order[x.ahead], not x.beyond_chance)))
 

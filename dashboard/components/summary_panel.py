@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from dashboard.components.reliability_words import plain_name
 from dashboard.messages import markdown_safe
+from mmxai_core.report.check_names import quoted_name
 from mmxai_core.report.summary import summarise
 from mmxai_core.results import Explanation
 
@@ -20,7 +20,7 @@ def summary_panel(explanation: Explanation, labels: Mapping[str, str], *, runnin
         labels: Label and value of each player.
         running: True while later parts are still being computed: what is untested may yet be tested.
     """
-    summary = summarise(explanation, labels, check_name=_as_on_the_strip)
+    summary = summarise(explanation, labels, check_name=quoted_name)
     st.subheader("In words", anchor=False, help="Made from this case's numbers by fixed sentences. A test that fails "
                  "weakens or removes the sentence that rests on it.")  # fmt: skip
     if running:
@@ -31,8 +31,3 @@ def summary_panel(explanation: Explanation, labels: Mapping[str, str], *, runnin
     if explanation.missing:
         st.markdown("**Not in this model's bundle**")
         st.markdown("\n".join(f"- {markdown_safe(line)}" for line in explanation.missing))
-
-
-def _as_on_the_strip(name: str) -> str:
-    """A check's name as Reliability has it, in marks, since it is a sentence inside a sentence."""
-    return f"“{plain_name(name)}”"

@@ -27,6 +27,7 @@ from dashboard.components.model_facts import (
     training_rows,
 )
 from dashboard.components.performance_show import style
+from dashboard.components.performance_summary import which_seeds
 from dashboard.components.results_tables import as_table, tables
 from dashboard.messages import boundary, markdown_safe
 from dashboard.views import model_or_stop
@@ -55,6 +56,7 @@ def card(at: Path) -> None:
     """The bundle's own card, with what its tables need to be read rightly."""
     bundle = services.bundle(at)
     results = bundle.results()
+    two_pages(at)
     st.markdown(bundle.model_card())
     heading("Operating threshold")
     st.markdown(markdown_safe(operating_point(bundle)))
@@ -66,6 +68,15 @@ def card(at: Path) -> None:
             "on any cohort with outcomes."
         )
     ece_captions(results)
+
+
+def two_pages(at: Path) -> None:
+    """Which AUC stands here, where Performance has another of the same recipe."""
+    held = services.bundle(at).results()
+    with boundary():  # a damaged run is no reason to withhold the card
+        runs = (services.performance_run(name, at) for name in services.performance_runs(at))
+        if said := next(filter(None, (which_seeds(run, held, page="Model") for run in runs)), ""):
+            st.caption(markdown_safe(said))
 
 
 def ece_captions(results: Any) -> None:
@@ -130,6 +141,7 @@ def results(at: Path) -> None:
     settings = list(tables({key: part for key, part in held.items() if key == "training"}))
     if not measured:
         st.caption("This bundle reports no results.")
+    two_pages(at)
     ece_captions(stored)
     style()
     for entry in measured:

@@ -12,6 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 from dashboard import bundles, services, state
 from dashboard.components.bundle_choice import say_warnings, viewed_choice
 from dashboard.components.chrome import empty_state
+from dashboard.components.model_facts import never_read
 from dashboard.components.performance_panels import (
     cohort_panel,
     curves_panel,
@@ -26,7 +27,7 @@ from dashboard.components.performance_sections import all_sections, measured_sec
 from dashboard.components.performance_shipped import shipped_section
 from dashboard.components.performance_show import show_section, style
 from dashboard.components.performance_source import Run, Started, resume_command, run_title
-from dashboard.components.performance_summary import HOW_GOOD, fused_or_alone, is_own, summary_lines
+from dashboard.components.performance_summary import HOW_GOOD, fused_or_alone, is_own, summary_lines, which_seeds
 from dashboard.components.performance_words import chance_sentence, headline, level_words, levels_of
 from dashboard.messages import boundary, markdown_safe
 from dashboard.views import model_or_stop
@@ -45,9 +46,17 @@ def report(run: Run | None, at: Path) -> PerformanceReport:
     if run is not None:
         facts.append(f"Run {run.name}, {run.metrics.status}.")
     first = Section("summary", HOW_GOOD, summary_lines(run, bundle.results()), ())
-    sections = (first, *all_sections(run, services.measurements(at), bundle.results(), bundle.sha256))
+    held = services.measurements(at), bundle.results(), bundle.sha256
+    sections = (first, *all_sections(run, *held, never_read=listed_by_card(run, at)))
     subject = run_title(run.config, run.name) if run else bundle.name
     return PerformanceReport(f"Performance: {subject}", tuple(facts), sections)
+
+
+def listed_by_card(run: Run | None, at: Path) -> str:
+    """The columns that the bundle's card lists as never read, for a run of its own question; else ""."""
+    bundle = services.bundle(at)
+    own = run is not None and is_own(run, bundle.results(), task=str(bundle.metadata.get("task", "")))
+    return never_read(bundle.model_card()) if own else ""
 
 
 def downloads(run: Run | None, at: Path) -> None:
@@ -132,14 +141,14 @@ def show_run(run: Run, at: Path) -> None:
         persist_state="session",
     )  # fmt: skip
     panels: dict[str, Callable[[], None]] = {
-        "Models": lambda: models_panel(run, level),
+        "Models": lambda: models_panel(run, level, seeds=which_seeds(run, bundle.results())),
         "Curves": lambda: curves_panel(run, level),
         "Threshold": lambda: threshold_panel(run, level, bundle.threshold if own else None),
         "Ablation and tests": lambda: tests_panel(run, level),
         "Subgroups": lambda: subgroups_panel(run, level),
         "Leakage": lambda: findings_panel(run),
         "Explanations": lambda: explanations_panel(run, measured_sections(services.measurements(at), bundle.sha256)),
-        "Cohort": lambda: cohort_panel(run),
+        "Cohort": lambda: cohort_panel(run, never_read=listed_by_card(run, at)),
     }
     show_open(panels, key=f"panel-{run.name}")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from mmxai_core.clinical import ClinicalRecord, ClinicalSchema
-from mmxai_core.results import REGION_LABELS, Explanation
+from mmxai_core.results import REGION_LABELS, Attribution, Explanation
 from mmxai_core.study import Study, StudyImage
 
 
@@ -42,6 +42,18 @@ class ReportCase:
         """The image that was explained."""
         index = self.explanation.prediction.image_index
         return None if self.study is None or index is None else self.study.images[index]
+
+    @property
+    def account(self) -> Attribution:
+        """The account that the page shows first: among the parts of the image where they are computed."""
+        joint = self.explanation.joint
+        return self.explanation.attribution if joint is None else joint.removal
+
+    @property
+    def split(self) -> tuple[str, ...]:
+        """The parts of the image that the account counts one by one, in words; empty where it is one input or none."""
+        joint = self.explanation.joint
+        return () if joint is None else tuple(REGION_LABELS.get(r, r).removeprefix("Image: ") for r in joint.regions)
 
     @property
     def labels(self) -> dict[str, str]:

@@ -132,6 +132,16 @@ class Page(FPDF):
             self.cell(width, at * LEADING, line)
         return y + len(lines) * at * LEADING
 
+    def rows_of(self, text: str, width: float, *, size: float) -> int:
+        """How many lines a text takes at a size; at least one.
+
+        Args:
+            text: The text.
+            width: Of its box.
+            size: Font size.
+        """
+        return max(1, len(self._lines(self.safe(text), width, size, False, INK)))
+
     def _lines(
         self, text: str, width: float, size: float, bold: bool, colour: tuple[int, int, int]
     ) -> list[str]:  # fmt: skip

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 
 from mmxai_core.report.case import ReportCase
+from mmxai_core.report.check_names import quoted_name
 from mmxai_core.report.checks import checks
-from mmxai_core.report.page import FAINT, HEIGHT, INK, LEADING, MARGIN, RULE, WIDTH, Page
+from mmxai_core.report.page import FAINT, HEIGHT, INK, MARGIN, WIDTH, Page
 from mmxai_core.report.pdf_charts import attention, chart_rows, waterfall
 from mmxai_core.report.pdf_picture import highest, pictures
+from mmxai_core.report.pdf_strip import StripLayout, strip
 from mmxai_core.report.summary import Summary, summarise
-from mmxai_core.report.wording import measured_against, percent, verdict
+from mmxai_core.report.wording import class_name, measured_against, percent, verdict
 from mmxai_core.results import PredictionSet
 from mmxai_core.results.typography import listed
 
@@ -23,7 +25,7 @@ _FOOT, _HEADING = 266.0, 5.2
 #: mm of what must be said beside any answer of the bundle.
 _WARNED = 7.4
 #: mm of a row of a chart, at most and where there is room to spare; of a chart's title and words; of both charts, most.
-_ROW, _LOOSE, _WORDS, _CHARTS = 4.2, 5.0, 12.0, 58.0
+_ROW, _LOOSE, _WORDS, _CHARTS = 4.2, 5.0, 14.0, 62.0
 
 
 def report_pdf(case: ReportCase) -> bytes:
@@ -33,15 +35,16 @@ def report_pdf(case: ReportCase) -> bytes:
         case: What to report.
     """
     page = Page(title="MMXAI explanation report", made_at=case.analysed_at)
-    summary = summarise(case.explanation, case.labels)
+    summary, made = summarise(case.explanation, case.labels, check_name=quoted_name), checks(case.explanation)
     _header(page, case)
     below, lower = _result(page, case, 20.5), _WARNED if case.warnings else 0.0
     below = _summary(page, summary, min(below + 1.5, 39.0 + lower))
     # What tables and words leave free goes to the evidence, and there to the pictures.
     values = _FOOT - _HEADING - _rows(_cells(case))[1] - 1.2
-    strip = values - _HEADING - _strip_tall(case)
-    _evidence(page, case, min(below + 2.5, 67.5 + lower), end=strip - 1.5)
-    _strip(page, case, strip)
+    layout = StripLayout.of(page, made)
+    trust = values - _HEADING - layout.tall
+    _evidence(page, case, min(below + 2.5, 67.5 + lower), end=trust - 1.5)
+    strip(page, made, layout, trust)
     _values(page, case, values)
     _foot(page, case, summary, _FOOT)
     return bytes(page.output())
@@ -101,7 +104,7 @@ def _evidence(page: Page, case: ReportCase, y: float, *, end: float) -> None:
     """Pictures above; waterfall and attention below, as high as their rows need: the rest is the pictures'."""
     explanation, image = case.explanation, case.image
     top = page.heading("Evidence", MARGIN, y, _WIDE)
-    below, rows = top, chart_rows(explanation.attribution, explanation.cross_modal)
+    below, rows = top, chart_rows(case.account, explanation.cross_modal)
     if image is None:
         page.one_line("No image was given: there is no map.", MARGIN, top, _WIDE, size=7.4)
         below += 6
@@ -112,56 +115,33 @@ def _evidence(page: Page, case: ReportCase, y: float, *, end: float) -> None:
         below += tall + 1
     left, gap = 106.0, 6.0
     tall = min(end - below, _WORDS + _LOOSE * rows) - 4
-    page.one_line("What each input contributed", MARGIN, below, left, size=7, bold=True)
-    waterfall(page, explanation.attribution, case.labels, explanation.target_class, (MARGIN, below + 4, left, tall))
+    title = f"What each input contributed to {class_name(explanation.target_class)}"
+    page.one_line(title, MARGIN, below, left, size=7, bold=True)
+    waterfall(
+        page, case.account, case.labels, explanation.target_class, (MARGIN, below + 4, left, tall), note=_split(case)
+    )
     right = _WIDE - left - gap
     page.one_line("What the image asks of the fields", MARGIN + left + gap, below, right, size=7, bold=True)
     labels = {f.id: f.label for f in case.schema.fields}
     attention(page, explanation.cross_modal, labels, (MARGIN + left + gap, below + 4, right, tall))
 
 
-def _strip_tall(case: ReportCase) -> float:
-    """The height of the strip's rows with their head, mm."""
-    made = len(checks(case.explanation))
-    return min(3.5 * (made + 1), 43.0) if made else 4.0
+def _split(case: ReportCase) -> str:
+    """How the contributions count the image, where the checks and the summary count it otherwise."""
+    if not case.split:
+        return ""
+    return f"The image is split into {listed(case.split)}; the checks and the summary count it as one input."
 
 
-def _strip(page: Page, case: ReportCase, y: float) -> None:
-    """The reliability strip with thresholds and verdicts."""
-    top = page.heading("How far the evidence can be trusted", MARGIN, y, _WIDE)
-    made = checks(case.explanation)
-    if not made:
-        page.one_line("No reliability number was computed.", MARGIN, top, _WIDE, size=7)
-        return
-    tall = _strip_tall(case) / (len(made) + 1)
-    size = min(6.2, tall / 0.48)
-    columns = ((0.0, 56.0), (57.0, 12.0), (70.0, 14.0), (86.0, 16.0), (103.0, _WIDE - 103.0))
-    names_at = page.common_size((c.number.name for c in made), columns[0][1], size=size)
-    words_at = page.common_size((c.number.verdict for c in made), columns[4][1], size=size)
-    for (at, width), name in zip(columns, ("Check", "Value", "Needs", "Verdict", "In words"), strict=True):
-        align = "R" if name in ("Value", "Needs") else "L"
-        page.one_line(name, MARGIN + at, top, width, size=size, bold=True, align=align)
-    for i, check in enumerate(made, start=1):
-        number, line = check.number, top + i * tall
-        value = "" if number.value is None else _figure(number.value)
-        bar = (
-            "" if number.threshold is None else f"{'≥' if number.higher_is_better else '≤'} {_figure(number.threshold)}"
-        )
-        mark = {True: "✓ ", False: "✗ ", None: ""}[check.passed]
-        cells = (number.name, value, bar, mark + check.word, number.verdict)
-        page.set_draw_color(*RULE)
-        page.set_line_width(0.1)
-        page.line(MARGIN, line - 0.25, MARGIN + _WIDE, line - 0.25)
-        for j, ((at, width), text) in enumerate(zip(columns, cells, strict=True)):
-            bold, colour = j == 3 and check.passed is False, _WRONG if j == 3 and check.passed is False else INK
-            align, fit = "R" if j in (1, 2) else "L", {0: names_at, 4: words_at}.get(j, size)
-            lower = line + 0.4 * LEADING * (size - fit)
-            page.one_line(text, MARGIN + at, lower, width, size=fit, bold=bold, colour=colour, align=align, least=4.2)
-
-
-def _figure(value: float) -> str:
-    """Two decimals, or two digits of a number too small for them."""
-    return f"{value:.2f}" if abs(value) >= 0.01 or value == 0 else f"{value:.1g}"
+def _classes(case: ReportCase) -> dict[str, str]:
+    """Which class the map and the contributions are about: these may be two."""
+    explanation, told = case.explanation, {}
+    if explanation.saliency is not None:
+        told["map"] = f"{explanation.saliency.method} for {class_name(explanation.saliency.target_class)}"
+    told["contributions"] = f"to {class_name(explanation.target_class)}"
+    if case.image is not None:
+        told["image in the contributions"] = listed(case.split) if case.split else "one input"
+    return told
 
 
 def _cells(case: ReportCase) -> list[tuple[str, str, bool]]:
@@ -211,7 +191,7 @@ def _foot(page: Page, case: ReportCase, summary: Summary, y: float) -> None:
     made = {
         "Bundle": f"{v.bundle}, weights SHA-256 {v.bundle_sha256}", "Explanation": case.explanation.id,
         "Study SHA-256": "no image" if case.study is None else case.study.sha256, "mmxai": v.mmxai, "torch": v.torch,
-        "device": v.device, "seed": str(v.seed), **case.settings,
+        "device": v.device, "seed": str(v.seed), **_classes(case), **case.settings,
     }  # fmt: skip
     text = " · ".join(f"{name}: {value}" for name, value in made.items())
     page.block(text, MARGIN, top + 6.9, _WIDE, HEIGHT - 11.6 - top - 6.9, size=5.4, colour=FAINT)

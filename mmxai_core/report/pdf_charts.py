@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from mmxai_core.figures.account import Step, first_name, say, steps
 from mmxai_core.figures.colour import AWAY, TOWARD
 from mmxai_core.figures.cross_modal import image_to_clinical_share
-from mmxai_core.report.page import FAINT, INK, RULE, Page
+from mmxai_core.report.page import FAINT, INK, LEADING, RULE, Page
 from mmxai_core.report.wording import class_name, percent
 from mmxai_core.results import MAX_RESIDUAL, Attribution, CrossModal
 
 #: Most bars drawn; what is left is drawn as one.
 MOST_ROWS = 16
+#: Size of the words below a chart, points; most mm for them.
+_FOOT_SIZE, _MOST_FOOT = 5.2, 13.0
 
 
 def chart_rows(account: Attribution, cross: CrossModal | None) -> int:
@@ -38,8 +40,9 @@ def _shortened(rows: tuple[Step, ...], most: int) -> tuple[Step, ...]:
 
 
 def waterfall(
-    page: Page, account: Attribution, labels: Mapping[str, str], target: str, box: tuple[float, float, float, float]
-) -> None:
+    page: Page, account: Attribution, labels: Mapping[str, str], target: str, box: tuple[float, float, float, float],
+    *, note: str = "",
+) -> None:  # fmt: skip
     """The account from its base to this prediction, top to bottom; the reason instead where it must be withheld.
 
     Args:
@@ -48,6 +51,7 @@ def waterfall(
         labels: What to show by player.
         target: The class explained.
         box: (x, y, width, height) in mm.
+        note: What else must be known to read it, one sentence.
     """
     x, y, width, height = box
     if account.withheld:
@@ -57,8 +61,14 @@ def waterfall(
             x, y, width, height, size=7.5,
         )  # fmt: skip
         return
+    scale_name = "Log-odds" if account.space == "log_odds" else "Probability"
+    foot_text = (
+        f"{scale_name} of {class_name(target)}. Solid: toward it; hatched: away. {account.estimator.capitalize()}, "
+        f"{account.coalitions:,} combinations; residual {abs(account.residual):.0e}. {note}{' ' if note else ''}"
+        f"{account.semantics}"
+    )
+    foot = _foot(page, foot_text, width)
     rows = _shortened(steps(account, labels), MOST_ROWS)
-    foot = 8.0
     tall = min((height - foot) / (len(rows) + 2), 5.0)
     size = min(6.6, tall / 0.5)
     names, left = [first_name(account), *(r.label for r in rows), "This prediction"], 0.44 * width
@@ -90,12 +100,12 @@ def waterfall(
         page.circle(at(value), y + (i + 0.5) * tall, 0.7, style="F")
         top = y + i * tall + (tall - size * 0.43) / 2
         page.one_line(say(value, account.space), at(value) + 1.2, top, room, size=size, bold=True)
-    scale_name = "Log-odds" if account.space == "log_odds" else "Probability"
-    foot_text = (
-        f"{scale_name} of {class_name(target)}. Solid: toward it; hatched: away. {account.estimator.capitalize()}, "
-        f"{account.coalitions:,} combinations; residual {abs(account.residual):.0e}. {account.semantics}"
-    )
-    page.block(foot_text, x, y + len(names) * tall + 0.8, width, foot - 0.8, size=5.6, colour=FAINT)
+    page.block(foot_text, x, y + len(names) * tall + 0.8, width, foot - 0.8, size=_FOOT_SIZE, colour=FAINT)
+
+
+def _foot(page: Page, text: str, width: float) -> float:
+    """The room for the words below a chart, mm: as many lines as they take, within reason."""
+    return min(0.9 + page.rows_of(text, width, size=_FOOT_SIZE) * _FOOT_SIZE * LEADING, _MOST_FOOT)
 
 
 def _bar(page: Page, x: float, y: float, width: float, height: float, *, toward: bool) -> None:
@@ -135,7 +145,8 @@ def attention(
     if len(shares) > MOST_ROWS:
         rest = shares[MOST_ROWS - 1 :]
         rows = [*rows[: MOST_ROWS - 1], (f"{len(rest)} smaller ones together", sum(v for _, v in rest))]
-    foot = 8.0
+    text = f"Mean over the image's summaries; the rest goes to unknown fields. {cross.semantics}"
+    foot = _foot(page, text, width)
     tall = min((height - foot) / len(rows), 5.0)
     size, left = min(6.6, tall / 0.5), 0.5 * width
     top = max(max(v for _, v in rows), 1e-6)
@@ -146,5 +157,4 @@ def attention(
         page.set_fill_color(108, 142, 191)
         page.rect(x + left, y + i * tall + 0.16 * tall, max(reach * value / top, 0.15), 0.68 * tall, style="F")
         page.one_line(percent(value), x + left + reach * value / top + 0.8, line, 10, size=size)
-    text = "Mean over the image's summaries; the rest goes to unknown fields. "
-    page.block(text + cross.semantics, x, y + len(rows) * tall + 0.8, width, foot - 0.8, size=5.6, colour=FAINT)
+    page.block(text, x, y + len(rows) * tall + 0.8, width, foot - 0.8, size=_FOOT_SIZE, colour=FAINT)

@@ -160,6 +160,11 @@ def _scale_bar(page: Page, image: StudyImage, frame: Frame) -> str:
     return f"Bar: {length} mm ({image.geometry.spacing_source or 'spacing of the file'})."
 
 
+def scale_ends(floor: float, reference: float) -> tuple[str, str]:
+    """Both ends of the colours as the page's viewer writes them: three digits, and what lies beyond has the last."""
+    return f"{floor:.3g}", f"{reference:.3g} or more"
+
+
 def _colour_bar(
     page: Page, box: tuple[float, float, float, float], floor: float, reference: float, unit: str, *, below: bool
 ) -> None:  # fmt: skip
@@ -172,7 +177,8 @@ def _colour_bar(
     page.set_draw_color(*RULE)
     page.set_line_width(0.1)
     page.rect(x, y, wide, 1.6)
-    page.one_line(f"{floor:.2g}", x, y + 1.9, 12, size=5.6, colour=INK)
-    page.one_line(f"{reference:.2g}", x + wide - 12, y + 1.9, 12, size=5.6, align="R", colour=INK)
+    low, high = scale_ends(floor, reference)
+    page.one_line(low, x, y + 1.9, 12, size=5.6, colour=INK)
+    page.one_line(high, x + wide - 20, y + 1.9, 20, size=5.6, align="R", colour=INK)
     at = (x, y + 5, width, height - 5) if below else (x + wide + 2, y - 0.3, width - wide - 2, 7.0)
     page.block(unit, *at, size=5.6, colour=FAINT)

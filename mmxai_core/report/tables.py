@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterable, Sequence
 
 from mmxai_core.report.case import ReportCase
+from mmxai_core.report.check_names import plain_name
 from mmxai_core.report.checks import checks
 from mmxai_core.report.wording import RESEARCH_USE
 from mmxai_core.results import Attribution
@@ -53,17 +54,19 @@ def contributions_csv(case: ReportCase) -> bytes:
 def strip_csv(case: ReportCase) -> bytes:
     """One row a reliability number.
 
-    Columns: case, key, check, value, bar, better, result, verdict, computed_from, notice.
+    Columns: case, key, check, value, bar, better, result, verdict, computed_from, technical_name, notice.
 
     Args:
         case: The case.
     """
     rows = [
-        [case.code, c.key, c.number.name, c.number.value, c.number.threshold,
-         "higher" if c.number.higher_is_better else "lower", c.word, c.number.verdict, c.number.computed_from]
+        [case.code, c.key, plain_name(c.number.name), c.number.value, c.number.threshold,
+         "higher" if c.number.higher_is_better else "lower", c.word, c.number.verdict, c.number.computed_from,
+         c.number.name]
         for c in checks(case.explanation)
     ]  # fmt: skip
-    head = ("case", "key", "check", "value", "bar", "better", "result", "verdict", "computed_from")
+    head = ("case", "key", "check", "value", "bar", "better", "result", "verdict", "computed_from",
+            "technical_name")  # fmt: skip
     return _csv(head, rows)
 
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from comparison.example_run import write_example_run
 from streamlit.testing.v1 import AppTest
 from tiny_bundle import ARCH, SCHEMA, tiny_network, write_tiny_bundle
 
+from dashboard.components import performance_summary
 from dashboard.components.architecture import WORDS, AnswerFacts, architecture_rows, architecture_svg, equations
 from dashboard.components.model_facts import (
     card_section,
@@ -158,6 +161,21 @@ def test_the_page_shows_each_part(app: AppTest) -> None:
     said = " ".join(m.value for m in app.markdown).replace("\\", "")
     for part in ("A card for tests", "Shapley value", "from a probability of 0.400", "softmax"):
         assert part in said, part
+
+
+def test_the_page_says_that_performance_has_another_auc(
+    app: AppTest, tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "tiny"
+    shutil.copytree(tiny_bundle, own)
+    write_example_run(own / "results" / "example")
+    monkeypatch.setenv("MMXAI_BUNDLE", str(own))
+    said = "AUC here: seed 7 alone."  # of which runs it is said: see test_performance_summary
+    monkeypatch.setattr(performance_summary, "which_seeds", lambda run, held, *, page: said if page == "Model" else "")
+    app.switch_page("views/model.py").run()
+    assert not app.exception, app.exception
+    for tab in (app.tabs[0], app.tabs[3]):
+        assert said in [c.value.replace("\\", "") for c in tab.caption]
 
 
 def test_training_settings_stand_below_the_results_under_their_own_heading(

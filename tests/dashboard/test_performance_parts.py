@@ -15,6 +15,7 @@ from comparison.example_run import SEEDS, write_example_run
 from statsmodels.stats.proportion import proportion_confint
 
 from dashboard.components import performance_source as source
+from dashboard.components.model_facts import never_read
 from dashboard.components.performance_charts import (
     auc_forest,
     calibration_curves,
@@ -198,7 +199,7 @@ def test_the_shipped_recipe_stands_for_us_and_ablations_keep_their_own_whole() -
     assert sorted(r[3].value for r in table.rows) == sorted(ours.values())  # type: ignore[union-attr]
     assert [p.number.value for p in forest.points] == sorted(ours.values())
     ablation = {str(r[0]): r for r in ablation_table(run, level).rows}
-    assert ablation["Attention fusion (whole)"][3] == "is the reference"
+    assert ablation["Attention fusion (whole; the comparison's own)"][3] == "is the reference"
     whole = next(t for t in tests if (t["a"], t["b"]) == ("attention", "concatenation"))
     assert same(ablation["Concatenation"][3], whole["difference"])
     assert ablation["Clinical only"][3] != "is the reference"
@@ -274,6 +275,21 @@ def test_the_reader_is_told_whose_findings_and_whose_ablations_they_are(run: sou
     assert not any("was not ablated" in n for n in ablation_table(run, "history").notes)
 
 
+@pytest.mark.parametrize("level", ["history+descriptor+assessment", None])
+def test_the_two_models_that_differences_are_taken_from_are_named_apart(level: str | None) -> None:
+    """-0.019 in Table 3 and +0.003 in Table 4 were both "ours minus Without CNN"."""
+    run = source.read_run(ROOT / "pretrained" / "breast-us" / "results" / "breast_lesions_usg")
+    ablation, paired, forest = ablation_table(run, level), paired_table(run, level), difference_forest(run, level)
+    assert paired is not None and forest is not None
+    assert "Attention fusion" in ablation.columns[3] and "Attention fusion" in ablation.title
+    assert "not of the shipped recipe" in ablation.title
+    said = [ablation.title, *ablation.columns, *ablation.notes, *(str(r[0]) for r in ablation.rows)]
+    assert not any(re.search(r"\bours\b", x, re.IGNORECASE) for x in said)
+    assert "Shipped recipe" in forest.title and "Shipped recipe" in paired.title
+    assert "Attention fusion" not in forest.title and "Attention fusion" not in paired.title
+    assert any("Shipped recipe: their differences" in n for n in ablation.notes)
+
+
 def test_where_a_rival_wins_it_is_said_first(run: source.Run) -> None:
     for model in ("concatenation", "late_average", "daft", "logistic", "boosting", "radiomics", "gradients"):
         run = with_auc(run, model, 0.4)
@@ -299,6 +315,23 @@ def test_a_level_without_skill_is_said_to_be_chance(run: source.Run) -> None:
     for m in run.config.models:
         run = with_auc(run, m.name, 0.55)
     assert chance_sentence(run).startswith("No model is shown to be better than chance at these levels: image alone;")
+
+
+@pytest.mark.parametrize(
+    ("bundle", "name"), [("breast-us", "breast_lesions_usg"), ("duke-mri", "duke"), ("lgg-mri", "lgg")]
+)
+def test_the_cohort_lists_as_never_read_what_the_card_lists(bundle: str, name: str) -> None:
+    folder = ROOT / "pretrained" / bundle
+    listed = never_read((folder / "MODEL_CARD.md").read_text(encoding="utf-8"))
+    run = source.read_run(folder / "results" / name)
+    assert listed and all(leak in listed.split(", ") for leak in run.config.raw["leaks"])
+    (section,) = [s for s in all_sections(run, (), {}, "a", never_read=listed) if s.id == "cohort"]
+    (table,) = [b for b in section.blocks if isinstance(b, Table) and b.id == "table1_cohort"]
+    row = dict(table.rows)["Never read, because they leak the outcome"]
+    assert str(row).startswith(listed) and (bundle != "breast-us" or "Histology (of BrEaST and of BUS-BRA" in str(row))
+    alone = dict(cohort_table(run).rows)["Never read, because they leak the outcome"]
+    assert alone == ", ".join(run.config.raw["leaks"]), "a run of another cohort has its own alone"
+    assert never_read("no such line") == ""
 
 
 def test_cohort_table_is_the_configuration(run: source.Run) -> None:

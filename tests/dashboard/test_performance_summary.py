@@ -14,9 +14,12 @@ import pytest
 from pypdf import PdfReader
 
 from dashboard.components import performance_source as source
+from dashboard.components.model_facts import operating_rows
 from dashboard.components.performance_sections import all_sections
-from dashboard.components.performance_summary import HOW_GOOD, is_own, summary_lines
+from dashboard.components.performance_shipped import shipped_forest
+from dashboard.components.performance_summary import HOW_GOOD, is_own, summary_lines, which_seeds
 from mmxai_core.figures.performance_parts import Section
+from mmxai_core.model.bundle import load_bundle
 from mmxai_core.report.performance import PerformanceReport
 from mmxai_core.report.wording import RESEARCH_USE
 
@@ -42,7 +45,8 @@ def test_aucs_external_test_and_use_are_those_of_the_files(run: source.Run) -> N
         auc = row.metrics["auc"]
         assert f"{auc.value:.3f} ({auc.low:.3f} to {auc.high:.3f})" in lines[0]
     assert "BrEaST, n = 201 patients, 5 folds, mean of 3 seeds" in lines[0]
-    assert lines[1] == f"What follows is of the bundle's own cross-validation, with seed {told['seed']} alone."
+    assert lines[1].startswith("AUC of the shipped recipe here: the mean over 3 seeds. The Model page has seed 7 alone")
+    assert lines[2] == f"What follows is of the bundle's own cross-validation, with seed {told['seed']} alone."
     (outside,) = told["external_test"].values()
     auc = outside["external"]["auc"]
     (line,) = [x for x in lines if x.startswith("External test (")]
@@ -53,6 +57,29 @@ def test_aucs_external_test_and_use_are_those_of_the_files(run: source.Run) -> N
     assert f"threshold of {at['threshold']:.3f}" in line
     assert f"history {at['models']['fused|history']['sensitivity']['value']:.3f}" in line
     assert lines[-1] == f"{RESEARCH_USE}."
+
+
+def test_either_page_says_which_auc_it_has_and_that_the_other_has_the_other(run: source.Run) -> None:
+    here, there = (which_seeds(run, results(), page=page) for page in ("Performance", "Model"))
+    assert here.startswith("AUC of the shipped recipe here: the mean over 3 seeds. The Model page has seed 7 alone")
+    assert there.startswith("AUC here: seed 7 alone") and "The Performance page has the mean over 3 seeds" in there
+    other = source.read_run(BUNDLE / "results" / "bus_bra")
+    assert which_seeds(other, results()) == "" and which_seeds(run, results("lgg-mri")) == "" == which_seeds(run, None)
+
+
+def test_the_fused_model_without_a_field_is_not_called_the_network_of_images_alone(run: source.Run) -> None:
+    lines = summary_lines(run, results())
+    assert "Shipped recipe, image only: image alone" in lines[0]
+    (line,) = [x for x in lines if x.startswith("Sensitivity and specificity of the fused model")]
+    assert "no field known" in line and "image alone" not in line
+    own = summary_lines(None, results())[0]
+    assert "Fused model: no field known" in own and "image alone" not in own
+    assert "5 folds, seed 7 alone)" in own
+    bundle = load_bundle(BUNDLE)
+    first, *rest = operating_rows(results(), bundle)
+    assert first["Known fields"] == "history" and rest[-1]["Known fields"].startswith("none (the fused model")
+    forest = shipped_forest(results())
+    assert forest is not None and any(p.label.startswith("fused, no field known") for p in forest.points)
 
 
 def test_a_run_of_one_seed_says_nothing_of_seeds() -> None:

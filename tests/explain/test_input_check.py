@@ -133,6 +133,21 @@ def test_another_modality_is_a_rule_of_its_own(predictor: Predictor, inputs: Inp
     assert not check_input(predictor.encode(same), ClinicalRecord(), inputs=inputs).findings
 
 
+def test_no_lesion_is_spoken_of_in_an_image_of_another_kind(predictor: Predictor, inputs: InputReference) -> None:
+    grey = np.clip(np.random.default_rng(0).rayleigh(0.08, (180, 240)), 0, 0.4).astype(np.float32)
+    grey[20:160:20] = grey[:, 20:220:20] = 0.9  # a lattice, as of bone: each crossing answers to the rule for callipers
+    study = replace(tiny_study(), images=(StudyImage(grey, PixelGeometry((180, 240))),), modality=None)
+    encoded = predictor.encode(study)
+    plain = check_input(encoded, ClinicalRecord(), inputs=None)
+    assert "marks over the lesion" in {f.rule for f in plain.images[0].findings}, "else the test shows nothing"
+    for other in (study, replace(study, modality="CT")):  # unlike the training images; and by its own header
+        found = check_input(predictor.encode(other), ClinicalRecord(), inputs=inputs)
+        assert found.flagged and not any("lesion" in s or "calliper" in s for s in found.sentences)
+    lesion = replace(inputs, blocks=tuple(b for b in inputs.blocks if b.name == "lesion glance"))
+    said = " ".join(check_input(encoded, ClinicalRecord(), inputs=lesion).sentences)
+    assert "Most unlike: the second look." in said and "lesion" not in said
+
+
 def test_one_odd_image_flags_a_study_and_is_named(predictor: Predictor, inputs: InputReference) -> None:
     usual = tiny_study(shape=(180, 240), seed=5).images[0]
     odd = StudyImage(np.zeros((180, 240), np.float32), PixelGeometry((180, 240)))

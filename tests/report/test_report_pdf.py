@@ -11,16 +11,19 @@ from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pypdf import PdfReader
 from synthetic_report import AT, RECORD, crowded, report_case, study
 
+from dashboard.components.evidence import usual_account
 from mmxai_core.report import pdf
 from mmxai_core.report.case import ReportCase
+from mmxai_core.report.check_names import PLAIN
 from mmxai_core.report.page import HEIGHT, MARGIN, WIDTH, Page
 from mmxai_core.report.pdf import report_pdf
 from mmxai_core.report.pdf_picture import highest, pictures
-from mmxai_core.results import Explanation, InputCheck
+from mmxai_core.results import EvidenceScale, Explanation, InputCheck, JointAccount, ReliabilityNumber
 from mmxai_core.study import StudyImage
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,12 +56,70 @@ def test_it_says_everything_the_page_says() -> None:
         "Grad-CAM++ for malignant", "5 mm (PixelSpacing (0028,0030))", "Nothing known", "Palpable lump: yes", "-0.70",
         "Stability", "0.91", "≥ 0.80", "✓ passes", "not computed", "Clinical data (3 of 4 known)", "57 years",
         "unknown", "What this cannot tell", "weights SHA-256 " + "ab" * 32, "explanation-1", "torch: 2.15", "seed: 7",
-        "device: cpu", "image players: lesion", "2026-03-01 09:30 UTC", f"Case {case.code}",
+        "device: cpu", "second look: found by the model", "2026-03-01 09:30 UTC", f"Case {case.code}",
     ):  # fmt: skip
         assert part in text, part
     assert text.count("Research use only, not for diagnosis") == 2
     assert len(reader.pages[0].images) == 2, "the image and its overlay"
     assert reader.metadata is not None and reader.metadata.creation_date == AT
+
+
+def split_case(**changes: object) -> ReportCase:
+    """A case whose image the account splits into its three parts, and whose map is of the other class."""
+    case = report_case()
+    whole, regions = case.explanation.attribution, ("image_lesion", "image_ring", "image_rest")
+    values = np.array([0.4, -0.7, 0.001, 0.9, 0.5, 0.2])
+    removal = replace(
+        whole, players=(*whole.players[:-1], *regions), values=values, interactions=np.zeros((6, 6)), coalitions=64,
+        semantics="Removing a region takes it from the model.",
+    )  # fmt: skip
+    joint = JointAccount("lesion", regions, None, None, removal, removal, None, None, 0, 0)
+    assert case.explanation.saliency is not None
+    mapped = replace(case.explanation.saliency, target_class="benign", reference=2.0249)
+    scale = EvidenceScale(1.0399, 2.0249, 24)
+    made = replace(case.explanation, joint=joint, saliency=mapped, evidence_scale=scale, **changes)
+    return replace(case, explanation=made)
+
+
+def test_the_account_is_the_one_that_the_page_shows_first_and_the_words_say_so() -> None:
+    case = split_case()
+    assert case.account is usual_account(case.explanation)
+    plain = report_case()
+    assert plain.account is usual_account(plain.explanation)
+    _, text = read(report_pdf(case))
+    for part in (
+        "Image: lesion region", "Image: ring around it", "Image: rest", "64 combinations", "+0.90",
+        "The image is split into lesion region, ring around it and rest; the checks and the summary count it as one "
+        "input.", "Removing a region takes it from the model.",
+    ):  # fmt: skip
+        assert part in text, part
+    assert "+1.60" not in text, "the image as one input is not drawn beside it"
+    assert "image in the contributions: one input" in read(report_pdf(report_case()))[1]
+
+
+def test_map_and_account_each_have_their_class_and_the_scale_its_digits() -> None:
+    _, text = read(report_pdf(split_case()))
+    assert "Grad-CAM++ for benign" in text and "What each input contributed to malignant" in text
+    assert "map: Grad-CAM++ for benign · contributions: to malignant" in text and "class explained" not in text
+    assert "1.04" in text and "2.02 or more" in text
+
+
+def test_checks_have_the_names_of_the_page_whole_words_and_room_below() -> None:
+    long = (
+        "Deleting what the map marks lowers the probability no more than deleting random regions: the map may miss "
+        "what counts."
+    )
+    names = tuple(f"{start} (whatever follows)" for start in PLAIN)
+    numbers = tuple(
+        ReliabilityNumber(n, 0.1, 0.5, True, long if i % 2 else "Short.", "seed 0") for i, n in enumerate(names)
+    )
+    reader, text = read(report_pdf(split_case(reliability=numbers)))
+    assert text.count(long) == len(names) // 2, "no sentence is cut"
+    assert all(plain in text for plain in PLAIN.values()) and "whatever follows" not in text
+    rows = [(y, t) for t, _, y in placed(reader)]
+    heading = next(y for y, t in rows if t.startswith("Clinical data ("))
+    above = min(y for y, _ in rows if y > heading + 0.1)
+    assert above - heading > 4.5, "the table does not touch the next heading"
 
 
 def test_nothing_names_the_patient() -> None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from synthetic_report import report_case
 
 from mmxai_core.report.tables import contributions_csv, strip_csv, values_csv
+from mmxai_core.results import ReliabilityNumber
 
 
 def rows(data: bytes) -> list[dict[str, str]]:
@@ -35,6 +36,14 @@ def test_the_strip_keeps_what_was_not_computed() -> None:
     found = {r["check"]: r for r in rows(strip_csv(report_case()))}
     assert found["Stability"]["value"] == "0.91" and found["Stability"]["result"] == "passes"
     assert found["Faithfulness"]["value"] == "" and found["Faithfulness"]["result"] == "not computed"
+
+
+def test_a_check_is_called_what_the_page_calls_it_beside_its_technical_name() -> None:
+    case = report_case()
+    number = ReliabilityNumber("Deletion: lead over random regions", 0.1, 0.0, True, "More.", "seed 0")
+    (found,) = rows(strip_csv(replace(case, explanation=replace(case.explanation, reliability=(number,)))))
+    assert found["check"] == "Hiding the marked places changes the answer"
+    assert found["technical_name"] == "Deletion: lead over random regions"
 
 
 def test_unknown_fields_are_empty_and_a_formula_is_no_formula() -> None:
