@@ -166,7 +166,7 @@ def difference_forest(run: Run, level: str | None = None) -> Forest | None:
         )  # fmt: skip
     return Forest(
         "auc_differences",
-        f"AUC of {reference_name(run, level)} minus each other model's" + (f", {level_words(level)}" if level else ""),
+        f"AUC: {reference_name(run, level)} minus each other model" + (f", {level_words(level)}" if level else ""),
         "Difference in AUC", tuple(points), source(run, "tests.json"), 0.0, "no difference; left of it the other wins",
         run.tests.status,
     )  # fmt: skip
