@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from mmxai_core.model.config import Architecture
 from mmxai_core.preprocessing.incomplete import EMBED, check_choice
 from mmxai_core.preprocessing.settings import PreprocessSettings
 from mmxai_core.training.config import DropConfig, LossConfig, StageConfig, check_range, check_refinement
-from mmxai_core.training.settings_file import build_settings
+from mmxai_core.training.settings_file import read_settings
 from mmxai_core.types import Json
 
 UNITS = ("patient", "image")
@@ -127,16 +126,5 @@ class CompareConfig:
 
 
 def load_compare_config(path: Path | None) -> CompareConfig:
-    """Settings from a TOML file; what it leaves out keeps its default.
-
-    Raises:
-        CohortError: The file is missing or malformed, or names a setting that does not exist.
-    """
-    if path is None:
-        return CompareConfig()
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise CohortError(f"Cannot read the comparison's settings {path.name}: {error}.") from error
-    config: CompareConfig = build_settings(CompareConfig, values, "", CompareConfig())
-    return config
+    """Settings of a comparison; see `settings_file.read_settings`."""
+    return read_settings(path, CompareConfig(), what="the comparison's settings")

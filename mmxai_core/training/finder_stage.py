@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -23,8 +22,7 @@ from mmxai_core.training.loop import Hooks, fit
 from mmxai_core.training.losses import lesion_loss
 from mmxai_core.training.placement import device_of, execution_of, without_patients
 from mmxai_core.training.reframe import reframed
-from mmxai_core.training.stepper import follow_stage
-from mmxai_core.training.team import Team
+from mmxai_core.training.stage_job import StageJob
 from mmxai_core.training.views import CaseViews, draw_views
 
 #: Images a pass of validation.
@@ -113,25 +111,6 @@ class FinderObjective:
         return draw_views(self, index, rng, draws=self.draws)
 
 
-@dataclass(frozen=True, eq=False)
-class _FinderJob:
-    """What a follower needs to take its share: the network, pixels and masks, no patient."""
-
-    finder: LesionFinder
-    data: CohortArrays
-    stage: StageConfig
-    config: TrainConfig
-    seed: int
-
-    def follow(self, team: Team) -> None:
-        """See `team.Job`."""
-        where = device_of(None)
-        finder = self.finder.to(where)
-        execution = execution_of(self.config, team, where)
-        objective = FinderObjective(finder, self.data, self.config)
-        follow_stage(finder, objective, config=self.stage, execution=execution, seed=self.seed)
-
-
 def _masked(data: CohortArrays, what: str) -> CohortArrays:
     """Cases whose lesion is outlined or boxed, and large enough to be seen on the canvas."""
     outlined = data.lesion.any(axis=(1, 2))
@@ -180,7 +159,8 @@ def train_finder(
         return finder_numbers(model, validation, device=where)
 
     finder.requires_grad_(True)
-    with hooks.team.job(_FinderJob(finder, without_patients(train, config), stage, config, seed)):
+    job = StageJob(finder, FinderObjective, without_patients(train, config), stage, config, seed)
+    with hooks.team.job(job):
         finder.to(where)
         result = fit(
             finder, config=stage, order=order, step=FinderObjective(finder, train, config), validate=validate,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -22,9 +21,8 @@ from mmxai_core.training.execution import AMP_TYPES
 from mmxai_core.training.loop import Hooks, fit
 from mmxai_core.training.losses import image_terms, lesion_loss
 from mmxai_core.training.placement import device_of, execution_of, without_patients
-from mmxai_core.training.stepper import follow_stage
+from mmxai_core.training.stage_job import StageJob
 from mmxai_core.training.teacher import taught_targets
-from mmxai_core.training.team import Team
 from mmxai_core.training.views import CaseViews, draw_views
 
 
@@ -165,25 +163,6 @@ class ImageObjective:
         return draw_views(self, index, rng, draws=self.draws)
 
 
-@dataclass(frozen=True, eq=False)
-class _ImageJob:
-    """What a follower needs to take its share of an image stage: the network, pixels, masks and targets, no patient."""
-
-    encoder: ImageEncoder
-    data: CohortArrays
-    stage: StageConfig
-    config: TrainConfig
-    seed: int
-
-    def follow(self, team: Team) -> None:
-        """See `team.Job`."""
-        where = device_of(None)
-        encoder = self.encoder.to(where)
-        execution = execution_of(self.config, team, where)
-        objective = ImageObjective(encoder, self.data, self.config)
-        follow_stage(encoder, objective, config=self.stage, execution=execution, seed=self.seed)
-
-
 def train_image(
     encoder: ImageEncoder, train: CohortArrays, validation: CohortArrays, *, stage: StageConfig, config: TrainConfig,
     seed: int, weights: NDArray[np.float64] | None = None, keep_epoch: int | None = None, hooks: Hooks | None = None,
@@ -230,7 +209,8 @@ def train_image(
 
     if encoder.finder is not None:
         encoder.finder.requires_grad_(False)  # learned in its own stage
-    with hooks.team.job(_ImageJob(encoder, without_patients(train, config), stage, config, seed)):
+    job = StageJob(encoder, ImageObjective, without_patients(train, config), stage, config, seed)
+    with hooks.team.job(job):
         encoder.to(where)
         result = fit(
             encoder, config=stage, order=order, step=ImageObjective(encoder, train, config), validate=validate,

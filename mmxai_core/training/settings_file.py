@@ -6,11 +6,13 @@ import json
 import tomllib
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 from mmxai_core.errors import CohortError
 from mmxai_core.training.config import TrainConfig
 from mmxai_core.types import Json
+
+T = TypeVar("T")
 
 
 def build_settings(kind: type[Any], values: Json, where: str, default: Any) -> Any:
@@ -45,20 +47,30 @@ def build_settings(kind: type[Any], values: Json, where: str, default: Any) -> A
     return kind(**out)
 
 
-def load_config(path: Path | None) -> TrainConfig:
+def read_settings(path: Path | None, usual: T, *, what: str) -> T:
     """Settings from a TOML file; what it leaves out keeps its default.
+
+    Args:
+        path: The file, or None: the defaults.
+        usual: The defaults, an instance of the settings' dataclass.
+        what: Of which settings a message speaks.
 
     Raises:
         CohortError: The file is missing or malformed, or names a setting that does not exist.
     """
     if path is None:
-        return TrainConfig()
+        return usual
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise CohortError(f"Cannot read the training settings {path.name}: {error}.") from error
-    config: TrainConfig = build_settings(TrainConfig, values, "", TrainConfig())
-    return config
+        raise CohortError(f"Cannot read {what} {path.name}: {error}.") from error
+    found: T = build_settings(type(usual), values, "", usual)
+    return found
+
+
+def load_config(path: Path | None) -> TrainConfig:
+    """Training settings; see `read_settings`."""
+    return read_settings(path, TrainConfig(), what="the training settings")
 
 
 def save_config(config: TrainConfig, path: Path) -> None:
